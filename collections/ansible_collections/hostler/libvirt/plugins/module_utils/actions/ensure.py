@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One VM as it is desired: looked at, planned, and, unless it is only asked for, done."""
+
+from __future__ import annotations
+
+import uuid as uuids
+from datetime import datetime, timezone
+from typing import Any, Dict, Optional
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create, delete
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    FieldError,
+    InvalidSpec,
+    MachineNotFound,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired, check_identity, plan_existing
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, spec_from
+
+
+def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict[str, Any]:
+    """Bring the VM to what is desired; with ``check`` only say what that would change.
+
+    Answers plain data: ``changed``, ``diff`` (``before``, ``after``), ``plan`` (steps), ``vm`` (as it is now, None
+    where there is none) and, for state absent, ``deleted_disks``. Raises what the plan and its steps raise.
+    """
+    observed = _find(hypervisor, desired)
+    if observed is not None:
+        check_identity(desired, observed)
+    if desired.state == "absent":
+        plan = Plan() if observed is None else delete.plan_for(hypervisor, observed.uuid, desired.delete_disks)
+    elif observed is not None:
+        plan = plan_existing(desired, observed)
+    else:
+        plan = _plan_new(hypervisor, desired)
+    if not check:
+        if observed is None and plan.changed:
+            create.create(hypervisor, plan)
+        else:
+            perform(hypervisor, plan)
+        observed = _find(hypervisor, desired)
+    return _answer(desired, plan, observed)
+
+
+def new_record(desired: Desired, spec: MachineSpec) -> Record:
+    """The record that a new VM gets."""
+    return Record(
+        uuid=(desired.uuid or str(uuids.uuid4())).lower(),
+        created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        id=desired.record_id,
+        owner=desired.owner,
+        os_type=spec.os_type,
+        os_version=spec.os_version,
+        description=spec.description,
+        tags=spec.tags,
+        protected=spec.protected,
+    )
+
+
+def _find(hypervisor: Hypervisor, desired: Desired) -> Optional[ObservedMachine]:
+    for key in (_valid_uuid(desired.uuid), desired.name):
+        domain = hypervisor.find_domain(key) if key else None
+        if domain is not None:
+            return observe(hypervisor, domain)
+    return None
+
+
+def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
+    if not desired.create:
+        raise MachineNotFound(f"VM {desired.label} not found on this host", "uuid" if desired.uuid else "name")
+    spec = spec_from(desired.spec)
+    return create.plan_for(
+        hypervisor, spec, desired.placement, new_record(desired, spec), start=desired.state == "running"
+    )
+
+
+def _valid_uuid(text: Optional[str]) -> Optional[str]:
+    if text is None:
+        return None
+    try:
+        return str(uuids.UUID(text))
+    except ValueError:
+        raise InvalidSpec([FieldError("uuid", "is not a UUID")]) from None
+
+
+def _answer(desired: Desired, plan: Plan, observed: Optional[ObservedMachine]) -> Dict[str, Any]:
+    data = plan.as_data()
+    answer: Dict[str, Any] = {
+        "changed": plan.changed,
+        "diff": {"before": data["before"], "after": data["after"]},
+        "plan": data["steps"],
+        "vm": None if observed is None else observed.as_data(),
+    }
+    if desired.state == "absent":
+        answer["deleted_disks"] = delete.deleted_disks(plan)
+    return answer

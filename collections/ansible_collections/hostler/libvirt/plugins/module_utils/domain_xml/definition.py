@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A domain as its XML says it, as far as Hostler models it.
+
+Names are libvirt's (https://libvirt.org/formatdomain.html). No policy here: what a new VM gets is decided in
+`plan.design`. What these classes leave out survives in the XML itself, which is only ever edited in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+
+
+@dataclass(frozen=True)
+class Disk:
+    """One ``<disk>``."""
+
+    device: str  # disk, cdrom, floppy, lun
+    target: str  # vda
+    bus: Optional[str] = None  # virtio, scsi, sata …
+    path: Optional[str] = None  # the file or block device; None for an empty drive and for network disks
+    format: Optional[str] = None  # qcow2, raw
+    pool: Optional[str] = None  # with `volume`, for type='volume'
+    volume: Optional[str] = None
+    read_only: bool = False
+    shareable: bool = False
+    discard: Optional[str] = None
+    backing_paths: Tuple[str, ...] = ()  # of the whole chain, where the XML names it
+
+
+@dataclass(frozen=True)
+class Interface:
+    """One ``<interface>``."""
+
+    type: str  # network, bridge, user, direct …
+    source: Optional[str] = None  # the network's or the bridge's name
+    mac_address: Optional[str] = None
+    model: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Graphics:
+    """One ``<graphics>``; ``port`` is None for a domain that is off and takes a free port at start."""
+
+    type: str
+    port: Optional[int] = None
+    listen: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Controller:
+    """One ``<controller>``."""
+
+    type: str
+    model: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class DomainDefinition:
+    """One ``<domain>``. Memory in KiB, as libvirt keeps it."""
+
+    name: str
+    uuid: str
+    type: str  # kvm, qemu, test …
+    vcpus: int
+    memory_kib: int
+    machine: Optional[str] = None
+    architecture: str = "x86_64"
+    firmware: str = "bios"
+    cpu_mode: Optional[str] = None
+    clock: str = "utc"
+    disks: Tuple[Disk, ...] = ()
+    interfaces: Tuple[Interface, ...] = ()
+    graphics: Tuple[Graphics, ...] = ()
+    controllers: Tuple[Controller, ...] = ()
+    video: Optional[str] = None
+    tablet: bool = False
+    guest_agent: bool = False
+    guest_agent_connected: bool = False  # in the XML of a running domain only
+    serial_console: bool = False
+    rng: bool = False
+    memory_balloon: bool = True
+    record: Optional[Record] = None

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A `DomainDefinition` as domain XML. Every value goes through the element tree, never through a template."""
+
+from __future__ import annotations
+
+from typing import Dict, Optional
+from xml.etree.ElementTree import Element, SubElement
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import (
+    Controller,
+    Disk,
+    DomainDefinition,
+    Graphics,
+    Interface,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import serialize
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import record_element
+
+
+def domain_xml(definition: DomainDefinition) -> str:
+    """The XML that defines a new domain."""
+    domain = Element("domain", {"type": definition.type})
+    _text(domain, "name", definition.name)
+    _text(domain, "uuid", definition.uuid)
+    if definition.record is not None:
+        SubElement(domain, "metadata").append(record_element(definition.record))
+    _text(domain, "memory", str(definition.memory_kib), unit="KiB")
+    _text(domain, "currentMemory", str(definition.memory_kib), unit="KiB")
+    _text(domain, "vcpu", str(definition.vcpus), placement="static")
+    _add_os(domain, definition)
+    features = SubElement(domain, "features")
+    SubElement(features, "acpi")
+    SubElement(features, "apic")
+    if definition.cpu_mode is not None:
+        SubElement(domain, "cpu", {"mode": definition.cpu_mode})
+    SubElement(domain, "clock", {"offset": definition.clock})
+    _text(domain, "on_poweroff", "destroy")
+    _text(domain, "on_reboot", "restart")
+    _text(domain, "on_crash", "destroy")
+    _add_devices(domain, definition)
+    return serialize(domain)
+
+
+def _add_os(domain: Element, definition: DomainDefinition) -> None:
+    os = SubElement(domain, "os")
+    if definition.firmware == "uefi":
+        os.set("firmware", "efi")
+    attributes = {"arch": definition.architecture}
+    if definition.machine is not None:
+        attributes["machine"] = definition.machine
+    _text(os, "type", "hvm", **attributes)
+    if definition.firmware == "uefi":
+        # without this libvirt may choose a Secure Boot firmware, which starts nothing that is not signed
+        firmware = SubElement(os, "firmware")
+        SubElement(firmware, "feature", {"enabled": "no", "name": "secure-boot"})
+    SubElement(os, "boot", {"dev": "hd"})
+
+
+def _add_devices(domain: Element, definition: DomainDefinition) -> None:
+    devices = SubElement(domain, "devices")
+    for controller in definition.controllers:
+        devices.append(_controller_element(controller))
+    for disk in definition.disks:
+        devices.append(disk_element(disk))
+    for interface in definition.interfaces:
+        devices.append(_interface_element(interface))
+    if definition.serial_console:
+        serial = SubElement(devices, "serial", {"type": "pty"})
+        SubElement(serial, "target", {"port": "0"})
+        console = SubElement(devices, "console", {"type": "pty"})
+        SubElement(console, "target", {"type": "serial", "port": "0"})
+    if definition.guest_agent:
+        channel = SubElement(devices, "channel", {"type": "unix"})
+        SubElement(channel, "target", {"type": "virtio", "name": "org.qemu.guest_agent.0"})
+    if definition.tablet:
+        SubElement(devices, "input", {"type": "tablet", "bus": "usb"})
+    for graphics in definition.graphics:
+        devices.append(_graphics_element(graphics))
+    if definition.video is not None:
+        SubElement(SubElement(devices, "video"), "model", {"type": definition.video})
+    SubElement(devices, "memballoon", {"model": "virtio" if definition.memory_balloon else "none"})
+    if definition.rng:
+        rng = SubElement(devices, "rng", {"model": "virtio"})
+        _text(rng, "backend", "/dev/urandom", model="random")
+
+
+def disk_element(disk: Disk) -> Element:
+    """The ``<disk>`` of a file on the host."""
+    element = Element("disk", {"type": "file", "device": disk.device})
+    driver: Dict[str, str] = {"name": "qemu"}
+    if disk.format is not None:
+        driver["type"] = disk.format  # always named: a guest that writes a header into a raw disk must not be believed
+    if disk.discard is not None:
+        driver["discard"] = disk.discard
+    SubElement(element, "driver", driver)
+    if disk.path is not None:
+        SubElement(element, "source", {"file": disk.path})
+    target = {"dev": disk.target}
+    if disk.bus is not None:
+        target["bus"] = disk.bus
+    SubElement(element, "target", target)
+    if disk.read_only:
+        SubElement(element, "readonly")
+    if disk.shareable:
+        SubElement(element, "shareable")
+    return element
+
+
+def _controller_element(controller: Controller) -> Element:
+    attributes = {"type": controller.type}
+    if controller.model is not None:
+        attributes["model"] = controller.model
+    return Element("controller", attributes)
+
+
+def _interface_element(interface: Interface) -> Element:
+    element = Element("interface", {"type": interface.type})
+    if interface.mac_address is not None:
+        SubElement(element, "mac", {"address": interface.mac_address})
+    if interface.source is not None:
+        SubElement(element, "source", {interface.type: interface.source})
+    if interface.model is not None:
+        SubElement(element, "model", {"type": interface.model})
+    return element
+
+
+def _graphics_element(graphics: Graphics) -> Element:
+    element = Element("graphics", {"type": graphics.type, "port": "-1", "autoport": "yes"})
+    if graphics.listen is not None:
+        SubElement(element, "listen", {"type": "address", "address": graphics.listen})
+    return element
+
+
+def _text(parent: Element, name: str, text: Optional[str], **attributes: str) -> None:
+    if text is not None:
+        SubElement(parent, name, attributes).text = text

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One libvirt domain: thin, typed calls that raise our errors. What to do when is decided in the actions."""
+
+from __future__ import annotations
+
+from typing import Any, List, NamedTuple, Optional
+
+import libvirt
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import (
+    NAMESPACE,
+    PREFIX,
+    Record,
+    record_xml,
+)
+
+
+class Address(NamedTuple):
+    """One address of a guest. ``source`` is agent, lease or arp; ``address`` has no prefix length."""
+
+    mac_address: Optional[str]
+    address: str
+    family: str  # ipv4, ipv6
+    source: str
+
+
+_SOURCES = {
+    "agent": libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT,
+    "lease": libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE,
+    "arp": libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP,
+}
+
+_KEPT_BY_ALL = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+_KEPT_BY_QEMU = _KEPT_BY_ALL | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+_KEPT_SINCE_8_9 = _KEPT_BY_QEMU | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)
+
+# a daemon refuses a flag that it does not know, and then knows nothing of what the flag is about either
+_UNDEFINE_FLAGS = (_KEPT_SINCE_8_9, _KEPT_BY_QEMU, _KEPT_BY_ALL)
+
+# an agent that is connected and does not answer: the guest hangs. Seconds.
+_AGENT_PATIENCE = 3
+
+
+class Domain:
+    """One domain. Its handle is dead after a reconnect: look it up again by UUID."""
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+        self.name: str = handle.name()
+        self.uuid: str = handle.UUIDString()
+
+    def state(self) -> int:
+        """Its ``virDomainState``."""
+        return self.state_and_reason()[0]
+
+    def state_and_reason(self) -> List[int]:
+        """Its ``virDomainState`` and the reason's number."""
+        with translated("read the VM's state"):
+            return list(self.handle.state())
+
+    def is_active(self) -> bool:
+        """Whether QEMU runs for it (paused counts)."""
+        with translated("read the VM's state"):
+            return bool(self.handle.isActive())
+
+    def is_persistent(self) -> bool:
+        """Whether it is still there after it is powered off."""
+        with translated("read the VM's state"):
+            return bool(self.handle.isPersistent())
+
+    def has_managed_save(self) -> bool:
+        """Whether its memory was saved to disk, and the next start goes on from there."""
+        with translated("read the VM's state"):
+            return bool(self.handle.hasManagedSaveImage())
+
+    def autostart(self) -> bool:
+        """Whether it starts with its host; False for a transient domain."""
+        with translated("read the VM's autostart"):
+            return bool(self.handle.isPersistent() and self.handle.autostart())
+
+    def xml(self, inactive: bool = False, secure: bool = False) -> str:
+        """Its XML: as it runs, or as it will start next (``inactive``); ``secure`` includes passwords.
+
+        A change is made from the inactive, secure XML, or the passwords would be lost.
+        """
+        flags = (libvirt.VIR_DOMAIN_XML_INACTIVE if inactive else 0) | (libvirt.VIR_DOMAIN_XML_SECURE if secure else 0)
+        with translated("read the VM's definition"):
+            return str(self.handle.XMLDesc(flags))
+
+    def start(self) -> None:
+        """Power it on (or go on from its managed save)."""
+        with translated("start VM"):
+            self.handle.create()
+
+    def shutdown(self) -> None:
+        """Press the power button. Returns at once; the guest does it when it likes, or never."""
+        with translated("stop VM"):
+            self.handle.shutdown()
+
+    def destroy(self) -> None:
+        """Pull the plug."""
+        with translated("force stop VM"):
+            self.handle.destroy()
+
+    def undefine(self) -> None:
+        """Remove the definition and all that libvirt keeps with it; disks stay."""
+        with translated("undefine VM"):
+            if not any(self._undefined_with(flags) for flags in _UNDEFINE_FLAGS):
+                self.handle.undefine()
+
+    def _undefined_with(self, flags: int) -> bool:
+        try:
+            self.handle.undefineFlags(flags)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_INVALID_ARG:
+                raise
+            return False
+        return True
+
+    def set_autostart(self, autostart: bool) -> None:
+        """Whether it starts with its host."""
+        with translated("set the VM's autostart"):
+            self.handle.setAutostart(int(autostart))
+
+    def set_record(self, record: Record) -> None:
+        """Write our record into its metadata: persistent, and live if it runs."""
+        flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        if self.is_active():
+            flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
+        with translated("write the VM's record"):
+            self.handle.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, record_xml(record), PREFIX, NAMESPACE, flags)
+
+    def disk_size(self, target: str) -> Optional[int]:
+        """Virtual size in bytes of the disk at ``target``; None where the host can't tell (its file is missing)."""
+        try:
+            with translated("read the disk's size"):
+                return int(self.handle.blockInfo(target)[0])
+        except HostlerError:
+            return None
+
+    def addresses(self, source: str) -> List[Address]:
+        """The guest's addresses as ``source`` (agent, lease, arp) knows them; empty where it knows none."""
+        try:
+            with translated("read the VM's addresses"):
+                if source == "agent":
+                    self.handle.agentSetResponseTimeout(_AGENT_PATIENCE, 0)
+                found = self.handle.interfaceAddresses(_SOURCES[source])
+        except HostlerError:
+            return []  # off in the meantime, no agent, no lease file: there is no address to be had here
+        return [
+            Address(
+                mac_address=(card.get("hwaddr") or "").lower() or None,
+                address=address["addr"],
+                family="ipv4" if address["type"] == libvirt.VIR_IP_ADDR_TYPE_IPV4 else "ipv6",
+                source=source,
+            )
+            for card in (found or {}).values()
+            for address in card.get("addrs") or ()
+        ]

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place where a `libvirtError` becomes one of our errors."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Dict, Iterator, Type
+
+import libvirt
+
+from ansible_collections.hostler.libvirt.plugins.module_utils import errors
+
+_BY_CODE: Dict[int, Type[errors.HostlerError]] = {
+    libvirt.VIR_ERR_NO_DOMAIN: errors.MachineNotFound,
+    libvirt.VIR_ERR_NO_STORAGE_POOL: errors.PoolNotFound,
+    libvirt.VIR_ERR_NO_STORAGE_VOL: errors.VolumeNotFound,
+    libvirt.VIR_ERR_NO_NETWORK: errors.NetworkNotFound,
+    libvirt.VIR_ERR_DOM_EXIST: errors.NameTaken,
+    libvirt.VIR_ERR_STORAGE_VOL_EXIST: errors.NameTaken,
+    libvirt.VIR_ERR_OPERATION_INVALID: errors.WrongState,
+    libvirt.VIR_ERR_AGENT_UNRESPONSIVE: errors.AgentUnavailable,
+    libvirt.VIR_ERR_AGENT_UNSYNCED: errors.AgentUnavailable,
+    libvirt.VIR_ERR_NO_SUPPORT: errors.Unsupported,
+    libvirt.VIR_ERR_CONFIG_UNSUPPORTED: errors.Unsupported,
+    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED: errors.Unsupported,
+    libvirt.VIR_ERR_OPERATION_UNSUPPORTED: errors.Unsupported,
+    libvirt.VIR_ERR_NO_CONNECT: errors.HostUnreachable,
+    libvirt.VIR_ERR_INVALID_CONN: errors.HostUnreachable,
+    libvirt.VIR_ERR_AUTH_FAILED: errors.HostUnreachable,
+    libvirt.VIR_ERR_RPC: errors.HostUnreachable,
+}
+
+# libvirt has no code of its own for these
+_NO_SPACE = ("No space left on device", "not enough free space", "Disk quota exceeded")
+_LOST = (
+    "client socket is closed",
+    "keepalive timeout",
+    "Cannot recv data",
+    "Cannot write data",
+    "End of file while reading data",
+)
+
+
+def failure_of(error: libvirt.libvirtError, doing: str) -> errors.HostlerError:
+    """Our error for libvirt's. ``doing`` begins the message: "Failed to <doing>: <libvirt's reason>"."""
+    reason = _reason(error)
+    if any(words in reason for words in _NO_SPACE):
+        kind: Type[errors.HostlerError] = errors.NotEnoughSpace
+    elif _is_lost(error, reason):
+        kind = errors.HostUnreachable
+    else:
+        kind = _BY_CODE.get(error.get_error_code(), errors.OperationFailed)
+    return kind(f"Failed to {doing}: {reason}")
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Raise our error for any libvirt error of the block."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise failure_of(error, doing) from error
+
+
+def _is_lost(error: libvirt.libvirtError, reason: str) -> bool:
+    from_transport = error.get_error_domain() in (libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE)
+    return any(words in reason for words in _LOST) or (
+        from_transport and error.get_error_code() in (libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR)
+    )
+
+
+def _reason(error: libvirt.libvirtError) -> str:
+    """Libvirt's words on one line, without its prefixes ("internal error: ")."""
+    text = " ".join((error.get_error_message() or "libvirt gave no reason").split())
+    for prefix in ("internal error: ", "operation failed: ", "Requested operation is not valid: "):
+        if text.startswith(prefix):
+            text = text[len(prefix) :]
+    return text.rstrip(".")

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One libvirt network."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
+
+
+class Network:
+    """One network of a host."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self.name: str = handle.name()
+
+    def is_active(self) -> bool:
+        """Whether guests can be connected to it now."""
+        with translated("read the network's state"):
+            return bool(self._handle.isActive())
+
+    def lease_of(self, mac_address: str) -> str:
+        """The newest address leased to the card that has not expired, or "" if it has none.
+
+        A lease does not prove that the guest is up: it outlives the guest's power.
+        """
+        try:
+            with translated("read the network's leases"):
+                leases: List[Dict[str, Any]] = self._handle.DHCPLeases(mac_address)
+        except HostlerError:
+            return ""  # an inactive network, or one whose DHCP is not libvirt's, has none
+        valid = [lease for lease in leases if lease["expirytime"] == 0 or lease["expirytime"] > time.time()]
+        newest = max(valid, key=lambda lease: lease["expirytime"] or float("inf"), default=None)
+        return str(newest["ipaddr"]) if newest else ""

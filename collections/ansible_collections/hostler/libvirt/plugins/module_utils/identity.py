@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The record that a domain carries of itself, as ``<metadata>`` in the namespace ``urn:hostler:vm:1``.
+
+The hypervisors are the truth: with this record the service's database can be made again from the hosts. A read-only
+connection can read it, so it holds no secret and no user data. A record whose UUID is not its domain's was copied along
+with someone's XML: such a domain is a foreign one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+from xml.etree import ElementTree
+
+NAMESPACE = "urn:hostler:vm:1"
+PREFIX = "hostler"
+VERSION = 1
+
+ElementTree.register_namespace(PREFIX, NAMESPACE)
+
+_ROOT = f"{{{NAMESPACE}}}vm"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a VM of ours says of itself. ``created`` is UTC in ISO 8601, ending in Z."""
+
+    uuid: str
+    created: str
+    id: Optional[int] = None  # the service's; None for a VM that no service has taken in yet
+    owner: Optional[str] = None
+    os_type: Optional[str] = None
+    os_version: Optional[str] = None
+    description: Optional[str] = None
+    tags: Tuple[str, ...] = ()
+    protected: bool = False
+    revision: int = 1
+    incomplete: bool = False  # its create has not ended: its disks may be missing
+
+
+def record_element(record: Record) -> ElementTree.Element:
+    """The ``<hostler:vm>`` element of ``record``, for a ``<metadata>``."""
+    element = _element(record)
+    for part in element.iter():
+        part.tag = f"{{{NAMESPACE}}}{part.tag}"
+    return element
+
+
+def record_xml(record: Record) -> str:
+    """The record as ``virDomainSetMetadata`` takes it: without its namespace, which libvirt puts on itself."""
+    return ElementTree.tostring(_element(record), encoding="unicode")
+
+
+def _element(record: Record) -> ElementTree.Element:
+    root = ElementTree.Element("vm", {"version": str(VERSION)})
+    if record.incomplete:
+        root.set("incomplete", "yes")
+    _add(root, "id", None if record.id is None else str(record.id))
+    _add(root, "uuid", record.uuid)
+    _add(root, "created", record.created)
+    _add(root, "owner", record.owner)
+    _add(root, "osType", record.os_type)
+    _add(root, "osVersion", record.os_version)
+    _add(root, "description", record.description)
+    for tag in record.tags:
+        _add(root, "tag", tag)
+    _add(root, "protected", "yes" if record.protected else None)
+    _add(root, "revision", str(record.revision))
+    return root
+
+
+def record_of(element: Optional[ElementTree.Element], domain_uuid: str) -> Optional[Record]:
+    """The record that ``<hostler:vm>`` holds; None if there is none, it can't be read, or it is another domain's."""
+    if element is None or not (element.get("version") or "").isdigit():
+        return None
+    uuid = _text(element, "uuid")
+    if uuid is None or uuid.lower() != domain_uuid.lower():
+        return None
+    return Record(
+        uuid=domain_uuid.lower(),
+        created=_text(element, "created") or "",
+        id=_number(element, "id"),
+        owner=_text(element, "owner"),
+        os_type=_text(element, "osType"),
+        os_version=_text(element, "osVersion"),
+        description=_text(element, "description"),
+        tags=tuple(child.text or "" for child in element.findall(f"{{{NAMESPACE}}}tag")),
+        protected=_text(element, "protected") == "yes",
+        revision=_number(element, "revision") or 1,
+        incomplete=element.get("incomplete") == "yes",
+    )
+
+
+def find_record(domain: ElementTree.Element) -> Optional[ElementTree.Element]:
+    """The ``<hostler:vm>`` element within a ``<domain>``, if it has one."""
+    return domain.find(f"metadata/{_ROOT}")
+
+
+def _add(parent: ElementTree.Element, name: str, text: Optional[str]) -> None:
+    if text is not None:
+        ElementTree.SubElement(parent, name).text = text
+
+
+def _text(element: ElementTree.Element, name: str) -> Optional[str]:
+    return element.findtext(f"{{{NAMESPACE}}}{name}")
+
+
+def _number(element: ElementTree.Element, name: str) -> Optional[int]:
+    text = _text(element, name)
+    return int(text) if text and text.isdigit() else None

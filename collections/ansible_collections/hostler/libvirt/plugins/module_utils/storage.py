@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which disks are a VM's own.
+
+libvirt deletes the volume of a running guest, or the image that others are built on, without a word; that it does not
+happen is ours to see to.
+"""
+
+from __future__ import annotations
+
+from typing import List, Optional, Set
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import volume_name
+
+
+def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
+    """Paths of the disks that go with the VM when it is deleted with its disks.
+
+    Its own are the volumes of active pools that it can write to, and the seed that we made for it; never one that is
+    shareable, that another domain names, or that another volume has as its backing file.
+    """
+    mine = [path for path in (_candidate(hypervisor, disk, machine) for disk in machine.definition.disks) if path]
+    if not mine:
+        return []
+    taken = paths_in_use(hypervisor, except_uuid=machine.uuid)
+    return [path for path in dict.fromkeys(mine) if path not in taken]
+
+
+def paths_in_use(hypervisor: Hypervisor, except_uuid: str) -> Set[str]:
+    """Paths that another domain names, as it is or as it runs, or that some volume has as its backing file."""
+    paths: Set[str] = set()
+    for domain in hypervisor.domains():
+        if domain.uuid == except_uuid:
+            continue
+        try:
+            definitions = [read_domain(domain.xml(inactive=True))]
+            if domain.is_active():
+                definitions.append(read_domain(domain.xml()))
+        except HostlerError:
+            if hypervisor.find_domain(domain.uuid) is None:
+                continue  # it has gone meanwhile, and its claims with it
+            raise
+        for definition in definitions:
+            for disk in definition.disks:
+                path = _path(hypervisor, disk)
+                if path is not None:
+                    paths.add(path)
+                paths.update(disk.backing_paths)
+    for pool in hypervisor.pools():
+        for volume in pool.volumes():
+            try:
+                backing = volume.facts().backing_path
+            except HostlerError:
+                if pool.find_volume(volume.name) is None:
+                    continue
+                raise
+            if backing is not None:
+                paths.add(backing)
+    return paths
+
+
+def _candidate(hypervisor: Hypervisor, disk: Disk, machine: ObservedMachine) -> Optional[str]:
+    path = _path(hypervisor, disk)
+    if path is None or disk.shareable:
+        return None
+    volume = hypervisor.find_volume_at(path)
+    if volume is None:
+        return None
+    if disk.device == "disk" and not disk.read_only:
+        return path
+    # the seed is read only, and ours: its name begins as only this VM's volumes do
+    prefix = volume_name("", machine.uuid, "seed-")
+    return path if machine.record is not None and prefix in volume.name and volume.name.endswith(".iso") else None
+
+
+def _path(hypervisor: Hypervisor, disk: Disk) -> Optional[str]:
+    if disk.path is not None:
+        return disk.path
+    if disk.pool is None or disk.volume is None:
+        return None
+    volume = hypervisor.pool(disk.pool).find_volume(disk.volume)
+    return None if volume is None else volume.path

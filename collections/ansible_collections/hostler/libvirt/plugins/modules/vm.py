@@ -1,0 +1,335 @@
+#!/usr/bin/python
+# Copyright: Hostler contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: vm
+short_description: A virtual machine on a libvirt host, as it should be
+version_added: 0.1.0
+description:
+  - Makes a VM, brings an existing one to other sizes, starts it, stops it or takes it away.
+  - What would change is planned first; check mode and diff show that plan, and a real run carries out the same one.
+  - Making a VM is all or nothing. What a failed run made is gone afterwards, or the error says what remains.
+extends_documentation_fragment:
+  - hostler.libvirt.connection
+  - hostler.libvirt.connection.attributes
+options:
+  name:
+    description:
+      - The domain's name, unique on its host.
+      - 1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit.
+      - One of O(name) and O(uuid) is needed; a new VM needs its name.
+    type: str
+  uuid:
+    description:
+      - The UUID that a new VM gets; a random one where it is left out.
+      - An existing VM must have it, or the task fails.
+    type: str
+  record_id:
+    description: The number under which a Hostler service knows the new VM; written into the VM's own record.
+    type: int
+  owner:
+    description: Whose VM it is; written into a new VM's own record.
+    type: str
+  state:
+    description:
+      - V(present) makes the VM if it is not there and leaves its power alone, V(running) and V(stopped) see to that too.
+      - V(stopped) asks the guest to power off and waits O(timeout) seconds for it.
+      - V(absent) powers the VM off, undefines it and then deletes its disks (see O(delete_disks)).
+    type: str
+    choices: [present, running, stopped, absent]
+    default: present
+  create:
+    description: Whether a VM that is not there is made; with V(false) that is an error.
+    type: bool
+    default: true
+  cpu_cores:
+    description: Virtual CPUs, 1 to 512. A new VM needs it; an existing one keeps what it has where it is left out.
+    type: int
+  memory_mb:
+    description: Memory in MiB, at least 32. A new VM needs it; an existing one keeps what it has where it is left out.
+    type: int
+  disk_gb:
+    description:
+      - Size of the root disk in GiB, rounded up to a whole MiB; at least that of its image.
+      - A new VM needs it; an existing one keeps what it has where it is left out. A disk never shrinks.
+    type: float
+  image:
+    description: The base image of a new VM's root disk, a volume of O(image_pool). Blank where it is left out.
+    type: str
+  image_mode:
+    description:
+      - V(copy) makes the root disk independent of its image.
+      - V(backing) makes it an overlay, which is quicker and smaller, and needs the image for as long as the VM lives.
+    type: str
+    choices: [copy, backing]
+    default: copy
+  os_type:
+    description:
+      - The family of the guest's system (V(linux), V(windows), V(freebsd) and so on).
+      - V(windows) gets a clock in local time.
+    type: str
+    default: linux
+  os_version:
+    description: The guest's system in words.
+    type: str
+  firmware:
+    description: The guest's firmware.
+    type: str
+    choices: [bios, uefi]
+    default: bios
+  network_config:
+    description: How a new VM is connected.
+    type: dict
+    suboptions:
+      type:
+        description:
+          - V(nat) is the host's NAT network, V(bridge) a bridge of the host, V(network) a libvirt network, V(none) no card.
+        type: str
+        choices: [nat, bridge, network, none]
+        default: nat
+      bridge_name:
+        description: The host's bridge, for type V(bridge).
+        type: str
+      network_name:
+        description: The libvirt network, for type V(network).
+        type: str
+  cloud_init:
+    description: What a new guest's cloud-init is told, on a NoCloud seed that is attached as a CD-ROM. Needs pycdlib.
+    type: dict
+    suboptions:
+      hostname:
+        description: The guest's host name; the VM's name where it is left out.
+        type: str
+      ssh_authorized_keys:
+        description: Public keys that may log in as the image's default user.
+        type: list
+        elements: str
+      user_data:
+        description: cloud-init user data, passed on as it is (C(#cloud-config), a script, MIME).
+        type: str
+      network_config:
+        description: cloud-init network configuration (version 1 or 2), passed on as it is.
+        type: str
+  description:
+    description: What a new VM is for.
+    type: str
+  tags:
+    description: Labels to find a new VM by.
+    type: list
+    elements: str
+  autostart:
+    description: Whether a new VM starts with its host.
+    type: bool
+    default: false
+  protected:
+    description: Whether a new VM is guarded against deletion.
+    type: bool
+    default: false
+  pool:
+    description: The storage pool for the disks of a new VM.
+    type: str
+    default: default
+  image_pool:
+    description: The storage pool of the base images.
+    type: str
+    default: default
+  network:
+    description: The host's NAT network.
+    type: str
+    default: default
+  virt_type:
+    description:
+      - The domain type of a new VM.
+      - V(auto) is V(kvm) where a guest that is tried shows that it works, and V(qemu), plain emulation, elsewhere.
+    type: str
+    choices: [auto, kvm, qemu]
+    default: auto
+  timeout:
+    description: How many seconds a guest has to power off, for O(state=stopped).
+    type: int
+    default: 60
+  force:
+    description: Whether a guest that has not powered off by then has its plug pulled; without it that is an error.
+    type: bool
+    default: false
+  delete_disks:
+    description:
+      - Whether O(state=absent) deletes the VM's disks.
+      - Only its own are ever deleted, never one that is shared, read only, another VM's or another volume's backing file.
+    type: bool
+    default: true
+author:
+  - Hostler contributors (@hostler)
+"""
+
+EXAMPLES = r"""
+- name: A VM from an image, running
+  hostler.libvirt.vm:
+    name: web-server-01
+    cpu_cores: 2
+    memory_mb: 2048
+    disk_gb: 20
+    image: debian-12.qcow2
+    cloud_init:
+      ssh_authorized_keys:
+        - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK0wmN/Cr3JXqmLW7u+g9pTh+wyqDHpSQEIQczXkVx9q admin
+    state: running
+
+- name: More memory for it, while it is off
+  hostler.libvirt.vm:
+    name: web-server-01
+    memory_mb: 4096
+    create: false
+
+- name: Off with it
+  hostler.libvirt.vm:
+    name: web-server-01
+    state: absent
+"""
+
+RETURN = r"""
+vm:
+  description: The VM as it is after the task; in check mode, as it was before. None where there is none.
+  returned: success
+  type: dict
+  sample:
+    name: web-server-01
+    uuid: 12345678-1234-1234-1234-123456789012
+    status: running
+    cpu_cores: 2
+    memory_mb: 2048
+    disk_gb: 20.0
+    ip_address: 192.168.122.100
+plan:
+  description: The steps, in order, each with when it takes effect (V(now), V(next_boot), V(off)).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - title: Set 4096 MiB of memory
+      applies: "off"
+deleted_disks:
+  description: Paths of the disks that were deleted, or in check mode would be.
+  returned: O(state=absent)
+  type: list
+  elements: str
+code:
+  description: What went wrong, as a word for programs that stays the same.
+  returned: failure
+  type: str
+  sample: name_taken
+field:
+  description: The option that caused it, where one did.
+  returned: failure
+  type: str
+  sample: disk_gb
+"""
+
+import os
+import traceback
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
+    FIRMWARES,
+    IMAGE_MODES,
+    NETWORK_TYPES,
+    VIRT_TYPES,
+)
+
+LIBVIRT_IMPORT_ERROR = None
+try:
+    from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
+    from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+except ImportError:
+    LIBVIRT_IMPORT_ERROR = traceback.format_exc()
+
+# options that describe a VM, named as in the core's MachineSpec
+SPEC_OPTIONS = dict(
+    cpu_cores=dict(type="int"),
+    memory_mb=dict(type="int"),
+    disk_gb=dict(type="float"),
+    image=dict(type="str"),
+    image_mode=dict(type="str", choices=list(IMAGE_MODES), default="copy"),
+    os_type=dict(type="str", default="linux"),
+    os_version=dict(type="str"),
+    firmware=dict(type="str", choices=list(FIRMWARES), default="bios"),
+    network_config=dict(
+        type="dict",
+        options=dict(
+            type=dict(type="str", choices=list(NETWORK_TYPES), default="nat"),
+            bridge_name=dict(type="str"),
+            network_name=dict(type="str"),
+        ),
+    ),
+    cloud_init=dict(
+        type="dict",
+        options=dict(
+            hostname=dict(type="str"),
+            ssh_authorized_keys=dict(type="list", elements="str", no_log=False),
+            user_data=dict(type="str", no_log=True),
+            network_config=dict(type="str"),
+        ),
+    ),
+    description=dict(type="str"),
+    tags=dict(type="list", elements="str"),
+    autostart=dict(type="bool", default=False),
+    protected=dict(type="bool", default=False),
+)
+
+PLACEMENT_OPTIONS = dict(
+    pool=dict(type="str", default="default"),
+    image_pool=dict(type="str", default="default"),
+    network=dict(type="str", default="default"),
+    virt_type=dict(type="str", choices=list(VIRT_TYPES), default="auto"),
+)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            uri=dict(type="str"),
+            name=dict(type="str"),
+            uuid=dict(type="str"),
+            record_id=dict(type="int"),
+            owner=dict(type="str"),
+            state=dict(type="str", choices=["present", "running", "stopped", "absent"], default="present"),
+            create=dict(type="bool", default=True),
+            timeout=dict(type="int", default=60),
+            force=dict(type="bool", default=False),
+            delete_disks=dict(type="bool", default=True),
+            **SPEC_OPTIONS,
+            **PLACEMENT_OPTIONS,
+        ),
+        required_one_of=[("name", "uuid")],
+        supports_check_mode=True,
+    )
+    if LIBVIRT_IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("libvirt-python"), exception=LIBVIRT_IMPORT_ERROR)
+    params = module.params
+    desired = Desired(
+        spec={name: params[name] for name in ("name", *SPEC_OPTIONS)},
+        placement=Placement(**{name: params[name] for name in PLACEMENT_OPTIONS}),
+        **{
+            name: params[name]
+            for name in ("uuid", "record_id", "owner", "state", "create", "timeout", "force", "delete_disks")
+        },
+    )
+    try:
+        with Hypervisor.open(params["uri"] or os.environ.get("LIBVIRT_DEFAULT_URI") or None) as hypervisor:
+            outcome = ensure(hypervisor, desired, check=module.check_mode)
+    except HostlerError as error:
+        module.fail_json(msg=error.message, code=error.code, field=error.field)
+    module.exit_json(**outcome)
+
+
+if __name__ == "__main__":
+    main()
