@@ -13,6 +13,9 @@ from typing import Callable
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import GuestTimeout, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 
+Switch = Callable[[Hypervisor, str], bool]
+"""What turns the VM with that UUID on or off, and answers whether that changed anything."""
+
 # a guest that is still booting drops the button press without a trace; pressing again is harmless
 ASK_AGAIN_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 0.25

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be done to API tokens, whoever asks: the routes and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+
+from hostler.accounts.models import ApiToken
+from hostler.accounts.opaque import digest, new_api_token
+from hostler.errors import FieldProblem, InvalidRequest, NotFound
+from hostler.permission import Permission
+
+
+async def get_token(token_id: int) -> ApiToken:
+    """Return a token with its user; raises NotFound."""
+    token = await ApiToken.get_or_none(id=token_id).select_related("user")
+    if token is None:
+        raise NotFound(f"Token with ID {token_id} not found", code="token_not_found")
+    return token
+
+
+async def create_token(
+    user_id: int, name: str, scopes: Sequence[Permission], grantable: Collection[str], expires_in_days: int | None
+) -> tuple[ApiToken, str]:
+    """Create a token, and return it with its secret, which is stored nowhere.
+
+    ``grantable`` is what whoever asks may do itself. Raises InvalidRequest for a scope that is not among it.
+    """
+    excess = [scope for scope in scopes if scope not in grantable]
+    if excess:
+        message = f"a token can't have more permissions than its owner, who lacks {', '.join(excess)}"
+        raise InvalidRequest(
+            f"The request is not valid: 'scopes': {message}", errors=[FieldProblem("scopes", message)], code="scopes"
+        )
+    secret, prefix = new_api_token()
+    expires_at = None if expires_in_days is None else datetime.now(UTC) + timedelta(days=expires_in_days)
+    token = await ApiToken.create(
+        name=name,
+        prefix=prefix,
+        token_hash=digest(secret),
+        user_id=user_id,
+        scopes=list(scopes),
+        expires_at=expires_at,
+    )
+    await token.fetch_related("user")
+    return token, secret
+
+
+async def revoke_token(token: ApiToken) -> None:
+    """Make a token useless from now on; one that is already stays so."""
+    if token.revoked_at is None:
+        token.revoked_at = datetime.now(UTC)
+        await token.save(update_fields=["revoked_at"])

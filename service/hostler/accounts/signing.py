@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Access tokens: JWTs that we sign and nobody else, for ten minutes.
+
+The keys stand in a file of their owner's only::
+
+    {"active": "2026-01-31-1a2b", "keys": {"2026-01-31-1a2b": "<base64, 32 bytes>"}}
+
+``active`` signs, and all of them verify: to rotate, add a key, make it active, and take the old one out when the
+tokens that it signed have expired. HS256 will do, because the service that signs is the one that verifies.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jwt
+
+from hostler.bodies import LARGEST_INTEGER
+from hostler.errors import OperatorError, Unauthenticated
+
+if TYPE_CHECKING:
+    from hostler.settings import Settings
+
+ALGORITHM = "HS256"
+ISSUER = "hostler"
+AUDIENCE = "hostler-api"
+_REQUIRED = ("exp", "iat", "iss", "aud", "sub", "jti")
+_KEY_BYTES = 32
+_CLOCK_SKEW = timedelta(seconds=5)  # between services that share a database
+
+
+class SigningKeysError(OperatorError):
+    """The file of signing keys can't be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What an access token says, after its signature and times were checked."""
+
+    user_id: int
+    epoch: int
+    """The user's ``session_epoch`` when it was signed."""
+    session: str
+    """The family of refresh tokens that it came with."""
+
+
+class Signer:
+    """Signs and reads access tokens."""
+
+    def __init__(self, keys: dict[str, bytes], active: str, lifetime: timedelta) -> None:
+        self._keys = keys
+        self._active = active
+        self.lifetime = lifetime
+
+    def sign(self, claims: AccessClaims) -> str:
+        """Return an access token that is good for ``lifetime`` from now."""
+        now = datetime.now(UTC)
+        return jwt.encode(
+            {
+                "iss": ISSUER,
+                "aud": AUDIENCE,
+                "sub": str(claims.user_id),
+                "jti": secrets.token_hex(8),
+                "iat": now,
+                "exp": now + self.lifetime,
+                "epoch": claims.epoch,
+                "session": claims.session,
+            },
+            self._keys[self._active],
+            algorithm=ALGORITHM,
+            headers={"kid": self._active},
+        )
+
+    def read(self, token: str) -> AccessClaims:
+        """Return what ``token`` says; raises Unauthenticated unless it is ours, whole and not expired."""
+        try:
+            key = self._keys[jwt.get_unverified_header(token)["kid"]]
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                leeway=_CLOCK_SKEW,
+                options={"require": list(_REQUIRED)},
+            )
+            user_id, epoch = int(claims["sub"]), int(claims["epoch"])
+            if max(user_id, epoch) > LARGEST_INTEGER:
+                raise ValueError
+            return AccessClaims(user_id, epoch, str(claims["session"]))
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError):
+            raise Unauthenticated from None
+
+
+def load_signer(settings: Settings) -> Signer:
+    """Return the signer of the settings' key, or of the file's keys, which are made where there is none.
+
+    Raises SigningKeysError if the file can be read by others, or is not what it should be.
+    """
+    lifetime = timedelta(seconds=settings.access_token_seconds)
+    if settings.signing_key is not None:
+        return Signer({"setting": settings.signing_key.get_secret_value().encode()}, "setting", lifetime)
+    path = settings.signing_keys_file
+    assert path is not None  # noqa: S101 - Settings fills it in
+    settings.make_state_dir()
+    try:
+        with contextlib.suppress(FileExistsError):
+            _make_keys(path)
+        return Signer(*_read_keys(path), lifetime)
+    except OSError as error:
+        raise SigningKeysError(f"The signing keys {path} can't be read: {error.strerror}") from None
+
+
+def _make_keys(path: Path) -> None:
+    """Write a file with one new key, never shown half-written; raises FileExistsError where there is a file."""
+    if path.exists():
+        raise FileExistsError
+    name = f"{datetime.now(UTC):%Y-%m-%d}-{secrets.token_hex(2)}"
+    key = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            json.dump({"active": name, "keys": {name: key}}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # unlike a rename, it fails where another process was first
+    finally:
+        draft.unlink()
+
+
+def _read_keys(path: Path) -> tuple[dict[str, bytes], str]:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise SigningKeysError(f"Others can read the signing keys {path} (mode {mode:o}); run 'chmod 600 {path}'")
+    try:
+        content = json.loads(path.read_text("ascii"))
+        keys = {str(name): base64.b64decode(key, validate=True) for name, key in content["keys"].items()}
+        active = content["active"]
+        if active not in keys or any(len(key) < _KEY_BYTES for key in keys.values()):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise SigningKeysError(
+            f"The signing keys {path} are not a JSON object with 'active' and 'keys' (base64, "
+            f"{_KEY_BYTES} bytes each); mend the file, or remove it and everybody logs in anew"
+        ) from None
+    return keys, active

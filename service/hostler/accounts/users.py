@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be done to users, whoever asks: the routes and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tortoise.exceptions import IntegrityError
+from tortoise.transactions import in_transaction
+
+from hostler.accounts.models import User
+from hostler.accounts.passwords import generate_password, hash_password
+from hostler.accounts.sessions import end_everything
+from hostler.errors import BadRequest, Conflict, NotFound
+from hostler.permission import Permission
+
+FIRST_ADMINISTRATOR = "admin"
+
+
+def name_key(username: str) -> str:
+    """Return what a name is compared by."""
+    return username.lower()
+
+
+async def get_user(user_id: int) -> User:
+    """Return a user; raises NotFound."""
+    user = await User.get_or_none(id=user_id)
+    if user is None:
+        raise NotFound(f"User with ID {user_id} not found", code="user_not_found")
+    return user
+
+
+async def get_user_named(username: str) -> User:
+    """Return the user of that name, in whatever case; raises NotFound."""
+    user = await User.get_or_none(username_key=name_key(username))
+    if user is None:
+        raise NotFound(f"There is no user named {username!r}", code="user_not_found")
+    return user
+
+
+async def create_user(username: str, password: str, permissions: Sequence[Permission], *, enabled: bool = True) -> User:
+    """Create a user; raises Conflict if the name is taken."""
+    password_hash = await hash_password(password)
+    try:
+        return await User.create(
+            username=username,
+            username_key=name_key(username),
+            password_hash=password_hash,
+            permissions=list(permissions),
+            enabled=enabled,
+        )
+    except IntegrityError:
+        raise _name_taken(username) from None
+
+
+async def change_user(
+    user_id: int,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    permissions: Sequence[Permission] | None = None,
+    enabled: bool | None = None,
+) -> User:
+    """Change what is given of a user. A new password, or disabling, ends all sessions and API tokens at once.
+
+    Raises NotFound, Conflict if the name is taken, BadRequest if no enabled administrator would be left.
+    """
+    # before the transaction: it takes its time, and nobody else could write
+    password_hash = None if password is None else await hash_password(password)
+    try:
+        async with in_transaction():
+            await _lock_users()
+            user = await get_user(user_id)
+            ends = password_hash is not None or (enabled is False and user.enabled)
+            if username is not None:
+                user.username, user.username_key = username, name_key(username)
+            if password_hash is not None:
+                user.password_hash = password_hash
+            if permissions is not None:
+                user.permissions = list(permissions)
+            if enabled is not None:
+                user.enabled = enabled
+            await user.save()
+            if ends:
+                await end_everything(user)
+            await _check_administrator_left()
+            return user
+    except IntegrityError:
+        raise _name_taken(username or "") from None
+
+
+async def delete_user(user_id: int) -> User:
+    """Delete a user with its sessions and tokens; VMs and jobs stay, without their owner.
+
+    Raises NotFound, BadRequest if no enabled administrator would be left.
+    """
+    async with in_transaction():
+        await _lock_users()
+        user = await get_user(user_id)
+        await user.delete()
+        await _check_administrator_left()
+        return user
+
+
+async def make_first_administrator(password: str | None) -> str | None:
+    """Create the administrator of an empty database; returns the password that was generated for it, if any was.
+
+    With ``password`` that one is used and None returned, as where there are users already.
+    """
+    if await User.exists():
+        return None
+    generated = None if password is not None else generate_password()
+    try:
+        await create_user(FIRST_ADMINISTRATOR, password or generated or "", list(Permission))
+    except Conflict:
+        return None  # another service on the same database was first
+    return generated
+
+
+async def _lock_users() -> None:
+    """Let two changes that each leave an administrator not leave none together; on SQLite transactions queue anyway."""
+    await User.all().order_by("id").select_for_update().values_list("id")
+
+
+async def _check_administrator_left() -> None:
+    enabled = await User.filter(enabled=True).values_list("permissions", flat=True)
+    if not any(Permission.ADMIN in permissions for permissions in enabled):
+        raise BadRequest("This is the last enabled administrator; make another one first", code="last_administrator")
+
+
+def _name_taken(username: str) -> Conflict:
+    return Conflict(f"A user named {username!r} exists already", code="name_taken")

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service as an ASGI application: which routers it has, what runs as long as it runs, and in what order.
+
+A room adds its router to `ROUTERS`. What it needs while the service runs it opens in `_open`, in the order that
+things depend on each other, and puts into ``app.state``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+
+import typer
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from hostler import __version__, documentation, error_answers
+from hostler.accounts import routes as account_routes
+from hostler.accounts import users
+from hostler.accounts.service import open_accounts
+from hostler.body_limit import BodyLimit
+from hostler.database import Database
+from hostler.engine import Engine
+from hostler.health import routes as health_routes
+from hostler.hosts import routes as host_routes
+from hostler.jobs import routes as job_routes
+from hostler.machines import routes as machine_routes
+from hostler.request_context import RequestContext
+from hostler.routing import Route, Router
+from hostler.settings import Settings
+
+ROUTERS: tuple[Router, ...] = (
+    health_routes.router,
+    *account_routes.ROUTERS,
+    host_routes.router,
+    machine_routes.router,
+    job_routes.router,
+    documentation.router,
+)
+
+LARGEST_BODY = 4 * 1024 * 1024
+"""Most bytes of a request's body, beyond which it is 413; cloud-init's user-data is what may be large."""
+
+
+@contextlib.asynccontextmanager
+async def _open(app: FastAPI) -> AsyncIterator[None]:
+    """Connect and start in the block everything that the service needs, and stop it in reverse."""
+    settings: Settings = app.state.settings
+    async with contextlib.AsyncExitStack() as stack:
+        app.state.database = await stack.enter_async_context(Database(settings).for_service())
+        app.state.accounts = await stack.enter_async_context(open_accounts(settings))
+        await _greet_first_start(settings)
+        app.state.engine = await stack.enter_async_context(Engine.running(settings))
+        yield
+
+
+async def _greet_first_start(settings: Settings) -> None:
+    """Make the first administrator of an empty database; a generated password is shown here, and nowhere else."""
+    given = settings.admin_password
+    generated = await users.make_first_administrator(given.get_secret_value() if given else None)
+    if generated is not None:
+        typer.echo(
+            "This database is new. Its administrator is\n\n"
+            f"    user      {users.FIRST_ADMINISTRATOR}\n"
+            f"    password  {generated}\n\n"
+            "The password is not shown again; 'hostler user password admin' sets another one.",
+            file=sys.stdout,
+        )
+        sys.stdout.flush()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the service; nothing is opened before its lifespan begins."""
+    app = FastAPI(
+        title="Hostler",
+        summary="VM lifecycle automation for libvirt hosts",
+        version=__version__,
+        lifespan=_open,
+        middleware=[Middleware(RequestContext), Middleware(BodyLimit, largest=LARGEST_BODY)],
+        # these would be routes without a stated permission; documentation.py has ours
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.router.route_class = Route
+    error_answers.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running a command's work beside the service, or without one: settings, log, database, event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[object, object, T]) -> T:
+    """Run ``work`` with the database connected and up to date, and return what it returns."""
+    import asyncio
+
+    from hostler import logs
+    from hostler.database import Database
+    from hostler.settings import Settings
+
+    async def connected() -> T:
+        async with Database(settings).for_command():
+            return await work
+
+    try:
+        settings = Settings.load()
+        logs.configure(settings)
+        return asyncio.run(connected())
+    finally:
+        work.close()  # without this, one that was never begun would be warned about

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``hostler serve``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on, instead of the setting's.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="TCP port, instead of the setting's; 0 takes a free one.")
+    ] = None,
+) -> None:
+    """Run the service until it is told to stop (SIGTERM, Ctrl+C); requests in progress are finished first."""
+    from hostler import logs
+    from hostler.server import run
+    from hostler.settings import Settings
+
+    settings = Settings.load()
+    changes = {"host": host, "port": port}
+    settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
+    logs.configure(settings)
+    run(settings)

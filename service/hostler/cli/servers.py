@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``hostler server``: the hypervisors. Here any libvirt URI may be registered, for whoever types it is the operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hostler.cli.running import run
+from hostler.cli.table import show_table
+
+if TYPE_CHECKING:
+    from hostler.hosts.models import Server
+    from hostler.machines.sync import SyncReport
+
+app = typer.Typer(help="Manage servers, the hypervisors.", no_args_is_help=True)
+
+Hostname = Annotated[str, typer.Argument(help="What the server is called.")]
+
+
+@app.command("add")
+def add(
+    hostname: Hostname,
+    libvirt_uri: Annotated[str, typer.Argument(help="How its libvirt is reached, e.g. qemu+ssh://root@host/system.")],
+    virt_type: Annotated[
+        str, typer.Option(help="kvm, qemu, or auto: try once whether a guest under KVM gets anywhere.")
+    ] = "auto",
+    pool: Annotated[str, typer.Option(help="Storage pool of new disks.")] = "default",
+    image_pool: Annotated[str, typer.Option(help="Storage pool of base images.")] = "default",
+    network: Annotated[str, typer.Option(help="libvirt network that is its NAT network.")] = "default",
+) -> None:
+    """Register a server; a running service watches it within seconds."""
+    from hostler.hosts import actions
+    from hostler.hosts.schemas import ServerBody
+
+    body = ServerBody.model_validate(
+        {
+            "hostname": hostname,
+            "libvirt_uri": libvirt_uri,
+            "virt_type": virt_type,
+            "pool": pool,
+            "image_pool": image_pool,
+            "network": network,
+        }
+    )
+    server = run(actions.register(body.model_dump()))
+    typer.echo(f"Server {server.id} '{server.hostname}' added")
+
+
+@app.command("list")
+def list_servers() -> None:
+    """List the servers."""
+    from hostler.hosts.models import Server
+
+    async def work() -> list[Server]:
+        return await Server.all().order_by("id")
+
+    show_table(
+        ("ID", "HOSTNAME", "STATE", "VIRT TYPE", "CPUS", "MEMORY", "URI"),
+        [
+            (
+                server.id,
+                server.hostname,
+                server.state if server.enabled else "disabled",
+                server.virt_type_found or server.virt_type,
+                server.cpu_total or "-",
+                f"{server.memory_total_mb} MiB" if server.memory_total_mb else "-",
+                server.libvirt_uri,
+            )
+            for server in run(work())
+        ],
+    )
+
+
+@app.command("enable")
+def enable(hostname: Hostname) -> None:
+    """Watch a server, and let VMs on it be changed."""
+    _set_enabled(hostname, True)
+
+
+@app.command("disable")
+def disable(hostname: Hostname) -> None:
+    """Watch a server no more; its VMs stay listed."""
+    _set_enabled(hostname, False)
+
+
+@app.command("remove")
+def remove(hostname: Hostname) -> None:
+    """Forget a server that has no VMs; nothing happens on the server itself."""
+    from hostler.hosts import actions
+
+    async def work() -> None:
+        await actions.remove(await _named(hostname))
+
+    run(work())
+    typer.echo(f"Server '{hostname}' removed")
+
+
+@app.command("refresh")
+def refresh(hostname: Hostname) -> None:
+    """Compare every VM of a server with what is known of it, now."""
+    from hostler.hosts.connection import HostConnection
+    from hostler.machines.sync import read_host, sync_host
+
+    async def work() -> SyncReport:
+        server = await _named(hostname)
+        host = HostConnection(server.hostname, server.libvirt_uri, threads=1)
+        try:
+            await read_host(server, host)
+            return await sync_host(server, host, look_closely=None)
+        finally:
+            host.close()
+
+    report = run(work())
+    typer.echo(
+        f"{report.machines} VMs: {report.appeared} appeared, {report.changed} changed,"
+        f" {report.gone} are no longer on the host"
+    )
+
+
+def _set_enabled(hostname: str, enabled: bool) -> None:
+    async def work() -> None:
+        server = await _named(hostname)
+        server.enabled = enabled
+        await server.save(update_fields=["enabled", "updated_at"])
+
+    run(work())
+    typer.echo(f"Server '{hostname}' {'enabled' if enabled else 'disabled'}")
+
+
+async def _named(hostname: str) -> Server:
+    from hostler.errors import OperatorError
+    from hostler.hosts.models import Server
+
+    server = await Server.get_or_none(hostname=hostname)
+    if server is None:
+        raise OperatorError(f"There is no server named '{hostname}'")
+    return server

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What carries work out: the hosts' connections, the running jobs, the playbooks, the watch over the hosts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from hostler.errors import Unavailable
+from hostler.hosts.connection import HostConnection, HostConnections
+from hostler.hosts.models import Server
+from hostler.hosts.watch import HostWatch
+from hostler.jobs.crew import Crew
+from hostler.runner import PlaybookRunner, sweep
+from hostler.settings import Settings
+
+NO_HYPERVISOR = "VM operations are not available - libvirt not configured"
+
+
+@dataclass
+class Engine:
+    """One a process, made when the service starts."""
+
+    settings: Settings
+    connections: HostConnections
+    crew: Crew
+    playbooks: PlaybookRunner
+    watch: HostWatch
+
+    @classmethod
+    def of(cls, settings: Settings) -> Engine:
+        """Make one; nothing is dialled yet."""
+        sweep(settings.state_dir)  # what playbooks of a service that was killed left
+        connections = HostConnections(settings.host_threads)
+        return cls(
+            settings=settings,
+            connections=connections,
+            crew=Crew(settings.sync_timeout_seconds),
+            playbooks=PlaybookRunner(settings.state_dir, playbooks_dir=settings.playbooks_dir),
+            watch=HostWatch(connections, settings.resync_seconds),
+        )
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def running(cls, settings: Settings) -> AsyncIterator[Engine]:
+        """Make one and watch the hosts in the block; then let running jobs end, for as long as a shutdown may take."""
+        engine = cls.of(settings)
+        await engine.watch.start()
+        try:
+            yield engine
+        finally:
+            await engine.watch.close()
+            await engine.crew.close(settings.shutdown_seconds)
+            await engine.playbooks.close()
+            engine.connections.close()
+
+    def host(self, server: Server) -> HostConnection:
+        """The connection to a server; raises `Unavailable` for one that is disabled."""
+        if not server.enabled:
+            raise Unavailable(f"Host '{server.hostname}' is disabled", code="host_disabled")
+        return self.connections.of(server.id, server.hostname, server.libvirt_uri)
+
+
+async def require_hypervisor() -> None:
+    """Raise the contract's 503 where no hypervisor is configured at all."""
+    if not await Server.filter(enabled=True).exists():
+        raise Unavailable(NO_HYPERVISOR, code="no_hypervisor")
+
+
+def _engine_of(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+EngineOf = Annotated[Engine, Depends(_engine_of)]
+"""A route's parameter for it: ``engine: EngineOf``."""

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place where an error becomes an HTTP answer: ``{"detail": "<one English sentence>", ...}``.
+
+``code``, ``errors`` (``[{"field", "message"}]``) and ``request_id`` stand beside ``detail`` where they are known.
+Input is never echoed, since it may be a password; what is unexpected is logged with its stack and becomes a plain
+sentence.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, InvalidSpec
+from hostler.database.unavailable import DatabaseUnavailable
+from hostler.errors import FieldProblem, InvalidRequest, ServiceError, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.types import Scope
+
+log = structlog.get_logger(__name__)
+
+REQUEST_ID = "hostler.request_id"
+"""Key of the ASGI scope under which the request's id stands."""
+
+_NAMED_AT_MOST = 5
+_LONGEST_NAME = 80
+
+
+def answer(
+    scope: Scope,
+    status: int,
+    detail: str,
+    *,
+    code: str | None = None,
+    errors: Sequence[FieldProblem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return the answer of an error; ``detail`` is one sentence for people, ``code`` a slug for programs."""
+    body: dict[str, object] = {"detail": detail}
+    if code:
+        body["code"] = code
+    if errors:
+        body["errors"] = [{"field": error.field, "message": error.message} for error in errors]
+    if request_id := scope.get(REQUEST_ID):
+        body["request_id"] = request_id
+    return JSONResponse(body, status_code=status, headers=dict(headers or {}))
+
+
+def internal_error(scope: Scope) -> JSONResponse:
+    """Return the answer of what nobody expected; the caller has logged it under the request's id."""
+    return answer(
+        scope, 500, "The service failed unexpectedly; its log has the reason under this request id", code="internal"
+    )
+
+
+def _of_service_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ServiceError)  # noqa: S101 - Starlette's handlers are typed by Exception
+    return answer(
+        request.scope, error.status, error.message, code=error.code, errors=error.errors, headers=error.headers
+    )
+
+
+def _of_core_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HostlerError)  # noqa: S101 - Starlette's handlers are typed by Exception
+    status = status_of(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("operation failed", code=error.code, reason=error.message, exc_info=error)
+    problems: list[FieldProblem] = []
+    if isinstance(error, InvalidSpec):
+        problems = [FieldProblem(item.field, item.message) for item in error.errors]
+    elif error.field:
+        problems = [FieldProblem(error.field, error.message)]
+    return answer(request.scope, status, error.message, code=error.code, errors=problems)
+
+
+def _of_http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette's handlers are typed by Exception
+    status = error.status_code
+    if status == HTTPStatus.BAD_REQUEST:
+        # FastAPI's own, for a body that is neither JSON nor a form, or is nested too deeply
+        status, code, detail = 422, InvalidRequest.code, "The body of the request can't be read"
+    elif status == HTTPStatus.NOT_FOUND:
+        code, detail = "not_found", "There is nothing at this path"
+    elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+        code, detail = "method_not_allowed", f"The method {request.method[:20]} is not allowed at this path"
+    elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        code, detail = "body_too_large", "The body of the request is too large"
+    else:
+        phrase = HTTPStatus(status).phrase
+        code, detail = phrase.lower().replace(" ", "_"), phrase
+    return answer(request.scope, status, detail, code=code, headers=error.headers)
+
+
+def _of_validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette's handlers are typed by Exception
+    problems = [_problem(item) for item in error.errors()]
+    return answer(request.scope, 422, _sentence(problems), code=InvalidRequest.code, errors=problems)
+
+
+def _of_database_unavailable(request: Request, error: Exception) -> JSONResponse:
+    log.error("database unavailable", exc_info=error)
+    return answer(
+        request.scope,
+        503,
+        "The database of the service is not available",
+        code="database_unavailable",
+        headers={"Retry-After": "5"},
+    )
+
+
+def _problem(item: Mapping[str, Any]) -> FieldProblem:
+    """Turn one of pydantic's errors into ours, without its ``input`` and ``ctx``, for they repeat what was sent."""
+    kind, location = item["type"], item["loc"]
+    if kind == "json_invalid":
+        return FieldProblem("body", f"it is not valid JSON ({item['ctx']['error']} at character {location[-1]})")
+    field = _name(location)
+    if kind == "missing":
+        return FieldProblem(field, "it is required")
+    if kind == "extra_forbidden":
+        return FieldProblem(field, "there is no such field")
+    message = item["msg"].removeprefix("Value error, ").rstrip(".")
+    return FieldProblem(field, message[:1].lower() + message[1:])
+
+
+def _name(location: Sequence[str | int]) -> str:
+    """Return ``network_config.type`` for ``("body", "network_config", "type")``; ``body`` for the body itself."""
+    parts = [str(part) for part in location[1:]] or [str(location[0])]
+    name = "".join(character if character.isprintable() else "?" for character in ".".join(parts))
+    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
+
+
+def _sentence(problems: Sequence[FieldProblem]) -> str:
+    named = [f"'{problem.field}': {problem.message}" for problem in problems[:_NAMED_AT_MOST]]
+    more = len(problems) - len(named)
+    if more:
+        named.append(f"and {more} more")
+    return "The request is not valid: " + "; ".join(named)
+
+
+def install(app: FastAPI) -> None:
+    """Make ``app`` answer every error in this shape; what no handler knows is `request_context`'s to answer."""
+    app.add_exception_handler(ServiceError, _of_service_error)
+    app.add_exception_handler(HostlerError, _of_core_error)
+    app.add_exception_handler(HTTPException, _of_http_exception)
+    app.add_exception_handler(RequestValidationError, _of_validation_error)
+    app.add_exception_handler(DatabaseUnavailable, _of_database_unavailable)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Registering servers, changing them, removing them, refreshing them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tortoise.exceptions import IntegrityError
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
+from hostler.engine import Engine
+from hostler.errors import Conflict, FieldProblem
+from hostler.hosts.models import Server
+from hostler.machines.models import Machine
+from hostler.machines.sync import SyncReport, mark_unreachable, read_host, sync_host
+
+
+async def register(fields: Mapping[str, Any]) -> Server:
+    """Write a new server down; `Conflict` for a hostname that is taken. Its URI is the caller's to check."""
+    try:
+        return await Server.create(**fields)
+    except IntegrityError:
+        raise _taken(fields["hostname"]) from None
+
+
+async def change(server: Server, fields: Mapping[str, Any]) -> Server:
+    """Change what ``fields`` name; another URI or virt type has the host probed anew. `Conflict` as `register`."""
+    server.update_from_dict(dict(fields))
+    if "libvirt_uri" in fields or "virt_type" in fields:
+        server.virt_type_found = None
+    try:
+        await server.save()
+    except IntegrityError:
+        raise _taken(str(fields.get("hostname"))) from None
+    return server
+
+
+async def remove(server: Server) -> None:
+    """Forget a server; `Conflict` as long as VMs of it are known."""
+    known = await Machine.filter(server_id=server.id).count()
+    if known:
+        raise Conflict(
+            f"Server '{server.hostname}' has {known} VMs: delete them, or disable the server", code="server_in_use"
+        )
+    await server.delete()
+
+
+async def refresh(engine: Engine, server: Server) -> SyncReport:
+    """Compare every VM of the server with its row now. Raises `HostUnreachable`, and writes that down."""
+    host = engine.host(server)
+    try:
+        await read_host(server, host)
+        return await sync_host(server, host, look_closely=None)
+    except HostUnreachable as error:
+        await mark_unreachable(server, error)
+        raise
+
+
+def _taken(hostname: str) -> Conflict:
+    message = f"A server named '{hostname}' already exists"
+    return Conflict(message, code="hostname_taken", errors=[FieldProblem("hostname", message)])

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service's connection to each host, and the bounded threads that may use it.
+
+libvirt's calls block, and against a stopped daemon they block for seconds: each host has threads of its own, so that a
+host that hangs never takes them from another. A connection is made when it is first needed, shared by all who act on
+the host, and made anew after it was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import structlog
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostTimeout, HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+READ_SECONDS = 5.0
+"""How long a request waits for a host that it has to ask, in seconds (api-decisions: 503 after that)."""
+
+
+class HostConnection:
+    """One host's connection and threads."""
+
+    def __init__(self, hostname: str, uri: str, threads: int) -> None:
+        self.hostname = hostname
+        self.uri = uri
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"host-{hostname}")
+        # one that is never behind a call that hangs on a sick guest: for pulling plugs
+        self._urgent_thread = ThreadPoolExecutor(1, thread_name_prefix=f"urgent-{hostname}")
+        self._opening = threading.Lock()
+        self._hypervisor: Hypervisor | None = None
+
+    async def call(
+        self, function: Callable[[Hypervisor], T], *, seconds: float | None = None, urgent: bool = False
+    ) -> T:
+        """Run ``function`` with the host's connection, in one of its threads.
+
+        Raises `HostUnreachable` naming the host, also when ``seconds`` are over: the thread then goes on until libvirt
+        lets it go, its result is dropped.
+        """
+        executor = self._urgent_thread if urgent else self._threads
+        call = asyncio.get_running_loop().run_in_executor(executor, self._run, function)
+        try:
+            return await asyncio.wait_for(call, seconds)
+        except TimeoutError:
+            raise HostTimeout(f"Host '{self.hostname}' did not answer within {seconds:g} s") from None
+
+    def close(self) -> None:
+        """Give up the connection; calls under way end in `HostUnreachable`."""
+        self._drop(self._hypervisor)
+        for executor in (self._threads, self._urgent_thread):
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, function: Callable[[Hypervisor], T]) -> T:
+        hypervisor = None
+        try:
+            hypervisor = self._open()
+            return function(hypervisor)
+        except HostUnreachable as error:
+            self._drop(hypervisor)
+            log.warning("host.unreachable", host=self.hostname, reason=error.message)
+            raise HostUnreachable(f"Host '{self.hostname}' is unreachable") from error
+
+    def _open(self) -> Hypervisor:
+        with self._opening:
+            if self._hypervisor is None or not self._hypervisor.is_alive:
+                self._drop_locked()
+                self._hypervisor = Hypervisor.open(self.uri)
+            return self._hypervisor
+
+    def _drop(self, lost: Hypervisor | None) -> None:
+        with self._opening:
+            if lost is not None and self._hypervisor is lost:
+                self._drop_locked()
+
+    def _drop_locked(self) -> None:
+        if self._hypervisor is not None:
+            self._hypervisor.close()
+            self._hypervisor = None
+
+
+class HostConnections:
+    """The connections of all servers, by server id."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._by_id: dict[int, HostConnection] = {}
+
+    def of(self, server_id: int, hostname: str, uri: str) -> HostConnection:
+        """The server's connection, made when it is asked for the first time or its URI has changed."""
+        known = self._by_id.get(server_id)
+        if known is not None and (known.uri, known.hostname) == (uri, hostname):
+            return known
+        self.forget(server_id)
+        self._by_id[server_id] = HostConnection(hostname, uri, self._threads)
+        return self._by_id[server_id]
+
+    def forget(self, server_id: int) -> None:
+        """Give up the connection of a server that is gone, disabled or elsewhere."""
+        known = self._by_id.pop(server_id, None)
+        if known is not None:
+            known.close()
+
+    def close(self) -> None:
+        """Give up all."""
+        for server_id in list(self._by_id):
+            self.forget(server_id)

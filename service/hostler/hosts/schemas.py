@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bodies of the server routes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import HOSTNAME_PATTERN, LIBVIRT_NAME_PATTERN
+from hostler.bodies import RequestBody, ResponseBody, Timestamp
+from hostler.hosts.models import AnsibleConnection, ServerState, VirtType
+
+_HOST = r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,253}[A-Za-z0-9])?$"
+_USER = r"^[a-z_][a-z0-9_-]{0,31}$"
+
+# pydantic's patterns have no look-ahead; the length is bounded beside it
+_HOSTNAME = HOSTNAME_PATTERN.replace("(?=.{1,253}$)", "")
+_LIBVIRT_NAME = LIBVIRT_NAME_PATTERN
+
+Hostname = Annotated[str, Field(description="What the server is called; unique.", pattern=_HOSTNAME, max_length=253)]
+LibvirtUri = Annotated[
+    str,
+    Field(
+        description="qemu:///system, qemu+ssh://[user@]host[:port]/system or qemu+tls://host[:port]/system.",
+        max_length=1024,
+    ),
+]
+Virt = Annotated[
+    Literal["auto", "kvm", "qemu"],
+    Field(description="What guests run on; auto tries once whether a guest under KVM gets anywhere."),
+]
+PoolName = Annotated[str, Field(description="A storage pool of the server.", pattern=_LIBVIRT_NAME)]
+NetworkName = Annotated[str, Field(description="The libvirt network that is its NAT network.", pattern=_LIBVIRT_NAME)]
+AnsibleHost = Annotated[
+    str | None, Field(description="Address for SSH; the hostname where it is left out.", pattern=_HOST)
+]
+AnsibleUser = Annotated[str | None, Field(description="User for SSH; root where it is left out.", pattern=_USER)]
+AnsiblePort = Annotated[int | None, Field(description="Port for SSH.", ge=1, le=65535)]
+AnsibleBy = Annotated[
+    Literal["local", "ssh"],
+    Field(description="Where playbooks run their modules: beside the service, or on the server by SSH."),
+]
+
+
+class ServerBody(RequestBody):
+    """A new server."""
+
+    hostname: Hostname
+    libvirt_uri: LibvirtUri
+    virt_type: Virt = "auto"
+    pool: PoolName = "default"
+    image_pool: PoolName = "default"
+    network: NetworkName = "default"
+    ansible_connection: AnsibleBy = "local"
+    ansible_host: AnsibleHost = None
+    ansible_user: AnsibleUser = None
+    ansible_port: AnsiblePort = None
+    enabled: bool = True
+
+
+class ServerChange(RequestBody):
+    """What is to be different about a server; what is left out stays."""
+
+    hostname: Hostname | None = None
+    libvirt_uri: LibvirtUri | None = None
+    virt_type: Virt | None = None
+    pool: PoolName | None = None
+    image_pool: PoolName | None = None
+    network: NetworkName | None = None
+    ansible_connection: AnsibleBy | None = None
+    ansible_host: AnsibleHost = None
+    ansible_user: AnsibleUser = None
+    ansible_port: AnsiblePort = None
+    enabled: bool | None = None
+
+
+class ServerShown(ResponseBody):
+    """A server: how it is reached, its state, its capacity (logical CPUs, MiB)."""
+
+    id: int
+    hostname: str
+    libvirt_uri: str
+    virt_type: VirtType
+    virt_type_found: str | None
+    pool: str
+    image_pool: str
+    network: str
+    ansible_connection: AnsibleConnection
+    ansible_host: str | None
+    ansible_user: str | None
+    ansible_port: int | None
+    enabled: bool
+    state: ServerState
+    state_reason: str | None
+    cpu_total: int | None
+    memory_total_mb: int | None
+    memory_free_mb: int | None
+    last_seen: Timestamp | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class Refreshed(ResponseBody):
+    """What a refresh of a server found."""
+
+    message: str
+    machines: int
+    appeared: int
+    changed: int
+    gone: int

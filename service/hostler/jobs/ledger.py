@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opening and closing jobs: the rows that are committed before anything happens, and after everything has.
+
+At most one job of a VM is running. The database holds that, by the unique index ``vm_running_job``, so it is true
+for any number of services; the check before it only makes for a better message.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from tortoise.exceptions import IntegrityError
+from tortoise.transactions import in_transaction
+
+from hostler.errors import Conflict
+from hostler.jobs.models import Executor, Job, JobState, JobStep, StepState
+from hostler.machines.models import Machine
+from hostler.permission import Caller
+
+PROCESS = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+"""Who carries out the jobs of this process, as ``lease_owner`` says it; another start is another owner."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a job is asked to do. ``parameters`` and ``plan`` hold no secret."""
+
+    action: str
+    executor: Executor
+    actor: Caller
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    plan: Mapping[str, Any] | None = None
+    supersedes: Collection[str] = ()
+    """Actions whose running job of the same VM gives way to this one."""
+
+
+async def open_job(order: Order, machine: Machine) -> Job:
+    """Write down a running job of ``machine`` and take the VM over for it.
+
+    Joins the transaction that the caller has open. Raises `Conflict`, naming the job that the VM is busy with.
+    """
+    try:
+        async with in_transaction():
+            # the row lock keeps two services on PostgreSQL apart; SQLite has one writer
+            locked = await Machine.select_for_update().get(id=machine.id)
+            superseded = await _give_way(order, locked)
+            locked.generation += 1
+            await locked.save(update_fields=["generation"])
+            machine.generation = locked.generation
+            return await Job.create(
+                action=order.action,
+                executor=order.executor.value,
+                state=JobState.RUNNING.value,
+                actor_id=order.actor.user_id,
+                actor_name=order.actor.name,
+                vm_id=machine.id,
+                vm_uuid=machine.uuid,
+                vm_name=machine.name,
+                server_id=machine.server_id,
+                parameters=dict(order.parameters),
+                plan=None if order.plan is None else dict(order.plan),
+                generation=locked.generation,
+                attempt=1,
+                lease_owner=PROCESS,
+                supersedes_id=superseded,
+                request_id=structlog.contextvars.get_contextvars().get("request_id"),
+                started_at=datetime.now(UTC),
+            )
+    except IntegrityError:
+        await _raise_busy(machine)
+        raise
+
+
+async def close_job(
+    job: Job,
+    state: JobState,
+    *,
+    result: Mapping[str, Any] | None = None,
+    error_code: str | None = None,
+    error_detail: str | None = None,
+) -> bool:
+    """Write down how the job ended; False, and nothing written, if it had ended already (superseded, say)."""
+    changed = await Job.filter(id=job.id, state=JobState.RUNNING.value).update(
+        state=state.value,
+        result=None if result is None else dict(result),
+        error_code=error_code,
+        error_detail=error_detail,
+        finished_at=datetime.now(UTC),
+        **({"progress": 100} if state is JobState.SUCCEEDED else {}),
+    )
+    await JobStep.filter(job_id=job.id, state=StepState.RUNNING.value).update(
+        state=StepState.FAILED.value, finished_at=datetime.now(UTC)
+    )
+    return bool(changed)
+
+
+async def running_job_of(machine_id: int) -> Job | None:
+    """The job that the VM is busy with."""
+    return await Job.get_or_none(vm_id=machine_id, state=JobState.RUNNING.value)
+
+
+async def _give_way(order: Order, machine: Machine) -> int | None:
+    running = await running_job_of(machine.id)
+    if running is None:
+        return None
+    if running.action not in order.supersedes:
+        raise _busy(machine, running)
+    await close_job(
+        running, JobState.CANCELED, error_code="superseded", error_detail=f"Another operation took over: {order.action}"
+    )
+    superseded: int = running.id
+    return superseded
+
+
+async def _raise_busy(machine: Machine) -> None:
+    running = await running_job_of(machine.id)
+    if running is not None:
+        raise _busy(machine, running)
+
+
+def _busy(machine: Machine, job: Job) -> Conflict:
+    verb = job.action.removeprefix("vm_").replace("_", "-")
+    return Conflict(f"VM '{machine.name}' has an operation in progress: {verb} (job {job.id})", code="vm_busy")

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing down how a running job goes, step by step, as it goes.
+
+The work itself happens in other threads and processes and must not wait for the database: what they tell is queued, and
+written in order by a task of the job's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Superseded
+from hostler.jobs.models import Job, JobLog, JobState, JobStep, StepState
+from hostler.machines.models import Machine
+
+_FENCE_SECONDS = 10.0
+
+
+class JobTrack:
+    """The record of one running job. `step`, `line` and `report` may be called from any thread."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._loop = asyncio.get_running_loop()
+        self._told: asyncio.Queue[Callable[[], Awaitable[object]] | None] = asyncio.Queue()
+        self._writer = asyncio.create_task(self._write(), name=f"job-{job.id}-record")
+        self._positions: dict[str, int] = {}
+        self._next_position = 0
+
+    def step_started(self, name: str, progress: int | None = None) -> None:
+        """A step begins; ``progress`` is the whole job's, in percent."""
+        self._tell(lambda: self._start_step(name, progress))
+
+    def step_finished(
+        self, name: str, state: StepState, *, changed: bool | None = None, detail: str | None = None
+    ) -> None:
+        """A step has ended."""
+        self._tell(lambda: self._finish_step(name, state, changed, detail))
+
+    def line(self, text: str, stream: str = "stdout") -> None:
+        """A line of the log."""
+        self._tell(lambda: JobLog.create(job_id=self.job.id, at=datetime.now(UTC), stream=stream, line=text))
+
+    def report(self, report: StepReport) -> None:
+        """What the core tells of its steps."""
+        if report.state == "running":
+            self.step_started(report.title, progress=100 * (report.position - 1) // report.total)
+        elif report.state == "succeeded":
+            self.step_finished(report.title, StepState.SUCCEEDED, changed=True)
+        else:
+            self.step_finished(report.title, StepState.FAILED, detail=report.error)
+
+    def fence(self) -> None:
+        """Raise `Superseded` if the VM belongs to another job by now. For the threads of hosts, before each step."""
+        asyncio.run_coroutine_threadsafe(self.check_generation(), self._loop).result(_FENCE_SECONDS)
+
+    async def check_generation(self) -> None:
+        """As `fence`, for the event loop."""
+        mine = await Machine.filter(id=self.job.vm_id, generation=self.job.generation).exists()
+        if not (mine and await Job.filter(id=self.job.id, state=JobState.RUNNING.value).exists()):
+            raise Superseded("Another operation has taken the VM over")
+
+    async def settle(self) -> None:
+        """Wait until all that was told is written; nothing may be told after."""
+        self._told.put_nowait(None)
+        await self._writer
+
+    def _tell(self, write: Callable[[], Awaitable[object]]) -> None:
+        self._loop.call_soon_threadsafe(self._told.put_nowait, write)
+
+    async def _write(self) -> None:
+        while (write := await self._told.get()) is not None:
+            await write()
+
+    async def _start_step(self, name: str, progress: int | None) -> None:
+        self._positions[name] = self._next_position
+        self._next_position += 1
+        await JobStep.create(
+            job_id=self.job.id,
+            position=self._positions[name],
+            name=name,
+            state=StepState.RUNNING.value,
+            started_at=datetime.now(UTC),
+        )
+        share = {} if progress is None else {"progress": progress}
+        await Job.filter(id=self.job.id).update(progress_text=name, **share)
+
+    async def _finish_step(self, name: str, state: StepState, changed: bool | None, detail: str | None) -> None:
+        if name not in self._positions:  # a step that ended without having begun: a playbook's skipped one
+            await self._start_step(name, None)
+        await JobStep.filter(job_id=self.job.id, position=self._positions.pop(name)).update(
+            state=state.value, changed=changed, detail=detail, progress=100, finished_at=datetime.now(UTC)
+        )

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Logging: structlog for our own lines, and the standard library's loggers (uvicorn's, asyncio's) in the same shape.
+
+Lines go to standard error. What a request bound (``request_id``, ``user``) stands on every line that is logged
+while it is answered. Secrets are taken out at the end, by the name of their key and by what our tokens look like,
+so that no caller has to remember; libraries that would log queries with their values are held above the level where
+they do.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+    from hostler.settings import Settings
+
+REDACTED = "***"
+
+_SECRET_KEY = re.compile(r"(^|[_-])(password|passwd|passphrase|secret|token|authorization|cookie|key)$", re.IGNORECASE)
+_SECRET_TEXT = re.compile(
+    r"hostler_(?:refresh_)?[A-Za-z0-9_-]{16,}"  # our API and refresh tokens
+    r"|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"  # a JWT
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # the user and password of a URL
+)
+
+# at DEBUG these log every query with its values, password hashes and tokens' hashes among them
+_TALKATIVE = (
+    "aiosqlite",
+    "tortoise",
+    "tortoise.db_client",
+    "psycopg",
+    "psycopg.pool",
+    "asyncio",
+    "python_multipart",
+)
+
+
+def redact(value: Any) -> Any:
+    """Return ``value`` with everything in it that looks like a secret replaced by ``***``; containers are copied."""
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(REDACTED, value)
+    if isinstance(value, dict):
+        return {
+            name: REDACTED if isinstance(name, str) and _SECRET_KEY.search(name) else redact(item)
+            for name, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(redact, value)) if type(value) in (list, tuple) else [redact(item) for item in value]
+    return value
+
+
+def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Mapping[str, Any]:
+    cleaned: Mapping[str, Any] = redact(dict(event))
+    return cleaned
+
+
+def _drop_uvicorn_colour(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event.pop("color_message", None)
+    return event
+
+
+def configure(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send every log line of the process to ``stream`` (standard error) as the settings say; may be called again."""
+    stream = stream or sys.stderr
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    renderer: Processor
+    if settings.log_format == "json":
+        renderer = structlog.processors.JSONRenderer()
+    else:
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*before, structlog.stdlib.ExtraAdder()],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _drop_uvicorn_colour,
+            # a plain traceback: the rich ones show local variables, and so passwords
+            structlog.processors.format_exc_info,
+            _redact_event,
+            renderer,
+        ],
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    root.setLevel(level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(level, logging.INFO))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *before,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was seen of a VM, put into its row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from hostler.hosts.models import Server
+from hostler.machines.models import Machine
+
+_SEEN = (
+    "uuid",
+    "name",
+    "status",
+    "cpu_cores",
+    "memory_mb",
+    "disk_gb",
+    "ip_address",
+    "ip_source",
+    "mac_address",
+    "os_type",
+    "os_version",
+    "vnc_enabled",
+    "vnc_port",
+    "network_type",
+    "bridge_name",
+    "firmware",
+    "description",
+    "tags",
+    "autostart",
+    "protected",
+    "foreign",
+)
+
+
+async def write_down(row: Machine, observed: ObservedMachine, server: Server) -> bool:
+    """Bring ``row`` in line with what was seen, and save it if that changed anything; whether it did."""
+    before = {name: getattr(row, name) for name in _SEEN}
+    fill(row, observed, server)
+    changed = [name for name in _SEEN if getattr(row, name) != before[name]]
+    if changed:
+        row.last_seen = datetime.now(UTC)
+        await row.save(update_fields=[*changed, "last_seen", "updated_at"])
+    return bool(changed)
+
+
+def fill(row: Machine, observed: ObservedMachine, server: Server) -> None:
+    """Set the row's fields to what was seen, without saving it."""
+    record = observed.record
+    row.uuid = observed.uuid
+    row.name = observed.name
+    row.status = observed.status
+    row.cpu_cores = observed.cpu_cores
+    row.memory_mb = observed.memory_kib // 1024
+    root = observed.root_disk
+    if root is None or observed.disk_gb is not None:  # a size that can't be read now is not a size of nothing
+        row.disk_gb = observed.disk_gb or 0.0
+    row.ip_address = observed.address.address if observed.address else None
+    row.ip_source = observed.address.source if observed.address else None
+    row.mac_address = observed.mac_address
+    row.vnc_enabled = any(shown.type == "vnc" for shown in observed.definition.graphics)
+    row.vnc_port = observed.vnc_port
+    row.network_type, row.bridge_name = _network(observed, server)
+    row.firmware = observed.definition.firmware
+    row.autostart = observed.autostart
+    row.foreign = record is None
+    if record is not None:
+        row.os_type = record.os_type
+        row.os_version = record.os_version  # type: ignore[assignment]  # TextField(null=True) is typed as never null
+        row.description = record.description or ""
+        row.tags = list(record.tags)
+        row.protected = record.protected
+
+
+def _network(observed: ObservedMachine, server: Server) -> tuple[str, str | None]:
+    card = next(iter(observed.definition.interfaces), None)
+    if card is None:
+        return "none", None
+    if card.type == "bridge":
+        return "bridge", card.source
+    if card.type == "user" or (card.type == "network" and card.source == server.network):
+        return "nat", None
+    return "network", None

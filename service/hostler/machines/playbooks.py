@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carrying a VM's job out by a playbook: the plan, code and result of the direct way, with a site's steps around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from ansible_collections.hostler.libvirt.plugins.module_utils import errors as core
+from hostler.dispatch import Action
+from hostler.errors import Unavailable
+from hostler.hosts.models import AnsibleConnection, Server
+from hostler.jobs.models import StepState
+from hostler.jobs.track import JobTrack
+from hostler.runner import (
+    LocalHost,
+    LogLine,
+    PlaybookEvent,
+    PlaybookOutcome,
+    PlaybookRun,
+    PlaybookRunner,
+    PlaybookStatus,
+    SshHost,
+    StepFinished,
+    StepStarted,
+)
+from hostler.runner import StepState as PlaybookStep
+from hostler.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_STEP_STATES = {
+    PlaybookStep.OK: StepState.SUCCEEDED,
+    PlaybookStep.CHANGED: StepState.SUCCEEDED,
+    PlaybookStep.FAILED: StepState.FAILED,
+    PlaybookStep.SKIPPED: StepState.SKIPPED,
+}
+
+
+async def run_playbook(
+    runner: PlaybookRunner,
+    settings: Settings,
+    action: Action,
+    server: Server,
+    variables: Mapping[str, Any],
+    track: JobTrack,
+) -> None:
+    """Run the action's playbook for a VM of ``server``; raises the core's error that its module failed with.
+
+    ``variables`` are the playbook's own, without their prefix ``vm_``; None leaves one out.
+    """
+    await track.check_generation()
+    by_ssh = server.ansible_connection == AnsibleConnection.SSH.value
+    extra = {f"vm_{name}": value for name, value in variables.items() if value is not None}
+    extra["libvirt_uri"] = "qemu:///system" if by_ssh else server.libvirt_uri
+    if settings.hooks_dir is not None:
+        extra["hooks_dir"] = str(settings.hooks_dir)
+    outcome = await runner.run_playbook(
+        PlaybookRun(action.value, extravars=extra, host=_ssh_host(server) if by_ssh else LocalHost()),
+        lambda event: _note(track, event),
+    )
+    _raise_for(outcome)
+
+
+def _ssh_host(server: Server) -> SshHost:
+    return SshHost(
+        server.ansible_host or server.hostname, user=server.ansible_user or "root", port=server.ansible_port or 22
+    )
+
+
+def _note(track: JobTrack, event: PlaybookEvent) -> None:
+    if isinstance(event, StepStarted):
+        track.step_started(event.name)
+    elif isinstance(event, StepFinished):
+        track.step_finished(event.name, _STEP_STATES[event.state], changed=event.changed, detail=event.message)
+    elif isinstance(event, LogLine):
+        track.line(event.text)
+
+
+def _raise_for(outcome: PlaybookOutcome) -> None:
+    if outcome.status is PlaybookStatus.SUCCEEDED:
+        return
+    failure = outcome.failure
+    if failure is None:
+        raise core.OperationFailed(f"The playbook ended as {outcome.status.value}")
+    log.warning("playbook.failed", step=failure.step, reason=failure.message, detail=failure.detail)
+    if failure.unreachable:
+        raise Unavailable("The host can't be reached by Ansible", code="host_unreachable")
+    raise core_error(failure.code, failure.message, failure.field)
+
+
+def core_error(code: str | None, message: str, field: str | None) -> core.HostlerError:
+    """The core's error of that code, as a module failed with it in another process."""
+    if code == core.InvalidSpec.code:
+        # the module's message names the field already
+        return core.InvalidSpec([core.FieldError(field or "", message.removeprefix(f"{field}: "))])
+    kinds = {kind.code: kind for kind in _tree(core.HostlerError)}
+    return kinds.get(code or "", core.OperationFailed)(message, field)
+
+
+def _tree(kind: type[core.HostlerError]) -> list[type[core.HostlerError]]:
+    return [kind, *(below for child in kind.__subclasses__() for below in _tree(child))]

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bringing the rows of a host's VMs in line with the host.
+
+VMs that others made appear by themselves. A VM with a running job is left to that job, which writes the truth when
+it ends.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from tortoise.exceptions import IntegrityError
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import host_facts, look_at, states
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import DomainState, Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine, status_of
+from hostler.hosts.connection import HostConnection
+from hostler.hosts.models import Server, ServerState
+from hostler.jobs.models import Job, JobState
+from hostler.machines.models import Machine, MachineStatus
+from hostler.machines.observation import fill, write_down
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """What a comparison of a host with its rows came to."""
+
+    machines: int
+    appeared: int
+    changed: int
+    gone: int
+
+
+async def sync_host(
+    server: Server, host: HostConnection, *, look_closely: Collection[str] | None = (), seconds: float | None = None
+) -> SyncReport:
+    """Compare all VMs of the host by one bulk call, and look closer at those that are new or differ.
+
+    ``look_closely`` are UUIDs to be looked at in any case, None for every VM. Raises `HostUnreachable`.
+    """
+    present = await host.call(states, seconds=seconds)
+    rows = {row.uuid: row for row in await Machine.filter(server_id=server.id)}
+    busy = await _busy(server)
+    if look_closely is None:
+        wanted = set(present)
+    else:
+        wanted = {uuid for uuid, state in present.items() if uuid in look_closely or _differs(rows.get(uuid), state)}
+    wanted -= {uuid for uuid in wanted if uuid in rows and rows[uuid].id in busy}
+    observed, unreadable = await host.call(lambda hypervisor: look_at(hypervisor, wanted), seconds=seconds)
+    for uuid, reason in unreadable.items():
+        log.warning("vm.unreadable", host=server.hostname, uuid=uuid, reason=reason)
+    gone = await _mark_gone(row for uuid, row in rows.items() if uuid not in present and row.id not in busy)
+    appeared = changed = 0
+    for uuid, machine in observed.items():
+        row = rows.get(uuid)
+        if row is None:
+            appeared += await _take_in(server, host, machine)
+        else:
+            changed += await _refresh(row, machine, server)
+    return SyncReport(len(present), appeared, changed, gone)
+
+
+async def read_host(server: Server, host: HostConnection, seconds: float | None = None) -> None:
+    """Write down what the host is, and that it is reachable."""
+    facts = await host.call(host_facts, seconds=seconds)
+    await Server.filter(id=server.id).update(
+        state=ServerState.REACHABLE.value,
+        state_reason=None,
+        host_uuid=facts.uuid,
+        cpu_total=facts.resources.cpus,
+        memory_total_mb=facts.resources.memory_mb,
+        memory_free_mb=facts.resources.free_memory_mb,
+        last_seen=datetime.now(UTC),
+    )
+
+
+async def mark_unreachable(server: Server, reason: HostUnreachable) -> None:
+    """Write down that the host can't be reached: nobody knows what its VMs do."""
+    await Server.filter(id=server.id).update(state=ServerState.UNREACHABLE.value, state_reason=reason.message)
+    await (
+        Machine.filter(server_id=server.id)
+        .exclude(status__in=[MachineStatus.CREATING.value, MachineStatus.DELETING.value])
+        .update(status=MachineStatus.UNKNOWN.value)
+    )
+
+
+async def _busy(server: Server) -> set[int]:
+    ids = await Job.filter(server_id=server.id, state=JobState.RUNNING.value, vm_id__not_isnull=True).values_list(
+        "vm_id", flat=True
+    )
+    return {int(str(one)) for one in ids}
+
+
+def _differs(row: Machine | None, state: DomainState) -> bool:
+    if row is None or row.name != state.name:
+        return True
+    # saved and creating are kinds of stopped that the bulk call can't tell from it
+    alike = {MachineStatus.SAVED.value: "stopped", MachineStatus.CREATING.value: "stopped"}
+    return alike.get(row.status, row.status) != status_of(state.state, state.reason)
+
+
+async def _mark_gone(rows: Iterable[Machine]) -> int:
+    gone = 0
+    for row in rows:
+        if row.status != MachineStatus.ERROR.value:
+            log.warning("vm.gone", vm=row.id, name=row.name)
+            row.status, row.ip_address, row.ip_source, row.vnc_port = MachineStatus.ERROR.value, None, None, None
+            await row.save(update_fields=["status", "ip_address", "ip_source", "vnc_port", "updated_at"])
+            gone += 1
+    return gone
+
+
+async def _refresh(row: Machine, machine: ObservedMachine, server: Server) -> bool:
+    try:
+        return await write_down(row, machine, server)
+    except IntegrityError:
+        # two VMs have swapped their names: the next comparison finds one of them free
+        log.warning("vm.name_conflict", vm=row.id, name=machine.name)
+        return False
+
+
+async def _take_in(server: Server, host: HostConnection, machine: ObservedMachine) -> bool:
+    # a domain that others removed and made again under its name is another VM; the old row stands in its way
+    await Machine.filter(server_id=server.id, name=machine.name, status=MachineStatus.ERROR.value).delete()
+    row = Machine(server_id=server.id)
+    fill(row, machine, server)
+    row.last_seen = datetime.now(UTC)
+    try:
+        await row.save()
+    except IntegrityError:
+        log.info("vm.being_created", host=server.hostname, name=machine.name)  # by a job that has just begun
+        return False
+    log.info("vm.appeared", host=server.hostname, vm=row.id, name=row.name, foreign=row.foreign)
+    record = machine.record
+    if record is not None and record.id is None and not record.incomplete:
+        numbered = dataclasses.replace(record, id=row.id)
+        await host.call(lambda hypervisor: _set_record(hypervisor, numbered))
+    return True
+
+
+def _set_record(hypervisor: Hypervisor, record: Record) -> None:
+    domain = hypervisor.find_domain(record.uuid)
+    if domain is not None:
+        domain.set_record(record)

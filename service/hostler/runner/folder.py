@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A private folder for each run, gone when the run is over.
+
+It holds the extra variables, and for a moment what modules printed: secrets among them. A running service
+keeps each of its folders locked, so that what a killed service left behind can be told from what another one
+is working in.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from hostler.runner.processes import end_processes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def run_folder(state_dir: Path) -> Iterator[Path]:
+    """Make a fresh folder (0700) for one run, and delete it at the end, however the run ends."""
+    runs = _runs(state_dir)
+    with _locked(runs, fcntl.LOCK_SH):  # so that a sweep never sees a folder without its lock
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=runs))
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        yield folder
+    finally:
+        try:
+            _delete(folder)
+        finally:
+            os.close(lock)
+
+
+def sweep(state_dir: Path) -> int:
+    """End the runs that a killed service left behind and delete their folders; answer how many there were.
+
+    Blocking; to be called once, before the service's first run.
+    """
+    runs = _runs(state_dir)
+    found = 0
+    with _locked(runs, fcntl.LOCK_EX):
+        for folder in runs.glob("run-*"):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # another process of the service is at work in it
+            else:
+                found += 1
+                end_processes(folder)
+                _delete(folder)
+            finally:
+                os.close(lock)
+    return found
+
+
+def _runs(state_dir: Path) -> Path:
+    runs = state_dir.resolve() / "runs"
+    runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return runs
+
+
+@contextmanager
+def _locked(folder: Path, kind: int) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _delete(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        # A file of another user, made by a playbook with become. The next sweep tries again.
+        log.warning("a run's folder is left behind", folder=str(folder), reason=str(error))

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service's settings: environment variables ``HOSTLER_*``, then an optional TOML file, then the defaults here.
+
+The file is the one that ``HOSTLER_CONFIG`` names, else ``/etc/hostler/hostler.toml`` where it exists. A key of the file
+that is no setting is an error; an environment variable that is none is not, because ``HOSTLER_URL``,
+``HOSTLER_TOKEN`` and their like are what clients use. An empty variable counts as unset.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings import SettingsError as SourceError
+
+from hostler.errors import OperatorError
+
+SYSTEM_CONFIG = Path("/etc/hostler/hostler.toml")
+
+
+class SettingsError(OperatorError):
+    """A setting is wrong; the message names it and its source, and never repeats its value."""
+
+
+def _default_state_dir() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/hostler")
+    state_home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(state_home) / "hostler"
+
+
+def _config_file() -> Path | None:
+    """Return the TOML file to read, or None; raises SettingsError if ``HOSTLER_CONFIG`` names none that exists."""
+    named = os.environ.get("HOSTLER_CONFIG")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise SettingsError(f"HOSTLER_CONFIG names {path}, which is not a file")
+        return path
+    return SYSTEM_CONFIG if SYSTEM_CONFIG.is_file() else None
+
+
+class Settings(BaseSettings):
+    """What an operator can set; each field is the variable ``HOSTLER_<FIELD>`` and the file's key of that name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HOSTLER_",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    state_dir: Path = Field(
+        default_factory=_default_state_dir,
+        description="Where the service keeps its database, keys and job files: /var/lib/hostler for root, else "
+        "$XDG_STATE_HOME/hostler or ~/.local/state/hostler. Made with mode 0700 where it is missing.",
+    )
+    database_url: str = Field(
+        default="",
+        repr=False,
+        description="sqlite:///path/to/file or postgres://user:password@host:port/name; by default the SQLite file "
+        "hostler.sqlite3 in state_dir.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on; loopback unless a proxy can't be.")
+    port: int = Field(default=8470, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks, separated by commas, whose X-Forwarded-For is believed (the throttle of "
+        "logins counts by client address).",
+    )
+    shutdown_seconds: int = Field(
+        default=30, ge=0, description="How long a shutdown waits for requests in progress, in seconds."
+    )
+    signing_keys_file: Path | None = Field(
+        default=None,
+        description="File of the keys that sign access tokens, made at first start; by default signing-keys.json in "
+        "state_dir.",
+    )
+    signing_key: SecretStr | None = Field(
+        default=None,
+        description="The signing key itself instead of a file, at least 32 characters: for several services that share "
+        "one PostgreSQL database.",
+    )
+    access_token_seconds: int = Field(default=600, ge=10, le=86400, description="Life of an access token, in seconds.")
+    refresh_token_days: int = Field(
+        default=30, ge=1, le=365, description="Life of a refresh token since it was last rotated, in days."
+    )
+    admin_password: SecretStr | None = Field(
+        default=None,
+        description="Password of the administrator 'admin' that the first start on an empty database makes; without it "
+        "one is generated and printed once. Later starts ignore it.",
+    )
+    log_format: Literal["console", "json"] = Field(
+        default="console",
+        description="Log lines for people (console) or for machines (json), on standard error.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe level that is logged."
+    )
+    playbooks_dir: Path | None = Field(
+        default=None,
+        description="Folder of an operator's own playbooks: one named as the action (vm_create.yml) replaces ours.",
+    )
+    hooks_dir: Path | None = Field(
+        default=None,
+        description="Folder of an operator's task files that run before and after our playbooks.",
+    )
+    trusted_libvirt_uris: tuple[str, ...] = Field(
+        default=(),
+        description="libvirt URIs that may be registered over REST as they stand, besides the checked forms "
+        "qemu:///system, qemu+ssh:// and qemu+tls:// without a query. A libvirt URI can run programs as the service's "
+        "user: name only your own.",
+    )
+    sync_timeout_seconds: int = Field(
+        default=300,
+        ge=1,
+        description="How long a synchronous write waits for its job before it answers 202, in seconds.",
+    )
+    stop_timeout_seconds: int = Field(
+        default=60,
+        ge=1,
+        description="How long a stop waits for the guest unless the request says, in seconds.",
+    )
+    host_threads: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="Most calls to one hypervisor at the same time (threads per host).",
+    )
+    resync_seconds: int = Field(
+        default=30,
+        ge=1,
+        description="Pause between two bulk comparisons of a host with the database, in seconds.",
+    )
+
+    @field_validator("signing_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("should have at least 32 characters")
+        return value
+
+    @field_validator("state_dir", "signing_keys_file", "playbooks_dir", "hooks_dir")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _default_paths(self) -> Settings:
+        # frozen for everyone else; these two defaults need another field's value
+        if not self.database_url:
+            object.__setattr__(self, "database_url", f"sqlite://{self.state_dir / 'hostler.sqlite3'}")
+        if self.signing_keys_file is None:
+            object.__setattr__(self, "signing_keys_file", self.state_dir / "signing-keys.json")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, and the environment over the file."""
+        config_file = _config_file()
+        if config_file is None:
+            return init_settings, env_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file)
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Read the settings; raises SettingsError with one sentence that names every wrong one."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingsError(_sentence(error)) from None
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{_config_file()} is not valid TOML: {error}") from None
+        except (SourceError, OSError) as error:
+            raise SettingsError(f"The settings can't be read: {error}") from None
+
+    def make_state_dir(self) -> None:
+        """Make ``state_dir`` where it is missing, readable by its owner only; raises SettingsError if that fails."""
+        try:
+            self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or "it can't be made"
+            raise SettingsError(
+                f"The state directory {self.state_dir} can't be made ({reason}); set HOSTLER_STATE_DIR to another one"
+            ) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    problems = []
+    for item in error.errors(include_input=False, include_url=False, include_context=False):
+        name = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            problems.append(f"'{name}' is not a setting")
+        else:
+            problems.append(f"'{name}': {item['msg'].removeprefix('Value error, ')}")
+    source = _config_file()
+    where = "the environment" if source is None else f"the environment and {source}"
+    return f"The settings are wrong ({where}): {'; '.join(problems)}"

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A service in the test's own process: its database a new SQLite file, its clients httpx over ASGI.
+
+``client`` is nobody; the headers ``admin_headers``, ``write_headers`` and ``read_headers`` make it somebody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from hostler.accounts import api_tokens, users
+from hostler.accounts.models import User
+from hostler.app import create_app
+from hostler.permission import Permission
+from hostler.settings import Settings
+
+ADMIN_PASSWORD = "an admin's password"
+USER_PASSWORD = "correct horse battery"
+
+Headers = dict[str, str]
+MakeUser = Callable[..., Awaitable[User]]
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting from outside reaches the test."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("HOSTLER_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr("hostler.settings.SYSTEM_CONFIG", tmp_path / "no-such.toml")
+
+
+@pytest.fixture
+def settings(clean_environment: None, tmp_path: Path) -> Settings:
+    """The settings of a service whose state is the test's own."""
+    return Settings(state_dir=tmp_path / "state", admin_password=ADMIN_PASSWORD)
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    """A running service: database migrated, administrator made."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a credential."""
+    transport = httpx.ASGITransport(app, client=("192.0.2.1", 40000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://hostler.test") as client:
+        yield client
+
+
+async def log_in(client: httpx.AsyncClient, username: str, password: str) -> Headers:
+    """Log in and return the headers of the session."""
+    answer = await client.post("/api/auth/login", data={"username": username, "password": password})
+    assert answer.status_code == 200, answer.text
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+@pytest.fixture
+async def admin_headers(client: httpx.AsyncClient) -> Headers:
+    """The session of the first administrator, who may do everything."""
+    return await log_in(client, "admin", ADMIN_PASSWORD)
+
+
+@pytest.fixture
+def make_user(app: FastAPI) -> MakeUser:
+    """Make a user: ``await make_user("ada", "read", "write")``; its password is USER_PASSWORD."""
+
+    async def make(username: str, *permissions: str) -> User:
+        return await users.create_user(username, USER_PASSWORD, [Permission(name) for name in permissions])
+
+    return make
+
+
+async def _token_headers(make_user: MakeUser, username: str, *permissions: str) -> Headers:
+    user = await make_user(username, *permissions)
+    scopes = [Permission(name) for name in permissions]
+    _, secret = await api_tokens.create_token(user.id, "tests", scopes, scopes, 1)
+    return {"Authorization": f"Bearer {secret}"}
+
+
+@pytest.fixture
+async def write_headers(make_user: MakeUser) -> Headers:
+    """The API token of a user who may read and write."""
+    return await _token_headers(make_user, "writer", "read", "write")
+
+
+@pytest.fixture
+async def read_headers(make_user: MakeUser) -> Headers:
+    """The API token of a user who may only read."""
+    return await _token_headers(make_user, "reader", "read")
