@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command ``python -m lab``."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.image.build import tiny_image
+from lab.lab import DEFAULT_FOLDER, Lab
+
+EXIT_OK, EXIT_FAILED, EXIT_NOT_UP = 0, 1, 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and answer the exit code: 0, 1 when it failed, 3 when ``status`` found the lab not up."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="lab: %(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        match options.command:
+            case "up":
+                return _up(Lab(options.dir), options.hosts)
+            case "down":
+                Lab(options.dir).down()
+                return EXIT_OK
+            case "status":
+                return _status(Lab(options.dir))
+            case _:
+                print(tiny_image().qcow2)
+                return EXIT_OK
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print("lab: interrupted; the same command again goes on, lab down removes everything", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _up(lab: Lab, hosts: int | None) -> int:
+    lab.up(hosts)
+    for host in lab.hosts:
+        print(f"{host.name}: {host.uri}")
+    return EXIT_OK
+
+
+def _status(lab: Lab) -> int:
+    status = lab.status()
+    print(json.dumps(status, indent=2))
+    return EXIT_OK if status["up"] else EXIT_NOT_UP
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lab", description="Private libvirt hosts and a tiny guest image, to try Hostler on."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("--dir", type=Path, default=DEFAULT_FOLDER, help="the lab's folder (default: %(default)s)")
+    up = commands.add_parser("up", parents=[where], help="start the lab, or what of it does not run")
+    up.add_argument("--hosts", type=_count, metavar="N", help="how many hosts (default: as many as there are, or 1)")
+    commands.add_parser("down", parents=[where], help="end the lab and remove all it had")
+    commands.add_parser("status", parents=[where], help="what the lab has, as JSON; exit code 3 if it is not up")
+    commands.add_parser("image", help="build the guest image if need be, and print its path")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 9:
+        raise argparse.ArgumentTypeError("a number from 1 to 9")
+    return int(text)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The configuration of a host's libvirtd: what differs from libvirt's defaults, and why."""
+
+from collections.abc import Mapping
+
+from lab.layout import HostLayout
+
+Settings = Mapping[str, str | int | list[str]]
+
+PORTS_PER_HOST = 20
+
+
+def libvirtd_settings(host: HostLayout) -> Settings:
+    """Settings of libvirtd.conf."""
+    return {
+        "host_uuid": str(host.uuid),
+        # whoever may open the socket is the user whose lab it is: nobody else is to be asked
+        "auth_unix_rw": "none",
+        "auth_unix_ro": "none",
+        "unix_sock_rw_perms": "0600",
+        "unix_sock_ro_perms": "0600",
+        "unix_sock_admin_perms": "0600",
+        "log_level": 3,
+        "log_outputs": f"3:file:{host.folder}/log/libvirtd.log",
+    }
+
+
+def qemu_settings(host: HostLayout) -> Settings:
+    """Settings of qemu.conf."""
+    first = host.index * PORTS_PER_HOST
+    last = first + PORTS_PER_HOST - 1
+    settings: dict[str, str | int | list[str]] = {
+        # virtlogd would be one more daemon to start and to end
+        "stdio_handler": "file",
+        # a range of each host's own; libvirt leaves out the ports that somebody else holds
+        "remote_display_port_min": 5900 + first,
+        "remote_display_port_max": 5900 + last,
+        "remote_websocket_port_min": 15700 + first,
+        "remote_websocket_port_max": 15700 + last,
+        "migration_port_min": 49152 + first,
+        "migration_port_max": 49152 + last,
+    }
+    if host.lab.privileged:
+        settings |= {
+            # /dev/kvm is often root's alone. For another user libvirt finds its knowledge of QEMU outdated each time,
+            # which costs 4 s a guest; and that user may not reach the lab's folder
+            "user": "root",
+            "group": "root",
+            "swtpm_user": "root",
+            "swtpm_group": "root",
+            # the machine's cgroups, security profiles and device nodes are not the lab's
+            "cgroup_controllers": [],
+            "security_driver": "none",
+            "namespaces": [],
+        }
+    return settings
+
+
+def rendered(settings: Settings) -> str:
+    """Answer the settings in the syntax of libvirt's configuration files."""
+    return "".join(f"{name} = {_value(value)}\n" for name, value in settings.items())
+
+
+def _value(value: str | int | list[str]) -> str:
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    return f"[{', '.join(_value(item) for item in value)}]"

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One host of the lab: a private libvirtd with a network, two storage pools and the guest image."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lab import network, storage
+from lab.cache import REPOSITORY
+from lab.config import libvirtd_settings, qemu_settings, rendered
+from lab.errors import LabError
+from lab.image.build import Image
+from lab.layout import SOCKET_PATH_LIMIT, HostLayout
+from lab.network import HostNetwork
+from lab.processes import Process, end_processes_with, processes_with
+from lab.record import Record
+from lab.storage import HostStorage
+from lab.virsh import active, answers, virsh
+
+START_SECONDS = 30
+
+
+class Host:
+    """A host of a lab. What it answers is looked up each time: another process may have changed it."""
+
+    def __init__(self, layout: HostLayout):
+        self.layout = layout
+        self.storage = HostStorage(layout)
+        self.network = HostNetwork(layout) if layout.lab.privileged else None
+        """None for a user's host: its guests use QEMU's user-mode networking."""
+
+    @property
+    def name(self) -> str:
+        """The host's name, such as ``host1``."""
+        return self.layout.name
+
+    @property
+    def uri(self) -> str:
+        """The libvirt URI, good for the lab's user anywhere on the machine."""
+        return self.layout.uri
+
+    @property
+    def image_path(self) -> Path:
+        """The guest image's volume, at the same path for libvirt and for all else. Never boot from it: it is a base."""
+        return self.storage.image_path
+
+    @property
+    def virt_type(self) -> str:
+        """The domain type that really runs guests here, ``kvm`` or ``qemu``. Raises LabError while the lab is down."""
+        if record := Record.read(self.layout.lab.record):
+            return record.virt_type
+        raise LabError(f"there is no lab in {self.layout.lab.folder}; first: lab up")
+
+    # The whole host
+
+    def up(self, image: Image) -> None:
+        """Start what does not run, make what is missing, and keep the rest. Raises LabError."""
+        self._write_configuration()
+        if self._keeper() is None:
+            self._start_keeper()
+        self.start_libvirtd()
+        if self.network:
+            self.network.start()
+        self.storage.start()
+        self.storage.put_image(image)
+
+    def down(self) -> None:
+        """End every process of the host and remove all it had, in whatever state it is. Raises LabError."""
+        end_processes_with(self.layout.marker)
+        if self.network:
+            with network.addresses_held():
+                self.network.remove()
+        for folder in (self.layout.folder, self.layout.runtime):
+            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                raise LabError(f"{folder} can't be removed")
+
+    def status(self) -> dict[str, Any]:
+        """Answer what the host has, for JSON; ``active`` is false all over while libvirtd does not answer."""
+        up = answers(self.uri)
+        subnet = self.network.subnet if self.network else None
+        return {
+            "name": self.name,
+            "uuid": str(self.layout.uuid),
+            "uri": self.uri,
+            "virt_type": self.virt_type,
+            "state": "up" if up else "libvirtd does not answer" if self._keeper() else "down",
+            "pools": {
+                name: {"path": str(path), "active": up and active(self.uri, "pool", name)}
+                for name, path in self.layout.pools.items()
+            },
+            "network": {
+                "name": network.NAME,
+                "bridge": self.layout.bridge,
+                "subnet": str(subnet) if subnet else None,
+                "active": up and active(self.uri, "net", network.NAME),
+            }
+            if self.network
+            else None,
+            "image": {
+                "pool": storage.IMAGE_POOL,
+                "volume": storage.IMAGE_VOLUME,
+                "path": str(self.image_path),
+                "recipe": self.storage.image_recipe,
+            },
+            "guests": self.virsh("list", "--name").split() if up else [],
+        }
+
+    # Its libvirtd
+
+    def start_libvirtd(self) -> None:
+        """Start libvirtd, or let a paused one go on, and wait until it answers. Raises LabError if it does not."""
+        self.continue_libvirtd()
+        keeper = self._keeper()
+        if keeper is None:
+            raise LabError(f"{self.name} is down; first: lab up")
+        keeper.signal(signal.SIGHUP)
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(self.uri):
+            if self._keeper() is None or time.monotonic() > deadline:
+                raise LabError(f"{self.name}: libvirtd does not start; {self._last_words()}")
+            time.sleep(0.02)
+
+    def kill_libvirtd(self) -> None:
+        """Kill libvirtd as a crash would (SIGKILL), and wait until it is gone. Guests run on."""
+        self._signal_libvirtd(signal.SIGKILL)
+        _wait(lambda: self._libvirtd() is None, f"{self.name}: libvirtd can't be killed")
+
+    def pause_libvirtd(self) -> None:
+        """Make libvirtd hang (SIGSTOP): its socket still takes connections, but nobody answers."""
+        self._signal_libvirtd(signal.SIGSTOP)
+
+    def continue_libvirtd(self) -> None:
+        """End what `pause_libvirtd` began (SIGCONT)."""
+        self._signal_libvirtd(signal.SIGCONT)
+
+    def virsh(self, *arguments: str | Path, timeout: float = 60) -> str:
+        """Run a virsh command on the host and answer what it printed; `timeout` is in seconds. Raises LabError."""
+        return virsh(self.uri, *arguments, timeout=timeout)
+
+    def processes(self) -> list[Process]:
+        """Answer the host's processes, its guests' among them, with their ids as this process sees them."""
+        return processes_with(self.layout.marker)
+
+    def guest_process(self, name: str) -> Process:
+        """Answer the QEMU process of a running guest. Raises LabError if no such guest runs."""
+        for process in self.processes():
+            if any(word.startswith(f"guest={name},") for word in process.command):
+                return process
+        raise LabError(f"{self.name} runs no guest {name}")
+
+    def _keeper(self) -> Process | None:
+        return next((process for process in self.processes() if "lab.keeper" in process.command), None)
+
+    def _libvirtd(self) -> Process | None:
+        keeper = self._keeper()
+        # a child that libvirtd has just forked looks like it, but is not the keeper's child
+        return next(
+            (p for p in self.processes() if p.program == "libvirtd" and keeper and p.parent == keeper.pid), None
+        )
+
+    def _signal_libvirtd(self, number: signal.Signals) -> None:
+        if daemon := self._libvirtd():
+            daemon.signal(number)
+
+    def _start_keeper(self) -> None:
+        # what an earlier keeper left running can't be taken over
+        end_processes_with(self.layout.marker)
+        layout = self.layout
+        command = ["-m", "lab.keeper", "--runtime", str(layout.runtime), "--folder", str(layout.folder)]
+        environment = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "HOME": str(layout.folder),
+            "TMPDIR": layout.marker,
+            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        if layout.lab.privileged:
+            command += ["--hostname", layout.hostname]
+        else:
+            environment |= {name: str(folder) for name, folder in layout.xdg.items()}
+        with self._keeper_log.open("ab") as log:
+            # it forks and ends: the keeper itself is nobody's child
+            subprocess.run(
+                [sys.executable, *command],
+                cwd="/",
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                check=False,
+            )
+        _wait(lambda: self._keeper() is not None, f"{self.name} does not start; {self._last_words()}")
+
+    def _write_configuration(self) -> None:
+        layout = self.layout
+        if not layout.lab.privileged and len(os.fsencode(layout.longest_socket)) > SOCKET_PATH_LIMIT:
+            raise LabError(
+                f"{layout.name}: the paths of its guests' sockets would be too long: {layout.longest_socket}"
+            )
+        for name in ("etc", "lib", "cache", "log"):
+            (layout.folder / name).mkdir(parents=True, exist_ok=True)
+        layout.runtime.mkdir(exist_ok=True)
+        (layout.runtime / "tmp").mkdir(exist_ok=True)
+        (layout.folder / "etc/libvirtd.conf").write_text(rendered(libvirtd_settings(layout)))
+        (layout.folder / "etc/qemu.conf").write_text(rendered(qemu_settings(layout)))
+        if not layout.lab.privileged:
+            for folder in layout.xdg.values():
+                folder.mkdir(parents=True, exist_ok=True)
+            link = layout.xdg["XDG_CONFIG_HOME"] / "libvirt"
+            if not link.is_symlink():
+                link.symlink_to(layout.folder / "etc")
+
+    @property
+    def _keeper_log(self) -> Path:
+        return self.layout.folder / "log/keeper.log"
+
+    def _last_words(self) -> str:
+        """Answer what the logs end with."""
+        words = []
+        for log in (self._keeper_log, self.layout.folder / "log/libvirtd.log"):
+            if log.exists() and (lines := log.read_text(errors="replace").strip().splitlines()):
+                words.append(f"{log} ends with: {lines[-1]}")
+        return "; ".join(words) or f"nothing stands in {self._keeper_log}"
+
+
+def _wait(until: Callable[[], bool], complaint: str, timeout: float = 10) -> None:
+    deadline = time.monotonic() + timeout
+    while not until():
+        if time.monotonic() > deadline:
+            raise LabError(complaint)
+        time.sleep(0.02)

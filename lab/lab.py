@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab: some private libvirt hosts in one folder."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from lab.accelerator import virt_type
+from lab.cache import REPOSITORY, locked
+from lab.errors import LabError
+from lab.host import Host
+from lab.image.build import tiny_image
+from lab.layout import LabLayout
+from lab.machine import restore_machine
+from lab.network import addresses_held
+from lab.record import Record
+
+DEFAULT_FOLDER = REPOSITORY / ".lab"
+
+_REPLACED_FOR_HOSTS = ("/run", "/proc", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt", "/etc/libvirt")
+
+
+class Lab:
+    """The lab in a folder, up or down. As a context manager it is up inside, and down after.
+
+    Safe to use from several processes at once: one brings it up, the others wait and find it up.
+    """
+
+    def __init__(self, folder: Path | str = DEFAULT_FOLDER):
+        self.layout = LabLayout(Path(folder).resolve(), os.geteuid())
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+    @property
+    def hosts(self) -> list[Host]:
+        """The lab's hosts; none while it is down."""
+        record = Record.read(self.layout.record)
+        return [self._host(index) for index in range(1, record.hosts + 1)] if record else []
+
+    def up(self, hosts: int | None = None) -> None:
+        """Bring the lab up with that many hosts, by default as many as it has, or one.
+
+        What runs is kept, what is missing is started; hosts beyond `hosts` stay. Raises LabError.
+        """
+        self._check_folder()
+        image = tiny_image()
+        with self._held():
+            record = Record.read(self.layout.record)
+            count = max(hosts or 1, record.hosts if record else 0)
+            self.layout.folder.mkdir(parents=True, exist_ok=True)
+            record = Record(hosts=count, virt_type=virt_type(image))
+            record.write(self.layout.record)
+            for index in range(1, count + 1):
+                self._host(index).up(image)
+
+    def down(self) -> None:
+        """End everything and remove everything, in whatever state it is; without a lab, do nothing. Raises LabError."""
+        with self._held():
+            # what is there counts, not only what the record says: it may be damaged, or never have been written
+            found = {folder.name.removeprefix("host") for folder in (self.layout.folder / "hosts").glob("host*")}
+            found |= {folder.name for folder in self.layout.runtime.iterdir()}
+            for index in sorted(int(name) for name in found if name.isdecimal()):
+                self._host(index).down()
+            if self.layout.privileged:
+                with addresses_held():
+                    restore_machine(self.layout.runtime)
+            self.layout.record.unlink(missing_ok=True)
+            for folder in (self.layout.folder / "hosts", self.layout.folder):
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+            self.layout.runtime.rmdir()
+
+    def status(self) -> dict[str, Any]:
+        """Answer what the lab has, for JSON: ``dir``, ``up`` and ``hosts``."""
+        hosts = [host.status() for host in self.hosts]
+        return {
+            "dir": str(self.layout.folder),
+            "up": bool(hosts) and all(host["state"] == "up" for host in hosts),
+            "hosts": hosts,
+        }
+
+    def _host(self, index: int) -> Host:
+        return Host(self.layout.host(index))
+
+    def _check_folder(self) -> None:
+        """Refuse a folder that hosts could not see, and one that is in use for something else."""
+        folder = self.layout.folder
+        if self.layout.privileged:
+            for place in map(Path, _REPLACED_FOR_HOSTS):
+                if folder == place or place in folder.parents:
+                    raise LabError(f"the lab can't be in {folder}: hosts see something else at {place}")
+        if folder.exists() and not self.layout.record.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise LabError(f"{folder} is no lab and not empty: choose another folder (--dir)")
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the lab for this process: one brings it up or down at a time. The runtime folder is the lock."""
+        runtime = self.layout.runtime
+        while True:
+            try:
+                runtime.mkdir(mode=0o700)
+            except FileExistsError:
+                found = runtime.lstat()
+                # in /tmp anybody may have made it
+                if not stat.S_ISDIR(found.st_mode) or found.st_uid != self.layout.uid or found.st_mode & 0o077:
+                    raise LabError(f"{runtime} is not a private folder of yours: remove it") from None
+            except OSError as error:
+                raise LabError(f"no folder for sockets: {error}") from None
+            try:
+                made = runtime.stat().st_ino
+                with locked(runtime):
+                    # a `down` that was waited for has removed what was locked here
+                    if runtime.exists() and runtime.stat().st_ino == made:
+                        yield
+                        return
+            except FileNotFoundError:
+                if runtime.exists():
+                    raise
