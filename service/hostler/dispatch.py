@@ -2,7 +2,8 @@
 """Libvirt or Ansible? The one table that says who carries out which action.
 
 An action is named as its playbook, its job and, with dashes, its REST verb. By default those are playbooks to which
-sites add steps of their own (DNS, IPAM, monitoring); the rest goes straight to libvirt.
+sites add steps of their own (DNS, IPAM, monitoring); the rest goes straight to libvirt. The setting ``dispatch``
+switches those that can be done either way.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from hostler.jobs.models import Executor
+from hostler.settings import Settings
 
 
 class Action(StrEnum):
@@ -24,7 +26,7 @@ class Action(StrEnum):
     DELETE = "vm_delete"
 
 
-DISPATCH: Mapping[Action, Executor] = {
+DEFAULTS: Mapping[Action, Executor] = {
     Action.CREATE: Executor.PLAYBOOK,
     Action.RESIZE: Executor.PLAYBOOK,
     Action.START: Executor.DIRECT,
@@ -32,3 +34,9 @@ DISPATCH: Mapping[Action, Executor] = {
     Action.FORCE_STOP: Executor.DIRECT,
     Action.DELETE: Executor.DIRECT,
 }
+
+
+def executor_of(action: Action, settings: Settings) -> Executor:
+    """Who carries ``action`` out here."""
+    switched = {Action(name): Executor(executor) for name, executor in settings.dispatch.items()}
+    return switched.get(action, DEFAULTS[action])

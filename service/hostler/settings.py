@@ -121,6 +121,14 @@ class Settings(BaseSettings):
         "qemu:///system, qemu+ssh:// and qemu+tls:// without a query. A libvirt URI can run programs as the service's "
         "user: name only your own.",
     )
+    dispatch: dict[Literal["vm_create", "vm_resize"], Literal["direct", "playbook"]] = Field(
+        default={},
+        description="Who carries an action out, where it is not its default: playbook, or direct, straight to libvirt "
+        'without the site\'s own steps. In the environment it is JSON: {"vm_create": "direct"}.',
+    )
+    playbook_timeout_seconds: int = Field(
+        default=3600, ge=1, description="How long a playbook may take before it is ended, in seconds."
+    )
     sync_timeout_seconds: int = Field(
         default=300,
         ge=1,

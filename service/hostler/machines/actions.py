@@ -23,7 +23,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.machine import Obs
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import plan_resize
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import Resources
-from hostler.dispatch import DISPATCH, Action
+from hostler.dispatch import Action, executor_of
 from hostler.engine import Engine
 from hostler.errors import NotFound
 from hostler.jobs.crew import Work
@@ -103,7 +103,7 @@ async def stop(engine: Engine, caller: Caller, row: Machine, timeout: float, for
             await asyncio.sleep(power.LOOK_AGAIN_SECONDS)
         return True
 
-    order = _order(Action.STOP, caller, {"timeout": timeout, "force": force})
+    order = _order(engine, Action.STOP, caller, {"timeout": timeout, "force": force})
     return await _verb(engine, row, order, work, while_running=MachineStatus.STOPPING)
 
 
@@ -123,14 +123,14 @@ async def resize(engine: Engine, caller: Caller, row: Machine, wanted: Resources
         return _done(row, Action.RESIZE, changed=False)
 
     async def work(track: JobTrack) -> Mapping[str, Any]:
-        if DISPATCH[Action.RESIZE] is Executor.PLAYBOOK:
+        if executor_of(Action.RESIZE, engine.settings) is Executor.PLAYBOOK:
             variables = {"uuid": uuid, **sizes}
             await run_playbook(engine.playbooks, engine.settings, Action.RESIZE, row.server, variables, track)
         else:
             await host.call(lambda hypervisor: perform(hypervisor, plan, track.report, track.fence))
         return {"changed": True}
 
-    return await _verb(engine, row, _order(Action.RESIZE, caller, sizes, plan), work)
+    return await _verb(engine, row, _order(engine, Action.RESIZE, caller, sizes, plan), work)
 
 
 async def delete(engine: Engine, caller: Caller, row: Machine, delete_disks: bool) -> Deleted:
@@ -145,7 +145,7 @@ async def delete(engine: Engine, caller: Caller, row: Machine, delete_disks: boo
         await Machine.filter(id=row.id).delete()
         return {"changed": True, "deleted_disks": disks}
 
-    order = _order(Action.DELETE, caller, {"delete_disks": delete_disks, "disks": disks}, plan)
+    order = _order(engine, Action.DELETE, caller, {"delete_disks": delete_disks, "disks": disks}, plan)
     job = await open_job(order, row)
     await _set_status(row, MachineStatus.DELETING)
     try:
@@ -176,7 +176,7 @@ async def _switch(
         track.step_finished(title, StepState.SUCCEEDED, changed=changed)
         return {"changed": changed}
 
-    return await _verb(engine, row, _order(action, caller, supersedes=supersedes), work)
+    return await _verb(engine, row, _order(engine, action, caller, supersedes=supersedes), work)
 
 
 async def _verb(
@@ -215,6 +215,7 @@ async def _set_status(row: Machine, status: MachineStatus) -> None:
 
 
 def _order(
+    engine: Engine,
     action: Action,
     caller: Caller,
     parameters: Mapping[str, Any] | None = None,
@@ -223,7 +224,7 @@ def _order(
 ) -> Order:
     return Order(
         action=action.value,
-        executor=DISPATCH[action],
+        executor=executor_of(action, engine.settings),
         actor=caller,
         parameters=parameters or {},
         plan=None if plan is None else plan.as_data(),

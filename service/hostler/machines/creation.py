@@ -23,7 +23,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec
-from hostler.dispatch import DISPATCH, Action
+from hostler.dispatch import Action, executor_of
 from hostler.engine import Engine
 from hostler.errors import BadRequest, Conflict, FieldProblem
 from hostler.hosts.accelerator import virt_type_of
@@ -63,7 +63,7 @@ async def create(engine: Engine, caller: Caller, body: CreateBody) -> Machine:
         protected=spec.protected,
     )
     plan = await _planned(engine, server, spec, placement, record, body.start)
-    row, job = await _write_down_new(caller, spec, server, record, plan, body)
+    row, job = await _write_down_new(engine, caller, spec, server, record, plan, body)
 
     async def work(track: JobTrack) -> Mapping[str, Any]:
         try:
@@ -96,11 +96,11 @@ async def _planned(
 
 
 async def _write_down_new(
-    caller: Caller, spec: MachineSpec, server: Server, record: Record, plan: Plan, body: CreateBody
+    engine: Engine, caller: Caller, spec: MachineSpec, server: Server, record: Record, plan: Plan, body: CreateBody
 ) -> tuple[Machine, Job]:
     order = Order(
         action=Action.CREATE.value,
-        executor=DISPATCH[Action.CREATE],
+        executor=executor_of(Action.CREATE, engine.settings),
         actor=caller,
         parameters={"server_id": server.id, "start": body.start, **spec_as_data(spec)},
         plan=plan.as_data(),
@@ -144,7 +144,7 @@ async def _make(
     track: JobTrack,
 ) -> ObservedMachine:
     host = engine.host(server)
-    if DISPATCH[Action.CREATE] is Executor.PLAYBOOK:
+    if executor_of(Action.CREATE, engine.settings) is Executor.PLAYBOOK:
         variables = _variables(spec, placement, record, row.id, start)
         await run_playbook(engine.playbooks, engine.settings, Action.CREATE, server, variables, track)
         return await host.call(partial(_observe, uuid=record.uuid))

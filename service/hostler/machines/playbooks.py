@@ -58,7 +58,12 @@ async def run_playbook(
     if settings.hooks_dir is not None:
         extra["hooks_dir"] = str(settings.hooks_dir)
     outcome = await runner.run_playbook(
-        PlaybookRun(action.value, extravars=extra, host=_ssh_host(server) if by_ssh else LocalHost()),
+        PlaybookRun(
+            action.value,
+            extravars=extra,
+            host=_ssh_host(server) if by_ssh else LocalHost(),
+            timeout=settings.playbook_timeout_seconds,
+        ),
         lambda event: _note(track, event),
     )
     _raise_for(outcome)
