@@ -52,6 +52,8 @@ class HostConnection:
         try:
             return await asyncio.wait_for(call, seconds)
         except TimeoutError:
+            if seconds is None:
+                raise  # not of this wait
             raise HostTimeout(f"Host '{self.hostname}' did not answer within {seconds:g} s") from None
 
     def close(self) -> None:

@@ -60,8 +60,10 @@ class Crew:
         """Wait for what is running, at most ``seconds``; what is left then is for the next start to sort out."""
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()), timeout=seconds)
-        for task in self._tasks.values():
+        left = list(self._tasks.values())
+        for task in left:
             task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _forget(self, job_id: int, task: asyncio.Task[Mapping[str, Any]]) -> None:
         del self._tasks[job_id]

@@ -88,7 +88,7 @@ async def mark_unreachable(server: Server, reason: HostUnreachable) -> None:
     await (
         Machine.filter(server_id=server.id)
         .exclude(status__in=[MachineStatus.CREATING.value, MachineStatus.DELETING.value])
-        .update(status=MachineStatus.UNKNOWN.value)
+        .update(status=MachineStatus.UNKNOWN.value, updated_at=datetime.now(UTC))
     )
 
 

@@ -64,8 +64,9 @@ def ask_to_stop(hypervisor: Hypervisor, uuid: str) -> bool:
 
 
 def is_off(hypervisor: Hypervisor, uuid: str) -> bool:
-    """Whether the VM is off."""
-    return not hypervisor.domain(uuid).is_active()
+    """Whether the VM is off; one that was never defined is gone when it is off."""
+    domain = hypervisor.find_domain(uuid)
+    return domain is None or not domain.is_active()
 
 
 def stop(
