@@ -22,6 +22,8 @@ MODELS = ("hostler.accounts.models", "hostler.hosts.models", "hostler.machines.m
 MIGRATIONS = "hostler.database.migrations"
 POOL_SIZE = 10
 """Most connections that one process opens to PostgreSQL."""
+POOL_SECONDS = 5
+"""How long a request waits for a connection, a new one or one of those in use, before it is 503."""
 
 
 class DatabaseUrlError(OperatorError):
@@ -86,6 +88,7 @@ def _postgres_credentials(url: str) -> dict[str, Any]:
         "port": parts.pop("port", None) or 5432,
         "application_name": parts.pop("application_name", None) or "hostler",
         "maxsize": POOL_SIZE,
+        "timeout": POOL_SECONDS,
     }
     if parts:
         credentials["server_settings"] = parts

@@ -77,9 +77,7 @@ async def test_a_token_loses_what_its_owner_loses(
 ) -> None:
     made = await create(client, ada, scopes=["read", "write"])
 
-    await client.put(
-        f"/api/users/{made['user']['id']}", json={"permissions": ["read"]}, headers=admin_headers
-    )
+    await client.put(f"/api/users/{made['user']['id']}", json={"permissions": ["read"]}, headers=admin_headers)
 
     assert (await client.get("/api/auth/me", headers=bearer(made["token"]))).json()["permissions"] == ["read"]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,17 @@ def test_a_key_of_the_settings_needs_no_file(settings: Settings, keys_file: Path
 
     assert not keys_file.exists()
     assert load_signer(Settings(state_dir=settings.state_dir / "other", signing_key=key)).read(token) == CLAIMS
+
+
+def test_a_token_that_was_good_is_refused_once_it_has_expired(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signer = load_signer(settings.model_copy(update={"access_token_seconds": -1}))
+    token = signer.sign(CLAIMS)
+    # within the clocks' skew it is still taken, and what is remembered ends with the token itself
+    assert signer.read(token) == CLAIMS
+
+    monkeypatch.setattr("hostler.accounts.signing._CLOCK_SKEW", timedelta(0))
+
+    with pytest.raises(Unauthenticated):
+        signer.read(token)

@@ -84,9 +84,7 @@ def test_quiet_time_earns_no_more_than_ten_attempts(throttle: Throttle, clock: C
     wait(throttle, "account ada")
 
 
-def test_the_oldest_keys_are_forgotten_first(
-    throttle: Throttle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_oldest_keys_are_forgotten_first(throttle: Throttle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_KEYS_AT_MOST", 3)
     exhaust(throttle, "account ada")
     for number in range(3):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -66,8 +67,6 @@ async def test_a_hostile_name_is_refused_by_field(
     client: httpx.AsyncClient, admin_headers: Headers, username: Any
 ) -> None:
     # json.dumps spells half a surrogate pair as an escape, as a client could
-    import json
-
     content = json.dumps(NEW | {"username": username})
     headers = admin_headers | {"Content-Type": "application/json"}
 
@@ -163,9 +162,7 @@ async def test_the_last_administrator_cannot_be_deleted(client: httpx.AsyncClien
     assert (await client.get("/api/users/1", headers=admin_headers)).status_code == 200
 
 
-async def test_a_disabled_administrator_does_not_count(
-    client: httpx.AsyncClient, admin_headers: Headers
-) -> None:
+async def test_a_disabled_administrator_does_not_count(client: httpx.AsyncClient, admin_headers: Headers) -> None:
     await client.post("/api/users", json=NEW | {"enabled": False}, headers=admin_headers)
 
     assert (await client.delete("/api/users/1", headers=admin_headers)).status_code == 400

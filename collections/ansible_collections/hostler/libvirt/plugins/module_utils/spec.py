@@ -8,9 +8,24 @@ against them. A spec says what is *wanted*; what *is* stands in `machine.Observe
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
-from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type
+from dataclasses import dataclass, field
+from typing import (
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Type,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 
@@ -55,39 +70,44 @@ class FieldFacts:
 _FACTS = "hostler"
 
 
-def described(doc: str, *, default: Any = dataclasses.MISSING, **facts: Any) -> Any:
-    """A dataclass field with its `FieldFacts`."""
-    return dataclasses.field(default=default, metadata={_FACTS: FieldFacts(doc, **facts)})
+def facts(doc: str, **known: Any) -> Dict[str, FieldFacts]:
+    """The metadata of a dataclass field: its `FieldFacts`."""
+    return {_FACTS: FieldFacts(doc, **known)}
 
 
 def facts_of(spec_class: Type[Any], name: str) -> FieldFacts:
     """What is known of the field ``name`` of one of this file's classes; KeyError if it has no such field."""
-    facts = {one.name: one.metadata[_FACTS] for one in dataclasses.fields(spec_class)}[name]
-    assert isinstance(facts, FieldFacts)  # noqa: S101  only `described` puts anything there
-    return facts
+    known: Dict[str, FieldFacts] = {one.name: one.metadata[_FACTS] for one in dataclasses.fields(spec_class)}
+    return known[name]
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """How the VM's network card is connected."""
 
-    type: str = described(
-        "C(nat) is the host's NAT network, C(bridge) a bridge of the host, C(network) a libvirt network,"
-        " C(none) no card.",
+    type: str = field(
         default="nat",
-        choices=NETWORK_TYPES,
+        metadata=facts(
+            "C(nat) is the host's NAT network, C(bridge) a bridge of the host, C(network) a libvirt network,"
+            " C(none) no card.",
+            choices=NETWORK_TYPES,
+        ),
     )
-    bridge_name: Optional[str] = described(
-        "The host's bridge, for type C(bridge).",
+    bridge_name: Optional[str] = field(
         default=None,
-        pattern=BRIDGE_PATTERN,
-        pattern_says="an interface name of at most 15 letters, digits, dots, dashes and underscores",
+        metadata=facts(
+            "The host's bridge, for type C(bridge).",
+            pattern=BRIDGE_PATTERN,
+            pattern_says="an interface name of at most 15 letters, digits, dots, dashes and underscores",
+        ),
     )
-    network_name: Optional[str] = described(
-        "The libvirt network, for type C(network).",
+    network_name: Optional[str] = field(
         default=None,
-        pattern=LIBVIRT_NAME_PATTERN,
-        pattern_says="the name of a libvirt network, without slashes and control characters",
+        metadata=facts(
+            "The libvirt network, for type C(network).",
+            pattern=LIBVIRT_NAME_PATTERN,
+            pattern_says="the name of a libvirt network, without slashes and control characters",
+        ),
     )
 
 
@@ -95,25 +115,31 @@ class NetworkConfig:
 class CloudInit:
     """What the guest's cloud-init is told, on a NoCloud seed that is attached as a CD-ROM."""
 
-    hostname: Optional[str] = described(
-        "The guest's host name; the VM's name where it is left out.",
+    hostname: Optional[str] = field(
         default=None,
-        pattern=HOSTNAME_PATTERN,
-        pattern_says="a host name of letters, digits, dashes and dots",
+        metadata=facts(
+            "The guest's host name; the VM's name where it is left out.",
+            pattern=HOSTNAME_PATTERN,
+            pattern_says="a host name of letters, digits, dashes and dots",
+        ),
     )
-    ssh_authorized_keys: Tuple[str, ...] = described(
-        "Public keys that may log in as the image's default user.", default=(), max_length=100
+    ssh_authorized_keys: Tuple[str, ...] = field(
+        default=(), metadata=facts("Public keys that may log in as the image's default user.", max_length=100)
     )
-    user_data: Optional[str] = described(
-        "cloud-init user data, passed on as it is (C(#cloud-config), a script, MIME).",
+    user_data: Optional[str] = field(
         default=None,
-        max_length=1024 * 1024,
-        secret=True,
+        metadata=facts(
+            "cloud-init user data, passed on as it is (C(#cloud-config), a script, MIME).",
+            max_length=1024 * 1024,
+            secret=True,
+        ),
     )
-    network_config: Optional[str] = described(
-        "cloud-init network configuration (version 1 or 2), passed on as it is.",
+    network_config: Optional[str] = field(
         default=None,
-        max_length=64 * 1024,
+        metadata=facts(
+            "cloud-init network configuration (version 1 or 2), passed on as it is.",
+            max_length=64 * 1024,
+        ),
     )
 
 
@@ -121,47 +147,58 @@ class CloudInit:
 class MachineSpec:
     """A VM as it should be."""
 
-    name: str = described(
-        "The domain's name, unique on its host.",
-        pattern=NAME_PATTERN,
-        pattern_says="1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit",
+    name: str = field(
+        metadata=facts(
+            "The domain's name, unique on its host.",
+            pattern=NAME_PATTERN,
+            pattern_says="1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit",
+        )
     )
-    cpu_cores: int = described("Virtual CPUs.", minimum=1, maximum=512)
-    memory_mb: int = described("Memory.", unit="MiB", minimum=32, maximum=16 * 1024 * 1024)
-    disk_gb: float = described(
-        "Size of the root disk, rounded up to a whole MiB; at least that of its image.",
-        unit="GiB",
-        exclusive_minimum=0,
-        maximum=64 * 1024,
+    cpu_cores: int = field(metadata=facts("Virtual CPUs.", minimum=1, maximum=512))
+    memory_mb: int = field(metadata=facts("Memory.", unit="MiB", minimum=32, maximum=16 * 1024 * 1024))
+    disk_gb: float = field(
+        metadata=facts(
+            "Size of the root disk, rounded up to a whole MiB; at least that of its image.",
+            unit="GiB",
+            exclusive_minimum=0,
+            maximum=64 * 1024,
+        )
     )
-    image: Optional[str] = described(
-        "The base image of the root disk: a volume of the image pool. Blank where it is left out.",
+    image: Optional[str] = field(
         default=None,
-        pattern=LIBVIRT_NAME_PATTERN,
-        pattern_says="the name of a volume, without slashes and control characters",
+        metadata=facts(
+            "The base image of the root disk: a volume of the image pool. Blank where it is left out.",
+            pattern=LIBVIRT_NAME_PATTERN,
+            pattern_says="the name of a volume, without slashes and control characters",
+        ),
     )
-    image_mode: str = described(
-        "C(copy) makes the root disk independent of its image; C(backing) makes it an overlay, which is quicker"
-        " and smaller and needs the image for as long as the VM lives.",
+    image_mode: str = field(
         default="copy",
-        choices=IMAGE_MODES,
+        metadata=facts(
+            "C(copy) makes the root disk independent of its image; C(backing) makes it an overlay, which is quicker"
+            " and smaller and needs the image for as long as the VM lives.",
+            choices=IMAGE_MODES,
+        ),
     )
-    os_type: str = described(
-        "The family of the guest's system (C(linux), C(windows), C(freebsd) …). C(windows) gets a clock in local time.",
+    os_type: str = field(
         default="linux",
-        pattern=OS_TYPE_PATTERN,
-        pattern_says="one word of small letters, digits, dots, dashes and underscores",
+        metadata=facts(
+            "The family of the guest's system (C(linux), C(windows), C(freebsd) …)."
+            " C(windows) gets a clock in local time.",
+            pattern=OS_TYPE_PATTERN,
+            pattern_says="one word of small letters, digits, dots, dashes and underscores",
+        ),
     )
-    os_version: Optional[str] = described("The guest's system in words.", default=None, max_length=255)
-    firmware: str = described("The guest's firmware.", default="bios", choices=FIRMWARES)
-    network_config: NetworkConfig = described("How the VM is connected.", default=NetworkConfig())  # noqa: RUF009  frozen
-    cloud_init: Optional[CloudInit] = described(  # noqa: RUF009  frozen
-        "What the guest's cloud-init is told; no seed where it is left out.", default=None
+    os_version: Optional[str] = field(default=None, metadata=facts("The guest's system in words.", max_length=255))
+    firmware: str = field(default="bios", metadata=facts("The guest's firmware.", choices=FIRMWARES))
+    network_config: NetworkConfig = field(default=NetworkConfig(), metadata=facts("How the VM is connected."))
+    cloud_init: Optional[CloudInit] = field(
+        default=None, metadata=facts("What the guest's cloud-init is told; no seed where it is left out.")
     )
-    description: Optional[str] = described("What the VM is for.", default=None, max_length=4096)
-    tags: Tuple[str, ...] = described("Labels to find the VM by.", default=(), max_length=64)
-    autostart: bool = described("Whether the VM starts with its host.", default=False)
-    protected: bool = described("Whether the VM is guarded against deletion.", default=False)
+    description: Optional[str] = field(default=None, metadata=facts("What the VM is for.", max_length=4096))
+    tags: Tuple[str, ...] = field(default=(), metadata=facts("Labels to find the VM by.", max_length=64))
+    autostart: bool = field(default=False, metadata=facts("Whether the VM starts with its host."))
+    protected: bool = field(default=False, metadata=facts("Whether the VM is guarded against deletion."))
 
 
 @dataclass(frozen=True)
@@ -190,6 +227,7 @@ def disk_gib(size: int) -> float:
 
 def validate(spec: MachineSpec) -> MachineSpec:
     """Return ``spec`` if every field can be; raise `InvalidSpec` with every one that can't."""
+    _check_types(spec)
     errors = list(_field_errors(spec, ""))
     errors += _network_errors(spec.network_config)
     if spec.cloud_init is not None:
@@ -202,11 +240,12 @@ def validate(spec: MachineSpec) -> MachineSpec:
 
 def validate_resources(wanted: Resources) -> Resources:
     """Return ``wanted`` if every size can be; raise `InvalidSpec` with every one that can't."""
+    _check_types(wanted)
     errors: List[FieldError] = []
-    for field in dataclasses.fields(wanted):
-        value = getattr(wanted, field.name)
+    for one in dataclasses.fields(wanted):
+        value = getattr(wanted, one.name)
         if value is not None:
-            errors += _value_errors(field.name, value, facts_of(MachineSpec, field.name))
+            errors += _value_errors(one.name, value, facts_of(MachineSpec, one.name))
     if errors:
         raise InvalidSpec(errors)
     return wanted
@@ -225,7 +264,7 @@ def spec_from(values: Mapping[str, Any]) -> MachineSpec:
     for name, spec_class in (("network_config", NetworkConfig), ("cloud_init", CloudInit)):
         if name in given and isinstance(given[name], Mapping):
             given[name] = _nested(name, spec_class, given[name])
-    if "tags" in given:
+    if isinstance(given.get("tags"), list):
         given["tags"] = tuple(given["tags"])
     return validate(MachineSpec(**given))
 
@@ -235,29 +274,61 @@ def _nested(name: str, spec_class: Type[Any], values: Mapping[str, Any]) -> Any:
     unknown = [key for key in given if key not in _names(spec_class)]
     if unknown:
         raise InvalidSpec([FieldError(f"{name}.{key}", f"is not a field of {name}") for key in unknown])
-    if "ssh_authorized_keys" in given:
+    if isinstance(given.get("ssh_authorized_keys"), list):
         given["ssh_authorized_keys"] = tuple(given["ssh_authorized_keys"])
     return spec_class(**given)
 
 
 def _names(spec_class: Type[Any]) -> List[str]:
-    return [field.name for field in dataclasses.fields(spec_class)]
+    return [one.name for one in dataclasses.fields(spec_class)]
 
 
 def _required(spec_class: Type[Any]) -> List[str]:
-    return [field.name for field in dataclasses.fields(spec_class) if field.default is dataclasses.MISSING]
+    return [one.name for one in dataclasses.fields(spec_class) if one.default is dataclasses.MISSING]
+
+
+def _check_types(spec: Any) -> None:
+    """Raise `InvalidSpec` for fields of another type than their class says; what is looked at next relies on it."""
+    errors = list(_type_errors(spec, ""))
+    if errors:
+        raise InvalidSpec(errors)
+
+
+_TYPE_SAYS = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
+
+
+def _type_errors(spec: Any, path: str) -> Iterator[FieldError]:
+    for name, kind in get_type_hints(type(spec)).items():
+        value = getattr(spec, name)
+        if not _fits(value, kind):
+            wanted = next((one for one in get_args(kind) if get_origin(kind) is Union), kind)
+            says = "a list of texts" if get_origin(wanted) is tuple else _TYPE_SAYS.get(wanted, "a mapping")
+            yield FieldError(path + name, f"must be {says}")
+        elif dataclasses.is_dataclass(value):
+            yield from _type_errors(value, f"{path}{name}.")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether ``value`` is of that annotated type. True is no number; a whole number will do where any number does."""
+    if get_origin(kind) is Union:
+        return any(_fits(value, one) for one in get_args(kind))
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(_fits(item, get_args(kind)[0]) for item in value)
+    if kind in (int, float):
+        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    return isinstance(value, kind)
 
 
 def _field_errors(spec: Any, path: str) -> Iterator[FieldError]:
-    for field in dataclasses.fields(spec):
-        value = getattr(spec, field.name)
-        name = path + field.name
+    for one in dataclasses.fields(spec):
+        value = getattr(spec, one.name)
+        name = path + one.name
         if value is None:
             continue
         if dataclasses.is_dataclass(value):
             yield from _field_errors(value, name + ".")
         else:
-            yield from _value_errors(name, value, field.metadata[_FACTS])
+            yield from _value_errors(name, value, one.metadata[_FACTS])
 
 
 def _value_errors(name: str, value: Any, facts: FieldFacts) -> Iterator[FieldError]:
@@ -271,7 +342,7 @@ def _value_errors(name: str, value: Any, facts: FieldFacts) -> Iterator[FieldErr
 
 def _number_errors(name: str, value: float, facts: FieldFacts) -> Iterator[FieldError]:
     unit = f" {facts.unit}" if facts.unit else ""
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         yield FieldError(name, "must be a finite number")
     elif facts.minimum is not None and value < facts.minimum:
         yield FieldError(name, f"must be at least {facts.minimum:g}{unit}")
@@ -293,19 +364,21 @@ def _text_errors(name: str, value: str, facts: FieldFacts) -> Iterator[FieldErro
 
 
 def _network_errors(config: NetworkConfig) -> Iterator[FieldError]:
-    for field, owner in (("bridge_name", "bridge"), ("network_name", "network")):
-        value = getattr(config, field)
+    for name, owner in (("bridge_name", "bridge"), ("network_name", "network")):
+        value = getattr(config, name)
         if config.type == owner and not value:
-            yield FieldError(f"network_config.{field}", f"is required for type {owner}")
+            yield FieldError(f"network_config.{name}", f"is required for type {owner}")
         if config.type != owner and value:
-            yield FieldError(f"network_config.{field}", f"goes with type {owner} only")
+            yield FieldError(f"network_config.{name}", f"goes with type {owner} only")
 
 
 def _key_errors(keys: Sequence[str]) -> Iterator[FieldError]:
     for index, key in enumerate(keys):
-        # one key a line is what sshd reads: a line break would smuggle a second one, or options, in
+        # one key a line is what sshd reads: a line break would smuggle a second one, or options, in; and what
+        # cloud-init takes for a line break is whatever Python does, U+0085 and U+2028 among them
         if (
-            not re.fullmatch(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( [^\x00-\x1f\x7f]*)?", key)
+            not re.fullmatch(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?", key)
+            or not key.isprintable()
             or len(key) > 16384
         ):
             yield FieldError(f"cloud_init.ssh_authorized_keys.{index}", "must be one OpenSSH public key on one line")

@@ -231,11 +231,13 @@ field:
 """
 
 import os
-import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
@@ -244,13 +246,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     NETWORK_TYPES,
     VIRT_TYPES,
 )
-
-LIBVIRT_IMPORT_ERROR = None
-try:
-    from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
-    from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-except ImportError:
-    LIBVIRT_IMPORT_ERROR = traceback.format_exc()
 
 # options that describe a VM, named as in the core's MachineSpec
 SPEC_OPTIONS = dict(

@@ -27,4 +27,4 @@ def serialize(root: ElementTree.Element) -> str:
 
 def _prefixes(xml: str) -> Dict[str, str]:
     events = ElementTree.iterparse(io.StringIO(xml), events=("start-ns",))  # noqa: S314  libvirtd made it
-    return {pair[0]: pair[1] for _, pair in events}
+    return {pair[0]: pair[1] for dummy, pair in events}

@@ -12,8 +12,6 @@ import time
 import uuid
 from typing import Any, NamedTuple
 
-import libvirt
-
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
@@ -24,6 +22,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 
 PROBE_SECONDS = 10.0  # the same firmware says its first words after 4 s under TCG, the slowest that works
 _LOOK_AGAIN_SECONDS = 0.1

@@ -9,17 +9,13 @@ from types import TracebackType
 from typing import Any, Callable, List, NamedTuple, Optional, Type, Union
 from xml.etree import ElementTree
 
-import libvirt
-
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor import event_loop
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import failure_of, translated
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network import Network
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume
-
-# libvirt prints every error on stderr unless told not to; ours are raised, and logged by whoever catches them
-libvirt.registerErrorHandler(lambda _context, _error: None, None)
 
 # an error 15 s after the daemon stopped answering; without keepalive a call to a hung daemon blocks for ever
 _KEEPALIVE_SECONDS = 5

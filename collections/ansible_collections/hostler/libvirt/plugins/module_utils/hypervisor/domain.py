@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from typing import Any, List, NamedTuple, Optional
 
-import libvirt
-
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import (
     NAMESPACE,
     PREFIX,
@@ -25,19 +24,6 @@ class Address(NamedTuple):
     family: str  # ipv4, ipv6
     source: str
 
-
-_SOURCES = {
-    "agent": libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT,
-    "lease": libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE,
-    "arp": libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP,
-}
-
-_KEPT_BY_ALL = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-_KEPT_BY_QEMU = _KEPT_BY_ALL | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-_KEPT_SINCE_8_9 = _KEPT_BY_QEMU | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)
-
-# a daemon refuses a flag that it does not know, and then knows nothing of what the flag is about either
-_UNDEFINE_FLAGS = (_KEPT_SINCE_8_9, _KEPT_BY_QEMU, _KEPT_BY_ALL)
 
 # an agent that is connected and does not answer: the guest hangs. Seconds.
 _AGENT_PATIENCE = 3
@@ -107,7 +93,7 @@ class Domain:
     def undefine(self) -> None:
         """Remove the definition and all that libvirt keeps with it; disks stay."""
         with translated("undefine VM"):
-            if not any(self._undefined_with(flags) for flags in _UNDEFINE_FLAGS):
+            if not any(self._undefined_with(flags) for flags in _undefine_flags()):
                 self.handle.undefine()
 
     def _undefined_with(self, flags: int) -> bool:
@@ -146,7 +132,7 @@ class Domain:
             with translated("read the VM's addresses"):
                 if source == "agent":
                     self.handle.agentSetResponseTimeout(_AGENT_PATIENCE, 0)
-                found = self.handle.interfaceAddresses(_SOURCES[source])
+                found = self.handle.interfaceAddresses(_address_source(source))
         except HostlerError:
             return []  # off in the meantime, no agent, no lease file: there is no address to be had here
         return [
@@ -159,3 +145,18 @@ class Domain:
             for card in (found or {}).values()
             for address in card.get("addrs") or ()
         ]
+
+
+def _address_source(name: str) -> int:
+    return int(getattr(libvirt, f"VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_{name.upper()}"))
+
+
+def _undefine_flags() -> List[int]:
+    """What to ask an undefine to take along, the most first.
+
+    A daemon refuses a flag that it does not know, and then knows nothing of what the flag is about either.
+    """
+    kept_by_all = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    kept_by_qemu = kept_by_all | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    kept_since_8_9 = kept_by_qemu | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)
+    return [kept_since_8_9, kept_by_qemu, kept_by_all]

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import threading
 
-import libvirt
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 
 _start = threading.Lock()
 _running = False
 
 
 def ensure_running() -> None:
-    """Start the loop, once in the life of the process."""
+    """Start the loop, and silence the library, once in the life of the process."""
     global _running
     with _start:
         if not _running:
+            # it prints every error on stderr unless told not to; ours are raised, and logged by whoever catches them
+            libvirt.registerErrorHandler(lambda _context, _error: None, None)
             libvirt.virEventRegisterDefaultImpl()
             threading.Thread(target=_run, name="libvirt-events", daemon=True).start()
             _running = True

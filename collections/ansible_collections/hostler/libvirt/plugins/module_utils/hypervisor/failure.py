@@ -6,28 +6,28 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Dict, Iterator, Type
 
-import libvirt
-
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 
-_BY_CODE: Dict[int, Type[errors.HostlerError]] = {
-    libvirt.VIR_ERR_NO_DOMAIN: errors.MachineNotFound,
-    libvirt.VIR_ERR_NO_STORAGE_POOL: errors.PoolNotFound,
-    libvirt.VIR_ERR_NO_STORAGE_VOL: errors.VolumeNotFound,
-    libvirt.VIR_ERR_NO_NETWORK: errors.NetworkNotFound,
-    libvirt.VIR_ERR_DOM_EXIST: errors.NameTaken,
-    libvirt.VIR_ERR_STORAGE_VOL_EXIST: errors.NameTaken,
-    libvirt.VIR_ERR_OPERATION_INVALID: errors.WrongState,
-    libvirt.VIR_ERR_AGENT_UNRESPONSIVE: errors.AgentUnavailable,
-    libvirt.VIR_ERR_AGENT_UNSYNCED: errors.AgentUnavailable,
-    libvirt.VIR_ERR_NO_SUPPORT: errors.Unsupported,
-    libvirt.VIR_ERR_CONFIG_UNSUPPORTED: errors.Unsupported,
-    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED: errors.Unsupported,
-    libvirt.VIR_ERR_OPERATION_UNSUPPORTED: errors.Unsupported,
-    libvirt.VIR_ERR_NO_CONNECT: errors.HostUnreachable,
-    libvirt.VIR_ERR_INVALID_CONN: errors.HostUnreachable,
-    libvirt.VIR_ERR_AUTH_FAILED: errors.HostUnreachable,
-    libvirt.VIR_ERR_RPC: errors.HostUnreachable,
+# by name: an older library lacks some
+_BY_NAME: Dict[str, Type[errors.HostlerError]] = {
+    "VIR_ERR_NO_DOMAIN": errors.MachineNotFound,
+    "VIR_ERR_NO_STORAGE_POOL": errors.PoolNotFound,
+    "VIR_ERR_NO_STORAGE_VOL": errors.VolumeNotFound,
+    "VIR_ERR_NO_NETWORK": errors.NetworkNotFound,
+    "VIR_ERR_DOM_EXIST": errors.NameTaken,
+    "VIR_ERR_STORAGE_VOL_EXIST": errors.NameTaken,
+    "VIR_ERR_OPERATION_INVALID": errors.WrongState,
+    "VIR_ERR_AGENT_UNRESPONSIVE": errors.AgentUnavailable,
+    "VIR_ERR_AGENT_UNSYNCED": errors.AgentUnavailable,
+    "VIR_ERR_NO_SUPPORT": errors.Unsupported,
+    "VIR_ERR_CONFIG_UNSUPPORTED": errors.Unsupported,
+    "VIR_ERR_ARGUMENT_UNSUPPORTED": errors.Unsupported,
+    "VIR_ERR_OPERATION_UNSUPPORTED": errors.Unsupported,
+    "VIR_ERR_NO_CONNECT": errors.HostUnreachable,
+    "VIR_ERR_INVALID_CONN": errors.HostUnreachable,
+    "VIR_ERR_AUTH_FAILED": errors.HostUnreachable,
+    "VIR_ERR_RPC": errors.HostUnreachable,
 }
 
 # libvirt has no code of its own for these
@@ -49,8 +49,13 @@ def failure_of(error: libvirt.libvirtError, doing: str) -> errors.HostlerError:
     elif _is_lost(error, reason):
         kind = errors.HostUnreachable
     else:
-        kind = _BY_CODE.get(error.get_error_code(), errors.OperationFailed)
+        kind = _kind_of(error.get_error_code())
     return kind(f"Failed to {doing}: {reason}")
+
+
+def _kind_of(code: int) -> Type[errors.HostlerError]:
+    found = (kind for name, kind in _BY_NAME.items() if getattr(libvirt, name, None) == code)
+    return next(found, errors.OperationFailed)
 
 
 @contextmanager

@@ -7,10 +7,9 @@ from typing import Any, List, NamedTuple, Optional
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-import libvirt
-
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import PoolNotFound, VolumeNotFound
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 
 
 class VolumeFacts(NamedTuple):

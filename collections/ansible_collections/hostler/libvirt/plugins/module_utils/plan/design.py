@@ -65,7 +65,7 @@ def _disks(root_path: str, seed_path: Optional[str]) -> Tuple[Disk, ...]:
 
 
 def _controllers() -> Tuple[Controller, ...]:
-    ports = tuple(Controller("pci", "pcie-root-port") for _ in range(_SPARE_PCIE_PORTS + 7))
+    ports = tuple(Controller("pci", "pcie-root-port") for dummy in range(_SPARE_PCIE_PORTS + 7))
     return (
         Controller("pci", "pcie-root"),
         *ports,

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every habit of this repository in one word; the longer ones are in scripts/.
+
+PYTHON := .venv/bin/python
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-down lab lab-down test test-all check collection constraints clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: ## Install what is missing: Debian packages and .venv; it says what before it does
+	@scripts/setup
+
+demo: setup ## A running service and a guest made over its API, on a private libvirt host
+	@$(PYTHON) -m lab.demo up
+
+demo-down: ## Take the demo away, with all that it made
+	@test ! -x $(PYTHON) || $(PYTHON) -m lab.demo down
+
+lab: setup ## The private libvirt host that demo and tests run on
+	@$(PYTHON) -m lab up
+
+lab-down: ## Take the lab away
+	@test ! -x $(PYTHON) || $(PYTHON) -m lab down
+
+test: setup ## All tests but the slow ones, on the real lab (ARGS="-k name" for pytest)
+	@$(PYTHON) -m pytest -m "not slow" $(ARGS)
+
+test-all: setup ## All tests
+	@$(PYTHON) -m pytest $(ARGS)
+
+check: setup ## Style, types, import rules, playbooks, the collection, the scripts
+	@scripts/check
+
+collection: setup ## Build the collection's tarball into dist/
+	@scripts/collection build dist
+
+constraints: setup ## Write constraints.txt from what .venv holds
+	@scripts/constraints
+
+clean: demo-down lab-down ## Take demo and lab away, delete .venv, caches and everything else that was made
+	@scripts/clean

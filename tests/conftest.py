@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of all tests."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# the lab is not installed, as the service and the collection are: it is only for this tree
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from lab.host import Host
+from lab.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Name the event loop that asynchronous tests run on."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def lab_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A real, private libvirt host with the tiny image in its pool, one for all tests of the run.
+
+    Each test removes the guests and volumes that it made. One that kills libvirtd starts it again.
+    """
+    with Lab(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab.hosts[0]

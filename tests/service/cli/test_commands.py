@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line, as processes of its own, without a service and beside one."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from hostler import __version__
+from hostler.settings import Settings
+from tests.service.conftest import ADMIN_PASSWORD, Headers, log_in
+
+Hostler = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def hostler(settings: Settings) -> Hostler:
+    """Run ``hostler`` on the test's state directory: ``hostler("user", "list", stdin="...")``."""
+
+    def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("HOSTLER_")}
+        return subprocess.run(
+            [sys.executable, "-m", "hostler", *arguments],
+            input=stdin,
+            text=True,
+            capture_output=True,
+            check=False,
+            env=inherited | {"HOSTLER_STATE_DIR": str(settings.state_dir)} | environment,
+        )
+
+    return run
+
+
+def succeeded(result: subprocess.CompletedProcess[str]) -> str:
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_version(hostler: Hostler) -> None:
+    assert succeeded(hostler("--version")) == f"hostler {__version__}\n"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = ("fastapi", "pydantic_settings", "tortoise", "uvicorn", "structlog", "asyncio", "psycopg", "libvirt")
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "before = set(sys.modules)\n"
+        "from hostler.cli.main import app\n"
+        "for arguments in (['--help'], ['user', '--help'], ['token', 'create', '--help'], ['serve', '--help']):\n"
+        "    assert CliRunner().invoke(app, arguments).exit_code == 0\n"
+        f"print(sorted((set(sys.modules) - before) & set({heavy!r})))\n"
+    )
+    output = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True).stdout
+
+    assert output == "[]\n"
+
+
+def test_users_are_managed_without_a_service(hostler: Hostler) -> None:
+    generated = succeeded(hostler("user", "add", "ada", "-p", "read", "-p", "write", "--generate-password"))
+    assert re.search(r"^Password: \S{20,}$", generated, re.MULTILINE)
+    succeeded(hostler("user", "add", "eve", "-p", "admin", "--password-stdin", stdin="correct horse\n"))
+    succeeded(hostler("user", "disable", "ADA"))
+    succeeded(hostler("user", "permissions", "eve", "-p", "admin", "-p", "read"))
+
+    lines = [line.split() for line in succeeded(hostler("user", "list")).splitlines()]
+
+    assert [line[:4] for line in lines] == [
+        ["ID", "NAME", "PERMISSIONS", "ENABLED"],
+        ["1", "ada", "read,write", "no"],
+        ["2", "eve", "read,admin", "yes"],
+    ]
+    succeeded(hostler("user", "enable", "ada"))
+    succeeded(hostler("user", "delete", "ada"))
+    assert "ada" not in succeeded(hostler("user", "list"))
+
+
+def test_tokens_are_managed_without_a_service(hostler: Hostler) -> None:
+    succeeded(hostler("user", "add", "ada", "-p", "read", "--generate-password"))
+    secret = succeeded(hostler("token", "create", "ada", "ci", "--expires-in-days", "0")).strip()
+    assert re.fullmatch(r"hostler_\w{8}_\w{40}", secret)
+
+    listed = succeeded(hostler("token", "list"))
+
+    assert secret[:16] in listed
+    assert secret not in listed
+    assert re.search(r"^1 +ada +ci +\S+ +read +never +never$", listed, re.MULTILINE)
+    succeeded(hostler("token", "revoke", "1"))
+    assert "ci" not in succeeded(hostler("token", "list"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("user", "disable", "nobody"), 1, "There is no user named 'nobody'"),
+        (("token", "revoke", "7"), 1, "Token with ID 7 not found"),
+        (("token", "create", "nobody", "x"), 1, "There is no user named 'nobody'"),
+        (("user", "add", "../x", "--generate-password"), 2, "a name has at most 64 letters"),
+        (("user", "add", "x", "-p", "root", "--generate-password"), 2, "is no permission"),
+        (("user", "add", "x"), 2, "--password-stdin"),
+        (("user", "add", "x", "--password-stdin"), 2, "a password has 8 to 256 characters"),
+        (("user", "add", "x", "--password", "on the command line"), 2, "No such option"),
+        (("user",), 2, "Usage"),
+        (("nonsense",), 2, "No such command"),
+        (("serve", "--port", "x"), 2, "should be a valid integer"),
+    ],
+)
+def test_a_failure_is_one_sentence_and_a_code(
+    hostler: Hostler, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    result = hostler(*arguments)
+
+    assert result.returncode == code
+    assert said in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_name_that_is_taken_is_a_sentence(hostler: Hostler) -> None:
+    succeeded(hostler("user", "add", "ada", "--generate-password"))
+
+    result = hostler("user", "add", "Ada", "--generate-password")
+
+    assert (result.returncode, result.stderr) == (1, "hostler: A user named 'Ada' exists already\n")
+
+
+def test_wrong_settings_are_a_sentence(hostler: Hostler, tmp_path: Path) -> None:
+    config = tmp_path / "hostler.toml"
+    config.write_text("prot = 1\n")
+
+    result = hostler("serve", HOSTLER_CONFIG=str(config))
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("hostler: The settings are wrong")
+    assert "'prot' is not a setting" in result.stderr
+
+
+def test_migrate_says_what_it_did(hostler: Hostler) -> None:
+    assert succeeded(hostler("migrate")) == "Applied 0001_initial\nThe database is up to date\n"
+    assert succeeded(hostler("migrate")) == "The database is up to date\n"
+
+
+@pytest.mark.anyio
+async def test_commands_write_beside_a_service_which_sees_it_at_once(
+    app: FastAPI, client: httpx.AsyncClient, admin_headers: Headers, hostler: Hostler
+) -> None:
+    succeeded(hostler("user", "add", "ada", "-p", "read", "--password-stdin", stdin="correct horse\n"))
+    session = await log_in(client, "ada", "correct horse")
+    secret = succeeded(hostler("token", "create", "ada", "ci")).strip()
+    token = {"Authorization": f"Bearer {secret}"}
+    assert (await client.get("/api/auth/me", headers=token)).json()["permissions"] == ["read"]
+
+    succeeded(hostler("user", "disable", "ada"))
+
+    for headers in (session, token):
+        assert (await client.get("/api/auth/me", headers=headers)).status_code == 401
+    # and the service can still write
+    body = {"username": "eve", "password": "correct horse", "permissions": []}
+    assert (await client.post("/api/users", json=body, headers=admin_headers)).status_code == 201
+    assert "eve" in succeeded(hostler("user", "list"))
+
+
+@pytest.mark.anyio
+async def test_migrate_refuses_beside_a_service(app: FastAPI, hostler: Hostler) -> None:
+    result = hostler("migrate")
+
+    assert result.returncode == 1
+    assert re.fullmatch(
+        rf"hostler: Another hostler service \(process {os.getpid()}\) uses the database \S+; stop it first, .*\n",
+        result.stderr,
+    )
+
+
+@pytest.mark.anyio
+async def test_a_forgotten_administrators_password_is_set_anew(client: httpx.AsyncClient, hostler: Hostler) -> None:
+    old = await log_in(client, "admin", ADMIN_PASSWORD)
+
+    succeeded(hostler("user", "password", "admin", "--password-stdin", stdin="another password\n"))
+
+    assert (await client.get("/api/auth/me", headers=old)).status_code == 401
+    await log_in(client, "admin", "another password")
