@@ -77,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
         summary="VM lifecycle automation for libvirt hosts",
         version=__version__,
         lifespan=_open,
+        responses=error_answers.RESPONSES,
         middleware=[Middleware(RequestContext), Middleware(BodyLimit, largest=LARGEST_BODY)],
         # these would be routes without a stated permission; documentation.py has ours
         openapi_url=None,

@@ -9,20 +9,21 @@ sentence.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi.exceptions import RequestValidationError
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, InvalidSpec
+from hostler.bodies import ResponseBody
 from hostler.database.unavailable import DatabaseUnavailable
 from hostler.errors import FieldProblem, InvalidRequest, ServiceError, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
     from fastapi import FastAPI
     from starlette.requests import Request
@@ -35,6 +36,28 @@ REQUEST_ID = "hostler.request_id"
 
 _NAMED_AT_MOST = 5
 _LONGEST_NAME = 80
+
+
+class ErrorAnswer(ResponseBody):
+    """What every error is answered with."""
+
+    class Problem(ResponseBody):
+        """One wrong field."""
+
+        field: str = Field(description="Its path in the body, or a parameter", examples=["network_config.type"])
+        message: str
+
+    detail: str = Field(description="One English sentence", examples=["VM with ID 999 not found"])
+    code: str | None = Field(default=None, description="The same for ever, for programs", examples=["vm_not_found"])
+    errors: list[Problem] | None = Field(default=None, description="Each wrong field of the request")
+    request_id: str | None = Field(default=None, description="By which the service's log tells more")
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorAnswer, "description": "The request can't be done as it was made"},
+    "5XX": {"model": ErrorAnswer, "description": "The service, a hypervisor or a guest failed"},
+}
+"""What OpenAPI says of every route's errors, instead of FastAPI's own shape for 422."""
 
 
 def answer(

@@ -152,5 +152,6 @@ async def test_openapi_says_what_a_route_asks_for(app: FastAPI) -> None:
 
     assert paths["/api/users"]["get"]["security"] == [{"login": ["admin"]}]
     assert "security" not in paths["/healthz"]["get"]
+    assert set(paths["/api/users"]["post"]["responses"]) == {"201", "4XX", "5XX"}
     flow = app.openapi()["components"]["securitySchemes"]["login"]["flows"]["password"]
     assert flow["tokenUrl"] == "/api/auth/login"

@@ -17,6 +17,8 @@ import json
 import os
 import secrets
 import stat
+import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +37,7 @@ ISSUER = "hostler"
 AUDIENCE = "hostler-api"
 _REQUIRED = ("exp", "iat", "iss", "aud", "sub", "jti")
 _KEY_BYTES = 32
+_REMEMBERED_AT_MOST = 10_000
 _CLOCK_SKEW = timedelta(seconds=5)  # between services that share a database
 
 
@@ -60,6 +63,7 @@ class Signer:
         self._keys = keys
         self._active = active
         self.lifetime = lifetime
+        self._read: OrderedDict[str, tuple[float, AccessClaims]] = OrderedDict()
 
     def sign(self, claims: AccessClaims) -> str:
         """Return an access token that is good for ``lifetime`` from now."""
@@ -81,7 +85,22 @@ class Signer:
         )
 
     def read(self, token: str) -> AccessClaims:
-        """Return what ``token`` says; raises Unauthenticated unless it is ours, whole and not expired."""
+        """Return what ``token`` says; raises Unauthenticated unless it is ours, whole and not expired.
+
+        A token that was found good is remembered until it expires: checking one takes a quarter of a millisecond, and a
+        client sends the same one for ten minutes.
+        """
+        remembered = self._read.get(token)
+        if remembered is not None and time.time() < remembered[0]:
+            return remembered[1]
+        expires, claims = self._check(token)
+        self._read[token] = expires, claims
+        if len(self._read) > _REMEMBERED_AT_MOST:
+            self._read.popitem(last=False)
+        return claims
+
+    def _check(self, token: str) -> tuple[float, AccessClaims]:
+        """Return when ``token`` expires (seconds since 1970) and what it says; raises Unauthenticated."""
         try:
             key = self._keys[jwt.get_unverified_header(token)["kid"]]
             claims = jwt.decode(
@@ -96,8 +115,8 @@ class Signer:
             user_id, epoch = int(claims["sub"]), int(claims["epoch"])
             if max(user_id, epoch) > LARGEST_INTEGER:
                 raise ValueError
-            return AccessClaims(user_id, epoch, str(claims["session"]))
-        except (jwt.PyJWTError, KeyError, TypeError, ValueError):
+            return float(claims["exp"]), AccessClaims(user_id, epoch, str(claims["session"]))
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError):
             raise Unauthenticated from None
 
 

@@ -72,6 +72,7 @@ async def change_user(
             await _lock_users()
             user = await get_user(user_id)
             ends = password_hash is not None or (enabled is False and user.enabled)
+            was_administrator = _is_administrator(user)
             if username is not None:
                 user.username, user.username_key = username, name_key(username)
             if password_hash is not None:
@@ -83,7 +84,8 @@ async def change_user(
             await user.save()
             if ends:
                 await end_everything(user)
-            await _check_administrator_left()
+            if was_administrator:
+                await _check_administrator_left()
             return user
     except IntegrityError:
         raise _name_taken(username or "") from None
@@ -98,7 +100,8 @@ async def delete_user(user_id: int) -> User:
         await _lock_users()
         user = await get_user(user_id)
         await user.delete()
-        await _check_administrator_left()
+        if _is_administrator(user):
+            await _check_administrator_left()
         return user
 
 
@@ -120,6 +123,10 @@ async def make_first_administrator(password: str | None) -> str | None:
 async def _lock_users() -> None:
     """Let two changes that each leave an administrator not leave none together; on SQLite transactions queue anyway."""
     await User.all().order_by("id").select_for_update().values_list("id")
+
+
+def _is_administrator(user: User) -> bool:
+    return user.enabled and Permission.ADMIN in user.permissions
 
 
 async def _check_administrator_left() -> None:

@@ -24,6 +24,11 @@ POOL_SIZE = 10
 """Most connections that one process opens to PostgreSQL."""
 POOL_SECONDS = 5
 """How long a request waits for a connection, a new one or one of those in use, before it is 503."""
+RECONNECT_SECONDS = 2
+"""How long the pool tries by itself to replace a lost connection; after that each request tries at once.
+
+Trying for minutes, as it would by default, it waits longer and longer between two attempts, and requests with it.
+"""
 
 
 class DatabaseUrlError(OperatorError):
@@ -89,6 +94,7 @@ def _postgres_credentials(url: str) -> dict[str, Any]:
         "application_name": parts.pop("application_name", None) or "hostler",
         "maxsize": POOL_SIZE,
         "timeout": POOL_SECONDS,
+        "reconnect_timeout": RECONNECT_SECONDS,
     }
     if parts:
         credentials["server_settings"] = parts

@@ -9,6 +9,7 @@ import psycopg
 import psycopg_pool
 from tortoise.backends.base.client import TransactionalDBClient, TransactionContext, TransactionContextPooled
 from tortoise.backends.psycopg.client import PsycopgClient, TransactionWrapper
+from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
 from hostler.database.unavailable import DatabaseUnavailable
@@ -44,10 +45,25 @@ class _Transaction(TransactionWrapper):
 
 class _PooledTransaction(TransactionContextPooled):
     async def __aenter__(self) -> TransactionalDBClient:
+        """Take a connection and begin; where that fails the task is left as it was, outside of any transaction.
+
+        Tortoise's own makes the task see the transaction before it has begun: a task that goes on after a failure would
+        send all later queries to a dead connection.
+        """
+        await self.ensure_connection()
+        client = self.client
+        pool = client._parent._pool  # noqa: SLF001 - Tortoise's own contract between client and transaction
         try:
-            return await super().__aenter__()
+            client._connection = await pool.acquire()  # noqa: SLF001 - see above
         except GONE as error:
             raise DatabaseUnavailable(error) from error
+        try:
+            await client.begin()
+        except BaseException:
+            await pool.release(client._connection)  # noqa: SLF001 - see above
+            raise
+        self.token = get_connections().set(self.connection_name, client)
+        return client
 
 
 client_class = PostgresClient

@@ -8,7 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from hostler.accounts import users
 from hostler.accounts.models import User
 from tests.service.conftest import ADMIN_PASSWORD, USER_PASSWORD, Headers, MakeUser, log_in
 
@@ -247,3 +249,12 @@ async def test_the_session_of_a_read_only_user_may_read_itself_only(
     assert (await client.get("/api/auth/me", headers=session)).json()["permissions"] == ["read"]
     assert (await client.get("/api/users", headers=session)).status_code == 403
     assert ADMIN_PASSWORD not in (await client.get("/api/users", headers=session)).text
+
+
+async def test_who_is_no_administrator_is_changed_even_where_there_is_none(app: FastAPI, make_user: MakeUser) -> None:
+    ada = await make_user("ada", "read")
+    await User.filter(id=1).delete()
+
+    assert not (await users.change_user(ada.id, enabled=False)).enabled
+    await users.delete_user(ada.id)
+    assert not await User.exists()
