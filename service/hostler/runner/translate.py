@@ -98,7 +98,7 @@ class Translation:
         if kind == "runner_on_ok":
             state, message = (StepState.CHANGED if changed else StepState.OK), sentence(result.get("msg"))
         elif kind == "runner_on_skipped":
-            state, message = StepState.SKIPPED, sentence(result.get("skip_reason"))
+            state, message = StepState.SKIPPED, None
         elif kind in ("runner_on_failed", "runner_on_unreachable"):
             state, message = StepState.FAILED, _message(_failed(data))
             if not data.get("ignore_errors"):
