@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``/api/servers``: registering, changing and removing hypervisors over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from hostler.hosts.models import Server
+from hostler.machines.models import Machine
+from tests.service.conftest import Headers
+
+pytestmark = pytest.mark.anyio
+
+# nothing listens there: it is registered, dialled in vain, and stays unreachable
+NOWHERE = {"hostname": "host1.example.com", "libvirt_uri": "qemu+tls://127.0.0.1:1/system", "virt_type": "qemu"}
+
+
+async def register(client: httpx.AsyncClient, headers: Headers, **fields: Any) -> httpx.Response:
+    return await client.post("/api/servers", headers=headers, json={**NOWHERE, **fields})
+
+
+async def test_a_server_is_registered_shown_listed_changed_and_removed(
+    client: httpx.AsyncClient, admin_headers: Headers
+) -> None:
+    made = await register(client, admin_headers)
+    assert made.status_code == 201
+    server = made.json()
+    expected = {**NOWHERE, "pool": "default", "image_pool": "default", "network": "default", "enabled": True}
+    assert {name: server[name] for name in expected} == expected
+    assert server["ansible_connection"] == "local"
+
+    path = f"/api/servers/{server['id']}"
+    assert (await client.get(path, headers=admin_headers)).json()["hostname"] == "host1.example.com"
+    listed = (await client.get("/api/servers", headers=admin_headers)).json()
+    assert [item["id"] for item in listed["items"]] == [server["id"]]
+    assert {name: listed[name] for name in ("total", "page", "per_page", "total_pages")} == {
+        "total": 1,
+        "page": 1,
+        "per_page": 20,
+        "total_pages": 1,
+    }
+
+    changed = await client.put(path, headers=admin_headers, json={"image_pool": "images", "enabled": False})
+    assert changed.status_code == 200
+    assert (changed.json()["image_pool"], changed.json()["enabled"]) == ("images", False)
+
+    removed = await client.delete(path, headers=admin_headers)
+    assert removed.json() == {"message": "Server 'host1.example.com' removed"}
+    missing = await client.get(path, headers=admin_headers)
+    assert (missing.status_code, missing.json()["detail"]) == (404, f"Server with ID {server['id']} not found")
+
+
+async def test_a_hostname_is_taken_once(client: httpx.AsyncClient, admin_headers: Headers) -> None:
+    await register(client, admin_headers)
+    again = await register(client, admin_headers)
+
+    assert again.status_code == 409
+    assert again.json()["detail"] == "A server named 'host1.example.com' already exists"
+
+    other = (await register(client, admin_headers, hostname="host2.example.com")).json()
+    renamed = await client.put(
+        f"/api/servers/{other['id']}", headers=admin_headers, json={"hostname": "host1.example.com"}
+    )
+    assert renamed.status_code == 409
+
+
+async def test_a_server_with_vms_is_not_removed(client: httpx.AsyncClient, admin_headers: Headers) -> None:
+    server = (await register(client, admin_headers)).json()
+    await Machine.create(
+        uuid="12345678-1234-1234-1234-123456789012",
+        server_id=server["id"],
+        name="web-1",
+        cpu_cores=1,
+        memory_mb=128,
+        disk_gb=1,
+    )
+
+    refused = await client.delete(f"/api/servers/{server['id']}", headers=admin_headers)
+
+    assert refused.status_code == 409
+    assert "has 1 VMs" in refused.json()["detail"]
+    assert await Server.exists(id=server["id"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"libvirt_uri": "qemu+ext:///system?command=touch /tmp/hostler-was-here"}, "libvirt_uri"),
+        ({"libvirt_uri": "qemu:///system?socket=/tmp/x"}, "libvirt_uri"),
+        ({"libvirt_uri": 7}, "libvirt_uri"),
+        ({"hostname": "{{ evil }}"}, "hostname"),
+        ({"hostname": "a" * 300}, "hostname"),
+        ({"hostname": ""}, "hostname"),
+        ({"virt_type": "xen"}, "virt_type"),
+        ({"ansible_port": 0}, "ansible_port"),
+        ({"ansible_host": "-oProxyCommand=evil"}, "ansible_host"),
+        ({"ansible_user": "root -oProxyCommand=evil"}, "ansible_user"),
+        ({"ansible_connection": "docker"}, "ansible_connection"),
+        ({"pool": "a/b"}, "pool"),
+        ({"password": "secret"}, "password"),
+    ],
+)
+async def test_bad_input_is_refused_by_the_name_of_its_field(
+    client: httpx.AsyncClient, admin_headers: Headers, fields: dict[str, Any], field: str
+) -> None:
+    refused = await register(client, admin_headers, **fields)
+
+    assert refused.status_code == 422
+    assert field in [error["field"] for error in refused.json()["errors"]]
+    assert await Server.all().count() == 0
+
+    changed = await client.put("/api/servers/1", headers=admin_headers, json=fields)
+    assert changed.status_code in (404, 422)
+
+
+async def test_a_refresh_of_an_unreachable_server_names_it(client: httpx.AsyncClient, admin_headers: Headers) -> None:
+    server = (await register(client, admin_headers)).json()
+
+    answer = await client.post(f"/api/servers/{server['id']}/refresh", headers=admin_headers)
+
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "Host 'host1.example.com' is unreachable"
+    shown = (await client.get(f"/api/servers/{server['id']}", headers=admin_headers)).json()
+    assert shown["state"] == "unreachable"
+
+
+async def test_only_administrators_change_servers(
+    client: httpx.AsyncClient, admin_headers: Headers, write_headers: Headers, read_headers: Headers
+) -> None:
+    server = (await register(client, admin_headers)).json()
+    path = f"/api/servers/{server['id']}"
+
+    for headers, status in ((None, 401), (read_headers, 403), (write_headers, 403)):
+        assert (await client.post("/api/servers", headers=headers, json={"nonsense": 1})).status_code == status
+        assert (await client.put(path, headers=headers, json={})).status_code == status
+        assert (await client.delete(path, headers=headers)).status_code == status
+    assert (await client.get(path, headers=read_headers)).status_code == 200
+    assert (await client.post(f"{path}/refresh", headers=read_headers)).status_code == 403
