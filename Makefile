@@ -3,6 +3,8 @@
 
 PYTHON := .venv/bin/python
 MAKEFLAGS += --no-print-directory
+# those of tests/service that are the same on any database
+SERVICE_TESTS := $(addprefix tests/service/,accounts health hosts jobs machines)
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-down lab lab-down test test-all check collection constraints clean
 
@@ -27,8 +29,9 @@ lab-down: ## Take the lab away
 test: setup ## All tests but the slow ones, on the real lab (ARGS="-k name" for pytest)
 	@$(PYTHON) -m pytest -m "not slow" $(ARGS)
 
-test-all: setup ## All tests
+test-all: setup ## All tests, the service's on both databases
 	@$(PYTHON) -m pytest $(ARGS)
+	@HOSTLER_TEST_DATABASE=postgres $(PYTHON) -m pytest $(SERVICE_TESTS) $(ARGS)
 
 check: setup ## Style, types, import rules, playbooks, the collection, the scripts
 	@scripts/check

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import shutil
+import tempfile
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
 from pwdlib import PasswordHash
@@ -21,11 +25,16 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from hostler.accounts import api_tokens, passwords, users
 from hostler.accounts.models import User
 from hostler.app import create_app
+from hostler.database import Database
 from hostler.permission import Permission
 from hostler.settings import Settings
+from tests.service.postgres import PROGRAMS, PostgresServer
 
 ADMIN_PASSWORD = "an admin's password"
 USER_PASSWORD = "correct horse battery"
+
+DATABASE = os.environ.get("HOSTLER_TEST_DATABASE", "sqlite")
+"""sqlite or postgres: on which database the tests' services work (make test-all tries both)."""
 
 Headers = dict[str, str]
 MakeUser = Callable[..., Awaitable[User]]
@@ -49,10 +58,45 @@ def quick_passwords() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A private PostgreSQL, for all tests of the run."""
+    if not PROGRAMS:
+        pytest.skip("PostgreSQL's programs are not installed")
+    # it refuses to run as root, and can't enter pytest's own folders as another
+    user = "nobody" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="hostler-postgres-"))
+    if user is not None:
+        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+    server = PostgresServer(folder, user)
+    try:
+        server.run("initdb", "-D", str(folder / "data"), "-U", "hostler", "-A", "trust", "-E", "UTF8", "--no-sync")
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
 @pytest.fixture
-def settings(clean_environment: None, tmp_path: Path) -> Settings:
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The URL of an empty database."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return postgres_server.url(name)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database of the test's own; empty is the SQLite file in its state folder."""
+    return str(request.getfixturevalue("postgres_url")) if DATABASE == "postgres" else ""
+
+
+@pytest.fixture
+def settings(clean_environment: None, tmp_path: Path, database_url: str) -> Settings:
     """The settings of a service whose state is the test's own."""
-    return Settings(state_dir=tmp_path / "state", admin_password=ADMIN_PASSWORD)
+    return Settings(state_dir=tmp_path / "state", database_url=database_url, admin_password=ADMIN_PASSWORD)
 
 
 @pytest.fixture(scope="session")
@@ -72,8 +116,12 @@ def new_database(quick_passwords: None, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 async def app(settings: Settings, new_database: Path) -> AsyncIterator[FastAPI]:
     """A running service: database migrated, administrator made."""
-    settings.make_state_dir()
-    shutil.copy(new_database, settings.state_dir / new_database.name)
+    if settings.database_url.startswith("sqlite"):
+        settings.make_state_dir()
+        shutil.copy(new_database, settings.state_dir / new_database.name)
+    else:
+        async with Database(settings) as database:
+            await database.migrate()
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         yield app

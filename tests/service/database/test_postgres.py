@@ -20,7 +20,7 @@ from hostler.database.migrate import SchemaTooOld
 from hostler.jobs.models import Executor, Job, JobState
 from hostler.settings import Settings
 from tests.service.conftest import ADMIN_PASSWORD, log_in
-from tests.service.database.conftest import PostgresServer
+from tests.service.postgres import PostgresServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

@@ -3,18 +3,11 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
 import signal
 import subprocess
-import tempfile
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
-import pytest
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
 
@@ -72,31 +65,3 @@ class PostgresServer:
     def url(self, database: str) -> str:
         """Return the URL of one of its databases."""
         return f"postgres://hostler@/{database}?host={self.folder}"
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    if not PROGRAMS:
-        pytest.skip("PostgreSQL's programs are not installed")
-    # it refuses to run as root, and can't enter pytest's own folders as another
-    user = "nobody" if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="hostler-postgres-"))
-    if user is not None:
-        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    server = PostgresServer(folder, user)
-    try:
-        server.run("initdb", "-D", str(folder / "data"), "-U", "hostler", "-A", "trust", "-E", "UTF8", "--no-sync")
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
-
-
-@pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> str:
-    """The URL of an empty database."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    return postgres_server.url(name)
