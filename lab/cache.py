@@ -19,6 +19,8 @@ def cache_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LabError(f"no cache folder: {error}; set HOSTLER_CACHE to a folder of your own") from None
+    if not os.access(folder, os.W_OK):
+        raise LabError(f"the cache folder {folder} is another user's; set HOSTLER_CACHE to a folder of your own")
     return folder
 
 

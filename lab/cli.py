@@ -18,7 +18,10 @@ EXIT_OK, EXIT_FAILED, EXIT_NOT_UP = 0, 1, 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and answer the exit code: 0, 1 when it failed, 3 when ``status`` found the lab not up."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(format="lab: %(message)s", level=logging.INFO, stream=sys.stderr)
+    screen = logging.StreamHandler(sys.stderr)
+    screen.setLevel(logging.INFO)
+    logging.basicConfig(format="lab: %(message)s", handlers=[screen])
+    logging.getLogger("lab").setLevel(logging.INFO)
     try:
         match options.command:
             case "up":
@@ -31,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case _:
                 print(tiny_image().qcow2)
                 return EXIT_OK
-    except LabError as error:
+    except (LabError, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:

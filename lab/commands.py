@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the programs that the lab is made of."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from lab.errors import LabError
 
+log = logging.getLogger("lab")
+
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where Debian keeps libvirtd, ip and mkfs, and where a plain user's PATH does not look."""
 
@@ -17,8 +20,7 @@ _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 @cache
 def program(name: str) -> str:
     """Find a program, and answer its path. Raises LabError where it is not installed."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SYSTEM_FOLDERS])
-    if (found := shutil.which(name, path=path)) is None:
+    if (found := shutil.which(name, path=_search_path())) is None:
         raise LabError(f"the program {name} is missing: install the packages of apt-packages.txt (make setup)")
     return found
 
@@ -40,7 +42,8 @@ def run(
         done = subprocess.run(
             arguments,
             cwd=cwd,
-            env={**os.environ, **environment} if environment else None,
+            # in English, since some output is read here
+            env={**os.environ, "PATH": _search_path(), "LC_ALL": "C.UTF-8", **(environment or {})},
             input=given if given is not None else b"",
             capture_output=True,
             timeout=timeout,
@@ -48,10 +51,15 @@ def run(
         )
     except subprocess.TimeoutExpired:
         raise LabError(f"no answer after {timeout:g} s: {_shown(arguments)}") from None
+    log.debug("%s\n%s%s", _shown(arguments), done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip() or done.stdout.decode(errors="replace").strip()
         raise LabError(f"{words or f'exit code {done.returncode}'} (from: {_shown(arguments)})")
     return done.stdout.decode(errors="replace")
+
+
+def _search_path() -> str:
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), *_SYSTEM_FOLDERS])
 
 
 def _shown(arguments: Sequence[str]) -> str:

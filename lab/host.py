@@ -61,8 +61,10 @@ class Host:
 
     def up(self, image: Image) -> None:
         """Start what does not run, make what is missing, and keep the rest. Raises LabError."""
-        self._write_configuration()
         if self._keeper() is None:
+            # what an earlier keeper left can't be taken over
+            self._clear()
+            self._write_configuration()
             self._start_keeper()
         self.start_libvirtd()
         if self.network:
@@ -72,14 +74,8 @@ class Host:
 
     def down(self) -> None:
         """End every process of the host and remove all it had, in whatever state it is. Raises LabError."""
-        end_processes_with(self.layout.marker)
-        if self.network:
-            with network.addresses_held():
-                self.network.remove()
-        for folder in (self.layout.folder, self.layout.runtime):
-            shutil.rmtree(folder, ignore_errors=True)
-            if folder.exists():
-                raise LabError(f"{folder} can't be removed")
+        self._clear()
+        _remove_folder(self.layout.folder)
 
     def status(self) -> dict[str, Any]:
         """Answer what the host has, for JSON; ``active`` is false all over while libvirtd does not answer."""
@@ -169,9 +165,16 @@ class Host:
         if daemon := self._libvirtd():
             daemon.signal(number)
 
-    def _start_keeper(self) -> None:
-        # what an earlier keeper left running can't be taken over
+    def _clear(self) -> None:
+        """End every process of the host, and remove what it has outside of its folder."""
         end_processes_with(self.layout.marker)
+        if self.network:
+            with network.addresses_held():
+                self.network.remove()
+            self.network.hold_back()
+        _remove_folder(self.layout.runtime)
+
+    def _start_keeper(self) -> None:
         layout = self.layout
         command = ["-m", "lab.keeper", "--runtime", str(layout.runtime), "--folder", str(layout.folder)]
         environment = {
@@ -188,7 +191,7 @@ class Host:
             environment |= {name: str(folder) for name, folder in layout.xdg.items()}
         with self._keeper_log.open("ab") as log:
             # it forks and ends: the keeper itself is nobody's child
-            subprocess.run(
+            started = subprocess.run(
                 [sys.executable, *command],
                 cwd="/",
                 env=environment,
@@ -198,7 +201,8 @@ class Host:
                 start_new_session=True,
                 check=False,
             )
-        _wait(lambda: self._keeper() is not None, f"{self.name} does not start; {self._last_words()}")
+        if started.returncode:
+            raise LabError(f"{self.name} does not start; {self._last_words()}")
 
     def _write_configuration(self) -> None:
         layout = self.layout
@@ -230,6 +234,12 @@ class Host:
             if log.exists() and (lines := log.read_text(errors="replace").strip().splitlines()):
                 words.append(f"{log} ends with: {lines[-1]}")
         return "; ".join(words) or f"nothing stands in {self._keeper_log}"
+
+
+def _remove_folder(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        raise LabError(f"{folder} can't be removed")
 
 
 def _wait(until: Callable[[], bool], complaint: str, timeout: float = 10) -> None:

@@ -6,7 +6,8 @@ however it ends, the kernel ends every process of the host and with the last one
 only the subreaper of libvirtd and its guests. Either way orphans are reaped at once, which libvirt waits for when it
 destroys a guest.
 
-Started by `lab.host` as ``python -m lab.keeper``; SIGHUP makes it start libvirtd when that does not run.
+Started by `lab.host` as ``python -m lab.keeper``; SIGHUP makes it start libvirtd when that does not run, SIGTERM (the
+machine shuts down) makes it end.
 """
 
 import argparse
@@ -22,9 +23,11 @@ from lab.commands import program, run
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWPID = 0x00020000, 0x04000000, 0x20000000  # linux/sched.h
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
-_KEPT_OF_RUN = ("systemd/resolve", "udev", "xtables.lock")
+_KEPT_OF_RUN = ("NetworkManager", "resolvconf", "systemd/resolve", "udev", "xtables.lock")
 """What of the machine's /run the host goes on seeing: name servers, devices, the firewall's lock. Not the system bus:
 over it libvirt would register its guests with the machine's systemd."""
+
+_AWAITED = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM}
 
 
 def main() -> None:
@@ -76,6 +79,8 @@ def _make_mounts(runtime: Path, folder: Path) -> None:
             command = [program("mount"), "--no-canonicalize", "--bind", str(source), str(target)]
             subprocess.run(command, pass_fds=[machine], check=True)
     os.close(machine)
+    # libvirtd locks the serial console there that it opens for somebody
+    Path("/run/lock").mkdir()
     Path("/run/libvirt").mkdir()
     for own, place in (
         (runtime, "/run/libvirt"),
@@ -96,17 +101,16 @@ def _make_mounts(runtime: Path, folder: Path) -> None:
             run("umount", place)
 
 
-_AWAITED = {signal.SIGCHLD, signal.SIGHUP}
-
-
 def _keep(libvirtd: list[str]) -> None:
-    """Start libvirtd, reap every child for ever, start libvirtd again when asked and it has ended."""
+    """Start libvirtd, reap every child, start libvirtd again on SIGHUP if it has ended; return on SIGTERM."""
     daemon: int | None = _start(libvirtd)
     while True:
         received = signal.sigwait(_AWAITED)
         while (ended := _reap()) is not None:
             if ended == daemon:
                 daemon = None
+        if received == signal.SIGTERM:
+            return
         if received == signal.SIGHUP and daemon is None:
             daemon = _start(libvirtd)
 

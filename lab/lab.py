@@ -4,7 +4,7 @@
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,7 +34,11 @@ class Lab:
         self.layout = LabLayout(Path(folder).resolve(), os.geteuid())
 
     def __enter__(self) -> Self:
-        self.up()
+        try:
+            self.up()
+        except BaseException:
+            self.down()
+            raise
         return self
 
     def __exit__(
@@ -58,7 +62,7 @@ class Lab:
         with self._held():
             record = Record.read(self.layout.record)
             count = max(hosts or 1, record.hosts if record else 0)
-            self.layout.folder.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             record = Record(hosts=count, virt_type=virt_type(image))
             record.write(self.layout.record)
             for index in range(1, count + 1):
@@ -67,9 +71,11 @@ class Lab:
     def down(self) -> None:
         """End everything and remove everything, in whatever state it is; without a lab, do nothing. Raises LabError."""
         with self._held():
-            # what is there counts, not only what the record says: it may be damaged, or never have been written
-            found = {folder.name.removeprefix("host") for folder in (self.layout.folder / "hosts").glob("host*")}
-            found |= {folder.name for folder in self.layout.runtime.iterdir()}
+            # what is there counts, not what the record says: it may be damaged, or its folder removed by hand
+            found = {folder.name for folder in self.layout.runtime.iterdir()}
+            # but without a record such folders are somebody else's
+            if self.layout.record.exists():
+                found |= {folder.name.removeprefix("host") for folder in (self.layout.folder / "hosts").glob("host*")}
             for index in sorted(int(name) for name in found if name.isdecimal()):
                 self._host(index).down()
             if self.layout.privileged:
@@ -79,7 +85,6 @@ class Lab:
             for folder in (self.layout.folder / "hosts", self.layout.folder):
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
-            self.layout.runtime.rmdir()
 
     def status(self) -> dict[str, Any]:
         """Answer what the lab has, for JSON: ``dir``, ``up`` and ``hosts``."""
@@ -103,27 +108,40 @@ class Lab:
         if folder.exists() and not self.layout.record.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise LabError(f"{folder} is no lab and not empty: choose another folder (--dir)")
 
+    def _make_folder(self) -> None:
+        try:
+            self.layout.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise LabError(f"no folder for the lab: {error}") from None
+
     @contextmanager
     def _held(self) -> Iterator[None]:
         """Hold the lab for this process: one brings it up or down at a time. The runtime folder is the lock."""
         runtime = self.layout.runtime
         while True:
-            try:
-                runtime.mkdir(mode=0o700)
-            except FileExistsError:
-                found = runtime.lstat()
-                # in /tmp anybody may have made it
-                if not stat.S_ISDIR(found.st_mode) or found.st_uid != self.layout.uid or found.st_mode & 0o077:
-                    raise LabError(f"{runtime} is not a private folder of yours: remove it") from None
-            except OSError as error:
-                raise LabError(f"no folder for sockets: {error}") from None
-            try:
-                made = runtime.stat().st_ino
-                with locked(runtime):
-                    # a `down` that was waited for has removed what was locked here
-                    if runtime.exists() and runtime.stat().st_ino == made:
-                        yield
-                        return
-            except FileNotFoundError:
-                if runtime.exists():
-                    raise
+            with ExitStack() as held:
+                try:
+                    self._make_runtime()
+                    made = runtime.stat().st_ino
+                    held.enter_context(locked(runtime))
+                    found = runtime.stat().st_ino
+                except FileNotFoundError:
+                    continue
+                if found != made:
+                    continue  # a `down` that was waited for has removed what is locked here
+                try:
+                    yield
+                finally:
+                    if not any(runtime.iterdir()):
+                        runtime.rmdir()
+                return
+
+    def _make_runtime(self) -> None:
+        runtime = self.layout.runtime
+        try:
+            runtime.mkdir(mode=0o700)
+        except FileExistsError:
+            found = runtime.lstat()
+            # in /tmp anybody may have made it
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != self.layout.uid or found.st_mode & 0o077:
+                raise LabError(f"{runtime} is not a private folder of yours: remove it") from None

@@ -74,8 +74,12 @@ class HostNetwork:
         if subnet := self.subnet:
             names.add(str(subnet))
         firewall.remove_rules(names)
-        if Path("/sys/class/net", bridge).exists():
+        if bridge in (name for _, name in socket.if_nameindex()):
             run("ip", "link", "delete", bridge)
+
+    def hold_back(self) -> None:
+        """Keep a libvirtd that is going to start from starting the network: its subnet may be taken by now."""
+        (self._layout.folder / "etc/qemu/networks/autostart" / f"{NAME}.xml").unlink(missing_ok=True)
 
     @property
     def subnet(self) -> IPv4Network | None:

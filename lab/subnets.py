@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from ipaddress import IPv4Interface, IPv4Network
 from itertools import chain
+from typing import Any
 
 from lab.commands import run
 from lab.errors import LabError
@@ -17,7 +18,7 @@ def taken_subnets() -> list[IPv4Network]:
     return [*subnets_of_addresses(addresses), *subnets_of_routes(routes)]
 
 
-def subnets_of_addresses(links: Iterable[dict[str, list[dict[str, object]]]]) -> list[IPv4Network]:
+def subnets_of_addresses(links: Iterable[dict[str, Any]]) -> list[IPv4Network]:
     """Read what ``ip -json address`` answers."""
     return [
         IPv4Interface(f"{address['local']}/{address['prefixlen']}").network

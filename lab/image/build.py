@@ -4,6 +4,8 @@
 import logging
 import platform
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +55,29 @@ def tiny_image() -> Image:
         if not image.qcow2.exists():
             fetch(packages, debs)
             log.info("building the guest image")
-            with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as work:
+            with (
+                _logged(cache / f"tiny-{recipe}.log"),
+                tempfile.TemporaryDirectory(prefix="build-", dir=cache) as work,
+            ):
                 _build(image, [debs / package.filename for package in packages], Path(work))
     return image
+
+
+@contextmanager
+def _logged(file: Path) -> Iterator[None]:
+    """Write every command and what it printed into the file, and name the file in an error."""
+    handler = logging.FileHandler(file, mode="w")
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        yield
+    except LabError as error:
+        raise LabError(f"the guest image can't be built: {error}; the log is {file}") from None
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
+        handler.close()
 
 
 def _build(image: Image, debs: list[Path], work: Path) -> None:

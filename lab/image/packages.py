@@ -33,19 +33,22 @@ class Package:
     sha256: str
 
 
-def offered(remembered: Path) -> list[Package]:
+def offered(remembered: Path, apt_lists: Path = APT_LISTS) -> list[Package]:
     """Answer the packages of the image in the versions that apt offers now, sorted by name.
 
     Asking apt takes two seconds, so the answer is kept in the file `remembered` for as long as apt's lists stay as
-    they are. Raises LabError where apt has no package lists or does not know a package.
+    they are, and where they have been deleted. Raises LabError where there have never been lists, and where apt does
+    not know a package.
     """
-    lists = _state_of(APT_LISTS)
+    lists = _state_of(apt_lists)
     try:
         known = json.loads(remembered.read_text())
-        if known["lists"] == lists:
+        if lists in {known["lists"], None}:
             return [Package(**package) for package in known["packages"]]
     except (OSError, ValueError, KeyError, TypeError):
         pass  # nothing remembered, or by another version of this file: apt is asked
+    if lists is None:
+        raise LabError(f"apt has no package lists, so the guest image can't be built: {_FRESH_LISTS}")
     packages = _ask_apt()
     fresh = remembered.with_suffix(f".{os.getpid()}")
     fresh.write_text(json.dumps({"lists": lists, "packages": [asdict(package) for package in packages]}, indent=1))
@@ -60,20 +63,23 @@ def fetch(packages: list[Package], folder: Path) -> None:
         return
     log.info("downloading %d packages for the guest image", len(missing))
     # apt's own sandbox user could not write here, and root is not needed
-    run(
-        "apt-get", "download", "-q", "-o", "APT::Sandbox::User=", *[package.name for package in missing],
-        cwd=folder, timeout=600,
-    )  # fmt: skip
+    unsandboxed = ("-o", "APT::Sandbox::User=")
+    try:
+        run("apt-get", "download", "-q", *unsandboxed, *[package.name for package in missing], cwd=folder, timeout=600)
+    except LabError as error:
+        raise LabError(
+            f"no download of the guest image's packages; if apt's lists are old, {_FRESH_LISTS}. {error}"
+        ) from None
     for package in missing:
         if not _intact(folder / package.filename, package.sha256):
             raise LabError(f"apt downloaded no intact {package.filename}; its lists may be old, {_FRESH_LISTS}")
 
 
-def _state_of(lists: Path) -> str:
-    """Answer what changes whenever ``apt-get update`` brought something new. Raises LabError if there are no lists."""
+def _state_of(lists: Path) -> str | None:
+    """Answer what changes whenever ``apt-get update`` brought something new, None if there are no lists."""
     files = sorted(lists.glob("*_Packages*")) if lists.is_dir() else []
     if not files:
-        raise LabError(f"apt has no package lists, so the guest image can't be built: {_FRESH_LISTS}")
+        return None
     return hashlib.sha256(repr([(file.name, file.stat().st_mtime_ns) for file in files]).encode()).hexdigest()
 
 

@@ -31,6 +31,8 @@ class Guest:
     firmware: str = "bios"
     machine: str = "q35"
     disk_bus: str = "virtio"
+    mac: str | None = None
+    """Of its NIC; None is one that libvirt chooses."""
     seed: Mapping[str, str] = field(default_factory=dict)
     """The seed's files by name; without any, the guest has no seed."""
 
@@ -75,7 +77,8 @@ class Guest:
     def _domain(self, disk: Path) -> ElementTree.Element:
         domain = ElementTree.Element("domain", type=self.host.virt_type)
         ElementTree.SubElement(domain, "name").text = self.name
-        ElementTree.SubElement(domain, "memory", unit="MiB").text = "128"
+        # under UEFI the kernel unpacks itself into 52 MiB in one piece, beside the firmware
+        ElementTree.SubElement(domain, "memory", unit="MiB").text = "160" if self.firmware == "uefi" else "128"
         firmware = {"firmware": "efi"} if self.firmware == "uefi" else {}
         boot = ElementTree.SubElement(domain, "os", firmware)
         ElementTree.SubElement(boot, "type", arch="x86_64", machine=self.machine).text = "hvm"
@@ -97,9 +100,13 @@ class Guest:
             ElementTree.SubElement(network, "source", network="default")
         else:
             network = ElementTree.SubElement(devices, "interface", type="user")
+        if self.mac:
+            ElementTree.SubElement(network, "mac", address=self.mac)
         ElementTree.SubElement(network, "model", type="virtio")
         serial = ElementTree.SubElement(devices, "serial", type="file")
         ElementTree.SubElement(serial, "source", path=str(self.folder / f"{self.name}.log"), append="off")
+        # a second one, for who wants to open it
+        ElementTree.SubElement(devices, "serial", type="pty")
         channel = ElementTree.SubElement(devices, "channel", type="unix")
         ElementTree.SubElement(channel, "target", type="virtio", name=AGENT)
         return domain

@@ -2,14 +2,19 @@
 """The tiny image as guests run it, on a real host."""
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 
+from lab.commands import run
 from lab.host import Host
 from tests.lab.guests import Guest, running, wait_until
 
 pytestmark = pytest.mark.lab
+
+MAC = "52:54:00:12:34:56"
 
 USER_DATA = {
     "hostname": "zora",
@@ -55,6 +60,42 @@ def test_uefi_guest_boots_and_agent_shuts_it_down(lab_host: Host, tmp_path: Path
 
         lab_host.virsh("shutdown", guest.name, "--mode", "agent")
         wait_until(lambda: guest.state() == "shut off", "the agent shuts down")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="nobody reaches a guest in user-mode networking")
+def test_guest_on_the_old_machine_takes_a_script_and_an_address_and_lets_its_key_in(
+    lab_host: Host, tmp_path: Path
+) -> None:
+    assert lab_host.network
+    assert lab_host.network.subnet
+    address = lab_host.network.subnet[250]
+    key = tmp_path / "key"
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+    card = {"match": {"macaddress": MAC}, "addresses": [f"{address}/24"], "gateway4": str(lab_host.network.subnet[1])}
+    seed = {
+        "meta-data": json.dumps({"instance-id": "i", "public-keys": [key.with_suffix(".pub").read_text().strip()]}),
+        "user-data": "#!/bin/sh\necho the script ran as $(id -un)\n",
+        "network-config": json.dumps({"version": 2, "ethernets": {"card": card}}),
+    }
+    guest = Guest(lab_host, "lab-old", tmp_path, machine="pc", disk_bus="scsi", mac=MAC, seed=seed)
+    with running(guest):
+        wait_until(lambda: "stage=ready" in guest.console, "the boot is over")
+        assert "the script ran as root" in guest.console
+        assert re.search(rf"stage=static t=\S+ nic=eth0 address={address}/24\n", guest.console)
+
+        options = [
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            f"UserKnownHostsFile={tmp_path}/hosts",
+            "-o",
+            "BatchMode=yes",
+        ]
+        login: list[str | Path] = ["ssh", "-i", key, *options, f"root@{address}"]
+        assert f"default via {lab_host.network.subnet[1]} dev eth0" in run(*login, "ip route")
+        run(*login, "poweroff")
+        wait_until(lambda: guest.state() == "shut off", "the command poweroff works")
+        assert "stage=shutdown" in guest.console
 
 
 def leased(host: Host, guest: Guest) -> tuple[str, str]:
