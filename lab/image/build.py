@@ -60,7 +60,15 @@ def tiny_image() -> Image:
                 tempfile.TemporaryDirectory(prefix="build-", dir=cache) as work,
             ):
                 _build(image, [debs / package.filename for package in packages], Path(work))
+            _forget_old(cache, kept=image.recipe)
     return image
+
+
+def _forget_old(cache: Path, kept: str) -> None:
+    """Delete what was built from recipes of the past; the hosts that use it have copies of their own."""
+    for file in cache.glob("tiny-*"):
+        if file.stem.removeprefix("tiny-") != kept:
+            file.unlink(missing_ok=True)
 
 
 @contextmanager
