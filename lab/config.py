@@ -7,6 +7,8 @@ from lab.layout import HostLayout
 
 Settings = Mapping[str, str | int | list[str]]
 
+HOSTS_PER_LAB = 10
+LABS_APART = 40
 PORTS_PER_HOST = 20
 
 
@@ -27,12 +29,13 @@ def libvirtd_settings(host: HostLayout) -> Settings:
 
 def qemu_settings(host: HostLayout) -> Settings:
     """Settings of qemu.conf."""
-    first = host.index * PORTS_PER_HOST
+    first = (int(host.lab.id, 16) % LABS_APART * HOSTS_PER_LAB + host.index) * PORTS_PER_HOST
     last = first + PORTS_PER_HOST - 1
     settings: dict[str, str | int | list[str]] = {
         # virtlogd would be one more daemon to start and to end
         "stdio_handler": "file",
-        # a range of each host's own; libvirt leaves out the ports that somebody else holds
+        # a range of each host's own. libvirt leaves out the ports that somebody holds, but two that look at the same
+        # moment take the same one: labs that stand side by side have ranges apart, unless chance will have it
         "remote_display_port_min": 5900 + first,
         "remote_display_port_max": 5900 + last,
         "remote_websocket_port_min": 15700 + first,

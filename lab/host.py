@@ -113,14 +113,15 @@ class Host:
     def start_libvirtd(self) -> None:
         """Start libvirtd, or let a paused one go on, and wait until it answers. Raises LabError if it does not."""
         self.continue_libvirtd()
-        keeper = self._keeper()
-        if keeper is None:
+        if self._keeper() is None:
             raise LabError(f"{self.name} is down; first: lab up")
-        keeper.signal(signal.SIGHUP)
         deadline = time.monotonic() + START_SECONDS
         while not answers(self.uri):
-            if self._keeper() is None or time.monotonic() > deadline:
+            keeper = self._keeper()
+            if keeper is None or time.monotonic() > deadline:
                 raise LabError(f"{self.name}: libvirtd does not start; {self._last_words()}")
+            # each time, for it may not have heard yet that the one before has ended
+            keeper.signal(signal.SIGHUP)
             time.sleep(0.02)
 
     def kill_libvirtd(self) -> None:

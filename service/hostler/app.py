@@ -24,6 +24,7 @@ from hostler.database import Database
 from hostler.engine import Engine
 from hostler.health import routes as health_routes
 from hostler.hosts import routes as host_routes
+from hostler.jobs import accepted
 from hostler.jobs import routes as job_routes
 from hostler.machines import routes as machine_routes
 from hostler.request_context import RequestContext
@@ -87,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.router.route_class = Route
     error_answers.install(app)
+    accepted.install(app)
     for router in ROUTERS:
         app.include_router(router)
     return app

@@ -31,19 +31,26 @@ def add(
     network: Annotated[str, typer.Option(help="libvirt network that is its NAT network.")] = "default",
 ) -> None:
     """Register a server; a running service watches it within seconds."""
+    from pydantic import ValidationError
+
+    from hostler.errors import OperatorError
     from hostler.hosts import actions
     from hostler.hosts.schemas import ServerBody
 
-    body = ServerBody.model_validate(
-        {
-            "hostname": hostname,
-            "libvirt_uri": libvirt_uri,
-            "virt_type": virt_type,
-            "pool": pool,
-            "image_pool": image_pool,
-            "network": network,
-        }
-    )
+    try:
+        body = ServerBody.model_validate(
+            {
+                "hostname": hostname,
+                "libvirt_uri": libvirt_uri,
+                "virt_type": virt_type,
+                "pool": pool,
+                "image_pool": image_pool,
+                "network": network,
+            }
+        )
+    except ValidationError as error:
+        problems = [f"{item['loc'][0]}: {item['msg'].lower()}" for item in error.errors(include_input=False)]
+        raise OperatorError(f"The server can't be added: {'; '.join(problems)}") from None
     server = run(actions.register(body.model_dump()))
     typer.echo(f"Server {server.id} '{server.hostname}' added")
 

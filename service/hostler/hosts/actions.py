@@ -11,7 +11,7 @@ from tortoise.exceptions import IntegrityError
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
 from hostler.engine import Engine
 from hostler.errors import Conflict, FieldProblem
-from hostler.hosts.models import Server
+from hostler.hosts.models import Server, ServerState
 from hostler.machines.models import Machine
 from hostler.machines.sync import SyncReport, mark_unreachable, read_host, sync_host
 
@@ -26,11 +26,17 @@ async def register(fields: Mapping[str, Any]) -> Server:
 
 async def change(server: Server, fields: Mapping[str, Any]) -> Server:
     """Change what ``fields`` name; another URI or virt type has the host probed anew. `Conflict` as `register`."""
-    server.update_from_dict(dict(fields))
+    changes = dict(fields)
     if "libvirt_uri" in fields or "virt_type" in fields:
-        server.virt_type_found = None
+        changes["virt_type_found"] = None
+    if "libvirt_uri" in fields:
+        changes |= {"state": ServerState.UNKNOWN.value, "state_reason": None}
+    if not changes:
+        return server
+    server.update_from_dict(changes)
     try:
-        await server.save()
+        # no other column: the watch writes what it sees meanwhile
+        await server.save(update_fields=[*changes, "updated_at"])
     except IntegrityError:
         raise _taken(str(fields.get("hostname"))) from None
     return server
@@ -38,12 +44,13 @@ async def change(server: Server, fields: Mapping[str, Any]) -> Server:
 
 async def remove(server: Server) -> None:
     """Forget a server; `Conflict` as long as VMs of it are known."""
-    known = await Machine.filter(server_id=server.id).count()
-    if known:
+    try:
+        await server.delete()
+    except IntegrityError:
+        known = await Machine.filter(server_id=server.id).count()
         raise Conflict(
             f"Server '{server.hostname}' has {known} VMs: delete them, or disable the server", code="server_in_use"
-        )
-    await server.delete()
+        ) from None
 
 
 async def refresh(engine: Engine, server: Server) -> SyncReport:

@@ -38,29 +38,36 @@ class HostConnection:
         self._urgent_thread = ThreadPoolExecutor(1, thread_name_prefix=f"urgent-{hostname}")
         self._opening = threading.Lock()
         self._hypervisor: Hypervisor | None = None
+        self._given_up = False
 
     async def call(
         self, function: Callable[[Hypervisor], T], *, seconds: float | None = None, urgent: bool = False
     ) -> T:
         """Run ``function`` with the host's connection, in one of its threads.
 
-        Raises `HostUnreachable` naming the host, also when ``seconds`` are over: the thread then goes on until libvirt
-        lets it go, its result is dropped.
+        Raises `HostUnreachable` naming the host, also after `close`, and `HostTimeout` when ``seconds`` are over: the
+        thread then goes on until libvirt lets it go, its result is dropped.
         """
+        if self._given_up:
+            raise HostUnreachable(f"Host '{self.hostname}' is unreachable")
         executor = self._urgent_thread if urgent else self._threads
         call = asyncio.get_running_loop().run_in_executor(executor, self._run, function)
         try:
-            return await asyncio.wait_for(call, seconds)
+            # not wait_for: on Python 3.11 that swallows a cancellation that comes together with the result
+            async with asyncio.timeout(seconds) as deadline:
+                return await call
         except TimeoutError:
-            if seconds is None:
-                raise  # not of this wait
+            if not deadline.expired():
+                raise  # the function's own
             raise HostTimeout(f"Host '{self.hostname}' did not answer within {seconds:g} s") from None
 
     def close(self) -> None:
-        """Give up the connection; calls under way end in `HostUnreachable`."""
-        self._drop(self._hypervisor)
+        """Give up the connection; calls under way, and those that wait for their turn, end in `HostUnreachable`."""
+        self._given_up = True
+        # closing waits for libvirtd's answer, and whoever is opening has the lock: nobody here waits for either
+        threading.Thread(target=self._drop_any, name=f"close-{self.hostname}", daemon=True).start()
         for executor in (self._threads, self._urgent_thread):
-            executor.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=False)
 
     def _run(self, function: Callable[[Hypervisor], T]) -> T:
         hypervisor = None
@@ -74,6 +81,8 @@ class HostConnection:
 
     def _open(self) -> Hypervisor:
         with self._opening:
+            if self._given_up:
+                raise HostUnreachable("The connection was given up")
             if self._hypervisor is None or not self._hypervisor.is_alive:
                 self._drop_locked()
                 self._hypervisor = Hypervisor.open(self.uri)
@@ -83,6 +92,10 @@ class HostConnection:
         with self._opening:
             if lost is not None and self._hypervisor is lost:
                 self._drop_locked()
+
+    def _drop_any(self) -> None:
+        with self._opening:
+            self._drop_locked()
 
     def _drop_locked(self) -> None:
         if self._hypervisor is not None:
@@ -100,7 +113,8 @@ class HostConnections:
     def of(self, server_id: int, hostname: str, uri: str) -> HostConnection:
         """The server's connection, made when it is asked for the first time or its URI has changed."""
         known = self._by_id.get(server_id)
-        if known is not None and (known.uri, known.hostname) == (uri, hostname):
+        if known is not None and known.uri == uri:
+            known.hostname = hostname
             return known
         self.forget(server_id)
         self._by_id[server_id] = HostConnection(hostname, uri, self._threads)

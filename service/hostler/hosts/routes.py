@@ -60,7 +60,7 @@ async def show_server(caller: Reader, server: ServerOf) -> ServerShown:
 @router.put("/{server_id}", summary="Change a server")
 async def change_server(caller: Admin, engine: EngineOf, server: ServerOf, body: ServerChange) -> ServerShown:
     """Change what the body names."""
-    fields = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
+    fields = body.model_dump(exclude_unset=True)
     if "libvirt_uri" in fields:
         checked_uri(fields["libvirt_uri"], engine.settings.trusted_libvirt_uris)
     changed = await actions.change(server, fields)

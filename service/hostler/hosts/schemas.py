@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import HOSTNAME_PATTERN, LIBVIRT_NAME_PATTERN
 from hostler.bodies import RequestBody, ResponseBody, Timestamp
 from hostler.hosts.models import AnsibleConnection, ServerState, VirtType
 
-_HOST = r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,253}[A-Za-z0-9])?$"
+T = TypeVar("T")
+
+_HOST = r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:]{2,39})$"
 _USER = r"^[a-z_][a-z0-9_-]{0,31}$"
 
 # pydantic's patterns have no look-ahead; the length is bounded beside it
@@ -60,7 +62,7 @@ class ServerBody(RequestBody):
 
 
 class ServerChange(RequestBody):
-    """What is to be different about a server; what is left out stays."""
+    """What is to be different about a server: what is left out stays, null takes away what a server need not have."""
 
     hostname: Hostname | None = None
     libvirt_uri: LibvirtUri | None = None
@@ -73,6 +75,15 @@ class ServerChange(RequestBody):
     ansible_user: AnsibleUser = None
     ansible_port: AnsiblePort = None
     enabled: bool | None = None
+
+    @field_validator(
+        "hostname", "libvirt_uri", "virt_type", "pool", "image_pool", "network", "ansible_connection", "enabled"
+    )
+    @classmethod
+    def _is_something(cls, value: T) -> T:
+        if value is None:
+            raise ValueError("a server can't be without it")
+        return value
 
 
 class ServerShown(ResponseBody):

@@ -48,8 +48,8 @@ def _is_allowed(uri: str) -> bool:
 
 def _is_host(parts: SplitResult) -> bool:
     host = parts.hostname or ""
-    if _HOST.fullmatch(host) is not None:
-        return True
+    if "[" not in parts.netloc:
+        return _HOST.fullmatch(host) is not None
     try:
         return ipaddress.ip_address(host).version == 6
     except ValueError:

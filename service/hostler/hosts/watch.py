@@ -20,7 +20,7 @@ from hostler.hosts.accelerator import virt_type_of
 from hostler.hosts.connection import HostConnections
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine, MachineStatus
-from hostler.machines.recovery import recover
+from hostler.machines.recovery import recover, sweep_unfinished
 from hostler.machines.sync import mark_unreachable, read_host, sync_host
 
 log = structlog.get_logger(__name__)
@@ -51,7 +51,7 @@ class HostWatch:
         servers = {server.id: server for server in await Server.filter(enabled=True)}
         for server_id, watch in list(self._watches.items()):
             server = servers.get(server_id)
-            if server is None or server.libvirt_uri != watch.uri:
+            if server is None or server.libvirt_uri != watch.uri or watch.task.done():
                 self._watches.pop(server_id).task.cancel()
                 self._connections.forget(server_id)
         for server in servers.values():
@@ -96,6 +96,8 @@ class _Watch:
         self._noted: set[str] = set()
         self._address_deadlines: dict[str, float] = {}
         self._wants_address: set[str] = set()
+        self._listens_to: Hypervisor | None = None
+        self._failures = 0
         self.task = asyncio.create_task(self._run(), name=f"watch-host-{server.id}")
 
     def note(self, uuid: str) -> None:
@@ -104,26 +106,25 @@ class _Watch:
         self._woken.set()
 
     async def _run(self) -> None:
-        failures = 0
         while True:
-            server = await Server.get_or_none(id=self._server_id, enabled=True)
-            if server is None:
-                return
             try:
-                await self._follow(server)
-            except HostUnreachable as error:
-                await mark_unreachable(server, error)
-                failures += 1
+                server = await Server.get_or_none(id=self._server_id, enabled=True)
+                if server is None:
+                    return
+                await self._follow_or_mark(server)
             except HostlerError as error:
-                log.warning("host.unreadable", host=server.hostname, reason=error.message)
-                failures += 1
+                log.warning("host.unreadable", server=self._server_id, reason=error.message)
             except Exception:
-                log.exception("host.watch_failed", host=server.hostname)
-                failures += 1
-            else:
-                failures = 0
+                log.exception("host.watch_failed", server=self._server_id)
+            self._failures += 1
             jitter = random.uniform(0.5, 1.0)  # noqa: S311  no secret
-            await asyncio.sleep(min(2.0**failures, _LONGEST_BACKOFF_SECONDS) * jitter)
+            await asyncio.sleep(min(2.0**self._failures, _LONGEST_BACKOFF_SECONDS) * jitter)
+
+    async def _follow_or_mark(self, server: Server) -> None:
+        try:
+            await self._follow(server)
+        except HostUnreachable as error:
+            await mark_unreachable(server, error)
 
     async def _follow(self, server: Server) -> None:
         """Watch the server for as long as its connection stands; raises `HostUnreachable` when it falls."""
@@ -134,19 +135,29 @@ class _Watch:
         report = await sync_host(server, host, look_closely=None)
         log.info("host.watched", host=server.hostname, vms=report.machines)
         await virt_type_of(server, host)
+        self._failures = 0
         compared = time.monotonic()
         while True:
             due = compared + self._resync_seconds - time.monotonic()
             await self._sleep(min(due, _ADDRESS_LOOK_SECONDS) if self._wants_address else due)
+            if not await host.call(self._is_listening):
+                return  # the connection fell, and somebody who was quicker has made another one
             uuids = self._noted | self._wants_address
             self._noted = set()
             if compared + self._resync_seconds <= time.monotonic():
                 await read_host(server, host)
+                await sweep_unfinished(server, host)
                 compared = time.monotonic()
             await sync_host(server, host, look_closely=uuids)
             await self._expect_addresses(server)
 
+    def _is_listening(self, hypervisor: Hypervisor) -> bool:
+        return hypervisor is self._listens_to
+
     def _listen(self, hypervisor: Hypervisor) -> None:
+        if self._is_listening(hypervisor):
+            return  # from before something else failed; libvirt takes no second callback
+
         # both are called by libvirt's thread
         def wake() -> None:
             self._loop.call_soon_threadsafe(self._woken.set)
@@ -156,10 +167,13 @@ class _Watch:
 
         hypervisor.on_close(wake)
         hypervisor.on_lifecycle_event(note)
+        self._listens_to = hypervisor
 
     async def _sleep(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._woken.wait(), max(seconds, 0))
+            # not wait_for: on Python 3.11 that swallows a cancellation that comes together with an event
+            async with asyncio.timeout(max(seconds, 0)):
+                await self._woken.wait()
         except TimeoutError:
             return
         await asyncio.sleep(_SETTLE_SECONDS)

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
-from hostler.errors import Conflict, ServiceError
+from hostler.errors import Conflict, ServiceError, Unavailable
 from hostler.jobs.ledger import close_job
 from hostler.jobs.models import Job, JobState
 from hostler.jobs.track import JobTrack
@@ -39,6 +39,7 @@ class Crew:
     def __init__(self, wait_seconds: float) -> None:
         self._wait_seconds = wait_seconds
         self._tasks: dict[int, asyncio.Task[Mapping[str, Any]]] = {}
+        self._closing = False
 
     async def carry_out(self, job: Job, work: Work) -> Mapping[str, Any]:
         """Do the job and answer its result; raises what the work raised, or `StillRunning`."""
@@ -58,6 +59,7 @@ class Crew:
 
     async def close(self, seconds: float) -> None:
         """Wait for what is running, at most ``seconds``; what is left then is for the next start to sort out."""
+        self._closing = True
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()), timeout=seconds)
         left = list(self._tasks.values())
@@ -80,6 +82,9 @@ class Crew:
             await track.settle()
             # superseded: its row is closed already. At shutdown: the row stays open for the next start to look into
             log.info("job.cancelled")
+            if self._closing:
+                message = "The service is stopping; the next one looks into what became of this"
+                raise Unavailable(message, code="stopping") from None
             raise Conflict("The operation gave way to another one on the same VM", code="superseded") from None
         except Exception as error:
             await track.settle()

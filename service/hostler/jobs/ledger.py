@@ -19,7 +19,7 @@ import structlog
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
-from hostler.errors import Conflict
+from hostler.errors import Conflict, NotFound
 from hostler.jobs.models import Executor, Job, JobState, JobStep, StepState
 from hostler.machines.models import Machine
 from hostler.permission import Caller
@@ -44,12 +44,15 @@ class Order:
 async def open_job(order: Order, machine: Machine) -> Job:
     """Write down a running job of ``machine`` and take the VM over for it.
 
-    Joins the transaction that the caller has open. Raises `Conflict`, naming the job that the VM is busy with.
+    Joins the transaction that the caller has open. Raises `Conflict`, naming the job that the VM is busy with, and
+    `NotFound` if there is no such VM any more.
     """
     try:
         async with in_transaction():
             # the row lock keeps two services on PostgreSQL apart; SQLite has one writer
-            locked = await Machine.select_for_update().get(id=machine.id)
+            locked = await Machine.select_for_update().get_or_none(id=machine.id)
+            if locked is None:  # deleted since the caller looked
+                raise NotFound(f"VM with ID {machine.id} not found", code="vm_not_found")
             superseded = await _give_way(order, locked)
             locked.generation += 1
             await locked.save(update_fields=["generation"])

@@ -11,10 +11,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+import structlog
+
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Superseded
 from hostler.jobs.models import Job, JobLog, JobState, JobStep, StepState
 from hostler.machines.models import Machine
+
+log = structlog.get_logger(__name__)
 
 _FENCE_SECONDS = 10.0
 
@@ -65,7 +69,8 @@ class JobTrack:
 
     async def settle(self) -> None:
         """Wait until all that was told is written; nothing may be told after."""
-        self._told.put_nowait(None)
+        # by the way that all else took, or it would overtake what was told just now
+        self._loop.call_soon_threadsafe(self._told.put_nowait, None)
         await self._writer
 
     def _tell(self, write: Callable[[], Awaitable[object]]) -> None:
@@ -73,7 +78,10 @@ class JobTrack:
 
     async def _write(self) -> None:
         while (write := await self._told.get()) is not None:
-            await write()
+            try:
+                await write()
+            except Exception:  # a line that can't be kept must not keep the job from ending
+                log.exception("job.record_failed", job=self.job.id)
 
     async def _start_step(self, name: str, progress: int | None) -> None:
         self._positions[name] = self._next_position

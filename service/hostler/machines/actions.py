@@ -137,26 +137,29 @@ async def delete(engine: Engine, caller: Caller, row: Machine, delete_disks: boo
     """Power the VM off, undefine it, delete the disks that are its own, and forget it. Raises `Protected`."""
     host = engine.host(row.server)
     uuid, name = row.uuid, row.name
+    # asked before there is a job, so that a protected VM has none; and for whoever finds the VM gone after a crash
     plan = await host.call(lambda hypervisor: core_delete.plan_for(hypervisor, uuid, delete_disks))
-    disks = core_delete.deleted_disks(plan)
 
     async def work(track: JobTrack) -> Mapping[str, Any]:
-        await host.call(lambda hypervisor: perform(hypervisor, plan, track.report, track.fence))
+        # planned once more: until the job had the VM, anybody could start it
+        disks = await host.call(
+            lambda hypervisor: core_delete.delete(hypervisor, uuid, delete_disks, track.report, track.fence)
+        )
         await Machine.filter(id=row.id).delete()
         return {"changed": True, "deleted_disks": disks}
 
-    order = _order(engine, Action.DELETE, caller, {"delete_disks": delete_disks, "disks": disks}, plan)
-    job = await open_job(order, row)
+    parameters = {"delete_disks": delete_disks, "disks": core_delete.deleted_disks(plan)}
+    job = await open_job(_order(engine, Action.DELETE, caller, parameters, plan), row)
     await _set_status(row, MachineStatus.DELETING)
     try:
-        await engine.crew.carry_out(job, work)
+        done = await engine.crew.carry_out(job, work)
     finally:
         engine.watch.look_at(row.server_id, uuid)
     if not plan.changed:
         return Deleted(
             message=f"VM '{name}' deleted successfully: its host no longer had it", detail="Deleted disks: []"
         )
-    return Deleted(message=f"VM '{name}' deleted successfully", detail=f"Deleted disks: {disks}")
+    return Deleted(message=f"VM '{name}' deleted successfully", detail=f"Deleted disks: {done['deleted_disks']}")
 
 
 async def _switch(

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import structlog
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors as core
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create as core_create
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import delete as core_delete
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
@@ -36,7 +36,10 @@ from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.observation import write_down
 from hostler.machines.playbooks import run_playbook
 from hostler.machines.schemas import CreateBody
+from hostler.machines.undoing import undo_create
 from hostler.permission import Caller
+
+log = structlog.get_logger(__name__)
 
 
 async def create(engine: Engine, caller: Caller, body: CreateBody) -> Machine:
@@ -68,9 +71,9 @@ async def create(engine: Engine, caller: Caller, body: CreateBody) -> Machine:
     async def work(track: JobTrack) -> Mapping[str, Any]:
         try:
             observed = await _make(engine, server, spec, placement, record, row, body.start, track)
-        except Exception:
+        except Exception as error:
             await _take_back(engine, server, row)
-            raise
+            raise _failure(error, spec, server) from error
         await write_down(row, observed, server)
         return {"vm": {"id": row.id, "uuid": row.uuid, "name": row.name}}
 
@@ -159,19 +162,26 @@ async def _make(
 
 async def _take_back(engine: Engine, server: Server, row: Machine) -> None:
     """Remove what a failed create left, on the host and here; a site's step may have failed after the VM was made."""
-    uuid = row.uuid
-    await engine.host(server).call(lambda hypervisor: _remove(hypervisor, uuid))
-    await Machine.filter(id=row.id).delete()
+    try:
+        await engine.host(server).call(partial(undo_create, uuid=row.uuid))
+    except core.HostlerError as error:
+        # the row stays, and by it the watch knows what to try again
+        log.warning("vm.not_taken_back", vm=row.id, name=row.name, reason=error.message)
+    else:
+        await Machine.filter(id=row.id).delete()
 
 
-def _remove(hypervisor: Hypervisor, uuid: str) -> None:
-    domain = hypervisor.find_domain(uuid)
-    if domain is None:
-        return
-    record = observe(hypervisor, domain).record
-    if record is not None and record.protected:  # guarded against users, not against its own undoing
-        domain.set_record(Record(**{**record.__dict__, "incomplete": True}))
-    core_delete.delete(hypervisor, uuid)
+def _failure(error: Exception, spec: MachineSpec, server: Server) -> Exception:
+    """What the client is told: a cause of its own making keeps its status, anything else is a create that failed."""
+    if isinstance(error, core.NameTaken):
+        return _name_taken(spec, server)
+    if isinstance(error, core.MachineNotFound):
+        return core.OperationFailed("Failed to create VM: the playbook ended well and made none")
+    if isinstance(error, core.InvalidSpec | core.NotFound | core.Unsupported):
+        return bad_field(error)
+    if isinstance(error, core.HostUnreachable | core.Superseded) or not isinstance(error, core.HostlerError):
+        return error
+    return type(error)(f"Failed to create VM: {error.message}", error.field)
 
 
 def _variables(spec: MachineSpec, placement: Placement, record: Record, row_id: int, start: bool) -> dict[str, Any]:

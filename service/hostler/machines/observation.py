@@ -33,6 +33,14 @@ _SEEN = (
     "foreign",
 )
 
+# a host may hold anything, and no domain of it may keep the others from being written down
+_LONGEST = {
+    field["name"]: field["constraints"]["max_length"]
+    for field in Machine.describe()["data_fields"]
+    if field["name"] in _SEEN and "max_length" in field["constraints"]
+}
+_LARGEST = 2**31 - 1
+
 
 async def write_down(row: Machine, observed: ObservedMachine, server: Server) -> bool:
     """Bring ``row`` in line with what was seen, and save it if that changed anything; whether it did."""
@@ -52,7 +60,7 @@ def fill(row: Machine, observed: ObservedMachine, server: Server) -> None:
     row.name = observed.name
     row.status = observed.status
     row.cpu_cores = observed.cpu_cores
-    row.memory_mb = observed.memory_kib // 1024
+    row.memory_mb = min(observed.memory_kib // 1024, _LARGEST)
     root = observed.root_disk
     if root is None or observed.disk_gb is not None:  # a size that can't be read now is not a size of nothing
         row.disk_gb = observed.disk_gb or 0.0
@@ -71,6 +79,10 @@ def fill(row: Machine, observed: ObservedMachine, server: Server) -> None:
         row.description = record.description or ""
         row.tags = list(record.tags)
         row.protected = record.protected
+    for name, longest in _LONGEST.items():
+        text = getattr(row, name)
+        if text is not None:
+            setattr(row, name, text[:longest])
 
 
 def _network(observed: ObservedMachine, server: Server) -> tuple[str, str | None]:

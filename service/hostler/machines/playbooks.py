@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -64,9 +66,9 @@ async def run_playbook(
             host=_ssh_host(server) if by_ssh else LocalHost(),
             timeout=settings.playbook_timeout_seconds,
         ),
-        lambda event: _note(track, event),
+        lambda event: _note(track, event, settings),
     )
-    _raise_for(outcome)
+    _raise_for(outcome, server, settings)
 
 
 def _ssh_host(server: Server) -> SshHost:
@@ -75,16 +77,25 @@ def _ssh_host(server: Server) -> SshHost:
     )
 
 
-def _note(track: JobTrack, event: PlaybookEvent) -> None:
+def _note(track: JobTrack, event: PlaybookEvent, settings: Settings) -> None:
     if isinstance(event, StepStarted):
         track.step_started(event.name)
     elif isinstance(event, StepFinished):
-        track.step_finished(event.name, _STEP_STATES[event.state], changed=event.changed, detail=event.message)
+        detail = None if event.message is None else _without_folders(event.message, settings)
+        track.step_finished(event.name, _STEP_STATES[event.state], changed=event.changed, detail=detail)
     elif isinstance(event, LogLine):
-        track.line(event.text)
+        track.line(_without_folders(event.text, settings))
 
 
-def _raise_for(outcome: PlaybookOutcome) -> None:
+def _without_folders(text: str, settings: Settings) -> str:
+    """``text`` with the names of the service's own folders taken out of the paths that Ansible speaks of."""
+    for folder in (settings.hooks_dir, settings.playbooks_dir, settings.state_dir, Path(sys.prefix)):
+        if folder is not None:
+            text = text.replace(f"{folder}/", "").replace(str(folder), folder.name)
+    return text
+
+
+def _raise_for(outcome: PlaybookOutcome, server: Server, settings: Settings) -> None:
     if outcome.status is PlaybookStatus.SUCCEEDED:
         return
     failure = outcome.failure
@@ -92,8 +103,13 @@ def _raise_for(outcome: PlaybookOutcome) -> None:
         raise core.OperationFailed(f"The playbook ended as {outcome.status.value}")
     log.warning("playbook.failed", step=failure.step, reason=failure.message, detail=failure.detail)
     if failure.unreachable:
-        raise Unavailable("The host can't be reached by Ansible", code="host_unreachable")
-    raise core_error(failure.code, failure.message, failure.field)
+        raise Unavailable(f"Host '{server.hostname}' can't be reached by Ansible", code="host_unreachable")
+    message = _without_folders(failure.message, settings).rstrip(".")
+    error = core_error(failure.code, message, failure.field)
+    if isinstance(error, core.HostUnreachable):
+        # libvirt's own words name sockets and addresses
+        raise core.HostUnreachable(f"Host '{server.hostname}' is unreachable")
+    raise error
 
 
 def core_error(code: str | None, message: str, field: str | None) -> core.HostlerError:

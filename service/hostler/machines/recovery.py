@@ -19,13 +19,15 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Host
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import DeleteVolume
+from hostler.database import rows
 from hostler.dispatch import Action
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
 from hostler.jobs.ledger import PROCESS, close_job
 from hostler.jobs.models import Job, JobState
-from hostler.machines.models import Machine, MachineStatus
+from hostler.machines.models import Machine
 from hostler.machines.observation import write_down
+from hostler.machines.undoing import undo_create
 
 log = structlog.get_logger(__name__)
 
@@ -45,24 +47,33 @@ async def recover(server: Server, host: HostConnection) -> None:
         except HostlerError as error:
             log.warning("job.recovery_failed", job=job.id, reason=error.message)
             await _fail(job, f"{_CUT_OFF}, and what it left could not be put right: {error.message}")
+    await sweep_unfinished(server, host)
 
-    await _sweep_unfinished(server, host)
 
+async def sweep_unfinished(server: Server, host: HostConnection) -> None:
+    """Take away what failed creates could not take back, because the host was gone by then or still at work on it.
 
-async def _sweep_unfinished(server: Server, host: HostConnection) -> None:
-    """Take away what failed creates could not take back because the host was gone by then."""
-    held = await Job.filter(server_id=server.id, state=JobState.RUNNING.value).values_list("vm_uuid")
-    for row in await Machine.filter(server_id=server.id, status=MachineStatus.CREATING.value):
-        if (row.uuid,) in held:
-            continue
+    Raises `HostUnreachable`.
+    """
+    # one statement: a create may begin or end between two
+    unfinished = await rows(
+        "SELECT id FROM vm WHERE server_id = ? AND status = 'creating'"
+        " AND NOT EXISTS (SELECT 1 FROM job WHERE job.vm_id = vm.id AND job.state = 'running')",
+        server.id,
+    )
+    for row in await Machine.filter(id__in=[one["id"] for one in unfinished]):
         observed = await host.call(partial(_look, uuid=row.uuid))
-        if observed is None:
-            await row.delete()
-        elif observed.record is not None and observed.record.incomplete and observed.record.id == row.id:
-            # the number in its record says that it was this service's; others may be at work on theirs
-            await host.call(partial(delete.delete, uuid=row.uuid))
-            await row.delete()
-            log.info("vm.unfinished_removed", host=server.hostname, vm=row.id, name=row.name)
+        if observed is not None and (observed.record is None or observed.record.id != row.id):
+            continue  # by the number in its record it is another service's, which may be at work on it
+        try:
+            await host.call(partial(undo_create, uuid=row.uuid))
+        except HostUnreachable:
+            raise
+        except HostlerError as error:
+            log.warning("vm.unfinished_stays", host=server.hostname, vm=row.id, reason=error.message)
+            continue
+        await row.delete()
+        log.info("vm.unfinished_removed", host=server.hostname, vm=row.id, name=row.name)
 
 
 async def _settle(job: Job, server: Server, host: HostConnection) -> None:

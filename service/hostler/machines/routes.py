@@ -13,6 +13,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.spec import Resour
 from hostler.bodies import StorableText
 from hostler.engine import EngineOf, require_hypervisor
 from hostler.errors import Conflict, NotFound
+from hostler.jobs.accepted import ACCEPTED
 from hostler.machines import actions, creation
 from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.schemas import CreateBody, Deleted, OperationDone, ResizeBody, Vm, VmList
@@ -80,7 +81,7 @@ async def list_vms(
     )
 
 
-@router.post("", status_code=201, summary="Create a VM")
+@router.post("", status_code=201, summary="Create a VM", responses=ACCEPTED)
 async def create_vm(caller: Writer, _ready: Hypervisors, engine: EngineOf, body: CreateBody) -> Vm:
     """Make a VM, stopped unless ``start`` says otherwise; all or nothing."""
     return Vm.of(await creation.create(engine, caller, body))
@@ -92,7 +93,7 @@ async def show_vm(caller: Reader, row: MachineOf) -> Vm:
     return Vm.of(row)
 
 
-@router.delete("/{vm_id}", summary="Delete a VM")
+@router.delete("/{vm_id}", summary="Delete a VM", responses=ACCEPTED)
 async def delete_vm(
     caller: Writer,
     _ready: Hypervisors,
@@ -104,13 +105,13 @@ async def delete_vm(
     return await actions.delete(engine, caller, row, delete_disks)
 
 
-@router.post("/{vm_id}/start", summary="Start a VM")
+@router.post("/{vm_id}/start", summary="Start a VM", responses=ACCEPTED)
 async def start_vm(caller: Writer, _ready: Hypervisors, engine: EngineOf, row: MachineOf) -> OperationDone:
     """Power the VM on."""
     return await actions.start(engine, caller, row)
 
 
-@router.post("/{vm_id}/stop", summary="Stop a VM gracefully")
+@router.post("/{vm_id}/stop", summary="Stop a VM gracefully", responses=ACCEPTED)
 async def stop_vm(
     caller: Writer,
     _ready: Hypervisors,
@@ -123,13 +124,13 @@ async def stop_vm(
     return await actions.stop(engine, caller, row, timeout or engine.settings.stop_timeout_seconds, force)
 
 
-@router.post("/{vm_id}/force-stop", summary="Power a VM off")
+@router.post("/{vm_id}/force-stop", summary="Power a VM off", responses=ACCEPTED)
 async def force_stop_vm(caller: Writer, _ready: Hypervisors, engine: EngineOf, row: MachineOf) -> OperationDone:
     """Pull the VM's plug."""
     return await actions.force_stop(engine, caller, row)
 
 
-@router.post("/{vm_id}/resize", summary="Resize a VM")
+@router.post("/{vm_id}/resize", summary="Resize a VM", responses=ACCEPTED)
 async def resize_vm(
     caller: Writer, _ready: Hypervisors, engine: EngineOf, row: MachineOf, body: ResizeBody
 ) -> OperationDone:

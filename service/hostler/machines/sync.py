@@ -8,15 +8,17 @@ it ends.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
 from tortoise.exceptions import IntegrityError
+from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import host_facts, look_at, states
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.accelerator import probe_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import DomainState, Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine, status_of
@@ -46,7 +48,8 @@ async def sync_host(
 
     ``look_closely`` are UUIDs to be looked at in any case, None for every VM. Raises `HostUnreachable`.
     """
-    present = await host.call(states, seconds=seconds)
+    found = await host.call(states, seconds=seconds)
+    present = {uuid: state for uuid, state in found.items() if state.name != probe_name(uuid)}
     rows = {row.uuid: row for row in await Machine.filter(server_id=server.id)}
     busy = await _busy(server)
     if look_closely is None:
@@ -58,13 +61,14 @@ async def sync_host(
     for uuid, reason in unreadable.items():
         log.warning("vm.unreadable", host=server.hostname, uuid=uuid, reason=reason)
     gone = await _mark_gone(row for uuid, row in rows.items() if uuid not in present and row.id not in busy)
+    renamed = await _rename(rows, observed)
     appeared = changed = 0
     for uuid, machine in observed.items():
         row = rows.get(uuid)
         if row is None:
             appeared += await _take_in(server, host, machine)
         else:
-            changed += await _refresh(row, machine, server)
+            changed += await _refresh(row, machine, server) or uuid in renamed
     return SyncReport(len(present), appeared, changed, gone)
 
 
@@ -118,18 +122,44 @@ async def _mark_gone(rows: Iterable[Machine]) -> int:
     return gone
 
 
+async def _rename(rows: Mapping[str, Machine], observed: Mapping[str, ObservedMachine]) -> Collection[str]:
+    """Give rows the names that their domains have now, all together, for they may have swapped them; answer UUIDs."""
+    names = {
+        uuid: machine.name for uuid, machine in observed.items() if uuid in rows and rows[uuid].name != machine.name
+    }
+    if not names:
+        return ()
+    now = datetime.now(UTC)
+    try:
+        async with in_transaction():
+            for uuid in names:  # out of each other's way, under a name that no domain can have
+                await Machine.filter(id=rows[uuid].id).update(name=f"/{uuid}")
+            for uuid, name in names.items():
+                await _forget_gone(rows[uuid].server_id, name)
+                await Machine.filter(id=rows[uuid].id).update(name=name, updated_at=now)
+    except IntegrityError:
+        return ()  # one has the name of a VM that a job is at work on: each is tried by itself
+    for uuid, name in names.items():
+        rows[uuid].name = name
+    return names
+
+
+async def _forget_gone(server_id: int, name: str) -> None:
+    # a domain that took the name of one that others have removed is another VM; the old row stands in its way
+    await Machine.filter(server_id=server_id, name=name, status=MachineStatus.ERROR.value).delete()
+
+
 async def _refresh(row: Machine, machine: ObservedMachine, server: Server) -> bool:
     try:
         return await write_down(row, machine, server)
     except IntegrityError:
-        # two VMs have swapped their names: the next comparison finds one of them free
+        # another row has its name, of a VM that is gone or that a job is at work on
         log.warning("vm.name_conflict", vm=row.id, name=machine.name)
         return False
 
 
 async def _take_in(server: Server, host: HostConnection, machine: ObservedMachine) -> bool:
-    # a domain that others removed and made again under its name is another VM; the old row stands in its way
-    await Machine.filter(server_id=server.id, name=machine.name, status=MachineStatus.ERROR.value).delete()
+    await _forget_gone(server.id, machine.name)
     row = Machine(server_id=server.id)
     fill(row, machine, server)
     row.last_seen = datetime.now(UTC)

@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from tortoise.transactions import in_transaction
 
+from hostler.errors import Conflict
+from hostler.hosts import actions
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine
+from hostler.runner import SshHost
 from tests.service.conftest import Headers
 
 pytestmark = pytest.mark.anyio
@@ -139,3 +146,82 @@ async def test_only_administrators_change_servers(
         assert (await client.delete(path, headers=headers)).status_code == status
     assert (await client.get(path, headers=read_headers)).status_code == 200
     assert (await client.post(f"{path}/refresh", headers=read_headers)).status_code == 403
+
+
+async def test_an_address_for_ssh_is_one_that_a_playbook_can_use(
+    client: httpx.AsyncClient, admin_headers: Headers
+) -> None:
+    for number, address in enumerate(("10.0.0.7", "host1.example.com", "2001:db8::7", "::1", "h")):
+        made = await register(client, admin_headers, hostname=f"good{number}", ansible_host=address)
+        assert made.status_code == 201, made.text
+        SshHost(made.json()["ansible_host"])
+    for address in ("host:22", "[::1]", "a_b", "-x", "a b", "host.", ":", "::1%eth0", ".", ""):
+        refused = await register(client, admin_headers, hostname="bad", ansible_host=address)
+        assert refused.status_code == 422, address
+        assert [error["field"] for error in refused.json()["errors"]] == ["ansible_host"]
+
+
+async def test_what_may_be_left_out_can_be_taken_away_again(client: httpx.AsyncClient, admin_headers: Headers) -> None:
+    by_ssh = {"ansible_host": "10.0.0.7", "ansible_user": "ansible", "ansible_port": 2222}
+    server = (await register(client, admin_headers, **by_ssh)).json()
+    path = f"/api/servers/{server['id']}"
+
+    kept = await client.put(path, headers=admin_headers, json={"pool": "fast"})
+    assert {name: kept.json()[name] for name in by_ssh} == by_ssh
+    changed = await client.put(path, headers=admin_headers, json=dict.fromkeys(by_ssh))
+    assert {name: changed.json()[name] for name in by_ssh} == dict.fromkeys(by_ssh)
+
+    for name in ("hostname", "libvirt_uri", "virt_type", "pool", "enabled", "ansible_connection"):
+        refused = await client.put(path, headers=admin_headers, json={name: None})
+        assert refused.status_code == 422, name
+        assert [error["field"] for error in refused.json()["errors"]] == [name]
+
+
+async def test_a_server_at_another_uri_is_one_that_nobody_has_reached_yet(
+    client: httpx.AsyncClient, admin_headers: Headers
+) -> None:
+    server = (await register(client, admin_headers, enabled=False)).json()
+    await Server.filter(id=server["id"]).update(state="reachable", virt_type_found="kvm")
+
+    other = {"libvirt_uri": "qemu+tls://127.0.0.1:2/system"}
+    changed = await client.put(f"/api/servers/{server['id']}", headers=admin_headers, json=other)
+
+    assert (changed.json()["state"], changed.json()["virt_type_found"]) == ("unknown", None)
+
+
+async def test_a_hostile_uri_is_refused_on_a_change_too(client: httpx.AsyncClient, admin_headers: Headers) -> None:
+    server = (await register(client, admin_headers)).json()
+    for uri in ("qemu+ext:///system?command=id", "test:///default", "qemu:///system?socket=/x", "", "x" * 1025):
+        refused = await client.put(
+            f"/api/servers/{server['id']}", headers=admin_headers, json={"libvirt_uri": uri, "pool": "changed"}
+        )
+        assert refused.status_code == 422, uri
+        assert [error["field"] for error in refused.json()["errors"]] == ["libvirt_uri"]
+    assert (await Server.get(id=server["id"])).pool == "default"
+
+
+async def test_unknown_servers_are_404(client: httpx.AsyncClient, admin_headers: Headers) -> None:
+    for method, path in (
+        ("GET", "/api/servers/999"),
+        ("PUT", "/api/servers/999"),
+        ("DELETE", "/api/servers/999"),
+        ("POST", "/api/servers/999/refresh"),
+    ):
+        answer = await client.request(method, path, headers=admin_headers, json={})
+        assert (answer.status_code, answer.json()["detail"]) == (404, "Server with ID 999 not found")
+    for nonsense in ("0", "x", str(2**40)):
+        assert (await client.get(f"/api/servers/{nonsense}", headers=admin_headers)).status_code == 422
+
+
+async def test_a_server_on_which_a_vm_has_just_been_found_is_not_removed(app: FastAPI) -> None:
+    server = await Server.create(hostname="shelf", libvirt_uri="qemu:///system", enabled=False)
+    outside = contextvars.copy_context()
+    async with in_transaction():
+        # it has counted no VM, and waits for its turn to delete the server
+        removing = asyncio.create_task(actions.remove(server), context=outside)
+        await asyncio.sleep(0.2)
+        await Machine.create(uuid="x", server=server, name="found", cpu_cores=1, memory_mb=64, disk_gb=1)
+
+    with pytest.raises(Conflict, match="has 1 VMs"):
+        await removing
+    assert await Server.exists(id=server.id)

@@ -8,9 +8,12 @@ with someone's XML: such a domain is a foreign one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Optional, Tuple
 from xml.etree import ElementTree
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import serialize
 
 NAMESPACE = "urn:hostler:vm:1"
 PREFIX = "hostler"
@@ -19,6 +22,7 @@ VERSION = 1
 ElementTree.register_namespace(PREFIX, NAMESPACE)
 
 _ROOT = f"{{{NAMESPACE}}}vm"
+_NUMBER = re.compile("[0-9]{1,18}")  # as large as a database's integer may be
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def record_element(record: Record) -> ElementTree.Element:
 
 def record_xml(record: Record) -> str:
     """The record as ``virDomainSetMetadata`` takes it: without its namespace, which libvirt puts on itself."""
-    return ElementTree.tostring(_element(record), encoding="unicode")
+    return serialize(_element(record))
 
 
 def _element(record: Record) -> ElementTree.Element:
@@ -71,7 +75,7 @@ def _element(record: Record) -> ElementTree.Element:
 
 def record_of(element: Optional[ElementTree.Element], domain_uuid: str) -> Optional[Record]:
     """The record that ``<hostler:vm>`` holds; None if there is none, it can't be read, or it is another domain's."""
-    if element is None or not (element.get("version") or "").isdigit():
+    if element is None or not re.fullmatch("[0-9]+", element.get("version") or ""):
         return None
     uuid = _text(element, "uuid")
     if uuid is None or uuid.lower() != domain_uuid.lower():
@@ -107,4 +111,4 @@ def _text(element: ElementTree.Element, name: str) -> Optional[str]:
 
 def _number(element: ElementTree.Element, name: str) -> Optional[int]:
     text = _text(element, name)
-    return int(text) if text and text.isdigit() else None
+    return int(text) if text and _NUMBER.fullmatch(text) else None

@@ -46,7 +46,7 @@ def seed_content(cloud_init: CloudInit, instance_id: str, name: str) -> SeedCont
     return SeedContent(
         meta_data="\n".join(lines) + "\n",
         user_data=cloud_init.user_data if cloud_init.user_data else "#cloud-config\n{}\n",
-        network_config=cloud_init.network_config,
+        network_config=cloud_init.network_config or None,
     )
 
 
@@ -77,5 +77,8 @@ def _files(content: SeedContent) -> List[List[str]]:
 
 
 def _scalar(text: str) -> str:
-    """``text`` as a YAML scalar: a JSON string is one, whatever it holds."""
-    return json.dumps(text)
+    """``text``, which is printable, as a YAML scalar: a JSON string is one.
+
+    Not in ASCII: JSON spells a character beyond U+FFFF as two surrogates, which YAML does not join.
+    """
+    return json.dumps(text, ensure_ascii=False)

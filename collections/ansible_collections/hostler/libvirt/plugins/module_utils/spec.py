@@ -8,26 +8,19 @@ against them. A spec says what is *wanted*; what *is* stands in `machine.Observe
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from dataclasses import dataclass, field
-from typing import (
-    Any,
-    Dict,
-    Iterator,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Tuple,
-    Type,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
+from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
+    FieldFacts,
+    check_types,
+    facts,
+    facts_in,
+    field_errors,
+    value_errors,
+)
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 HOSTNAME_PATTERN = (
@@ -43,42 +36,13 @@ NETWORK_TYPES = ("nat", "bridge", "network", "none")
 IMAGE_MODES = ("copy", "backing")
 VIRT_TYPES = ("auto", "kvm", "qemu")
 
-# what XML 1.0 can't carry at all: libvirt would refuse the domain, and the seed's files should be text
-_NOT_XML_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-
-
-@dataclass(frozen=True)
-class FieldFacts:
-    """What is known of one field, beside its Python type.
-
-    ``unit`` is for people. ``minimum`` and ``maximum`` include their value; ``exclusive_minimum`` does not.
-    ``max_length`` counts characters of a text, entries of a list.
-    """
-
-    doc: str
-    unit: Optional[str] = None
-    minimum: Optional[float] = None
-    exclusive_minimum: Optional[float] = None
-    maximum: Optional[float] = None
-    choices: Optional[Tuple[str, ...]] = None
-    pattern: Optional[str] = None
-    pattern_says: Optional[str] = None
-    max_length: Optional[int] = None
-    secret: bool = False
-
-
-_FACTS = "hostler"
-
-
-def facts(doc: str, **known: Any) -> Dict[str, FieldFacts]:
-    """The metadata of a dataclass field: its `FieldFacts`."""
-    return {_FACTS: FieldFacts(doc, **known)}
-
 
 def facts_of(spec_class: Type[Any], name: str) -> FieldFacts:
     """What is known of the field ``name`` of one of this file's classes; KeyError if it has no such field."""
-    known: Dict[str, FieldFacts] = {one.name: one.metadata[_FACTS] for one in dataclasses.fields(spec_class)}
-    return known[name]
+    known = facts_in({one.name: one for one in dataclasses.fields(spec_class)}[name])
+    if known is None:
+        raise KeyError(name)
+    return known
 
 
 @dataclass(frozen=True)
@@ -227,8 +191,8 @@ def disk_gib(size: int) -> float:
 
 def validate(spec: MachineSpec) -> MachineSpec:
     """Return ``spec`` if every field can be; raise `InvalidSpec` with every one that can't."""
-    _check_types(spec)
-    errors = list(_field_errors(spec, ""))
+    check_types(spec)
+    errors = list(field_errors(spec))
     errors += _network_errors(spec.network_config)
     if spec.cloud_init is not None:
         errors += _key_errors(spec.cloud_init.ssh_authorized_keys)
@@ -240,12 +204,12 @@ def validate(spec: MachineSpec) -> MachineSpec:
 
 def validate_resources(wanted: Resources) -> Resources:
     """Return ``wanted`` if every size can be; raise `InvalidSpec` with every one that can't."""
-    _check_types(wanted)
+    check_types(wanted)
     errors: List[FieldError] = []
     for one in dataclasses.fields(wanted):
         value = getattr(wanted, one.name)
         if value is not None:
-            errors += _value_errors(one.name, value, facts_of(MachineSpec, one.name))
+            errors += value_errors(one.name, value, facts_of(MachineSpec, one.name))
     if errors:
         raise InvalidSpec(errors)
     return wanted
@@ -285,82 +249,6 @@ def _names(spec_class: Type[Any]) -> List[str]:
 
 def _required(spec_class: Type[Any]) -> List[str]:
     return [one.name for one in dataclasses.fields(spec_class) if one.default is dataclasses.MISSING]
-
-
-def _check_types(spec: Any) -> None:
-    """Raise `InvalidSpec` for fields of another type than their class says; what is looked at next relies on it."""
-    errors = list(_type_errors(spec, ""))
-    if errors:
-        raise InvalidSpec(errors)
-
-
-_TYPE_SAYS = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
-
-
-def _type_errors(spec: Any, path: str) -> Iterator[FieldError]:
-    for name, kind in get_type_hints(type(spec)).items():
-        value = getattr(spec, name)
-        if not _fits(value, kind):
-            wanted = next((one for one in get_args(kind) if get_origin(kind) is Union), kind)
-            says = "a list of texts" if get_origin(wanted) is tuple else _TYPE_SAYS.get(wanted, "a mapping")
-            yield FieldError(path + name, f"must be {says}")
-        elif dataclasses.is_dataclass(value):
-            yield from _type_errors(value, f"{path}{name}.")
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    """Whether ``value`` is of that annotated type. True is no number; a whole number will do where any number does."""
-    if get_origin(kind) is Union:
-        return any(_fits(value, one) for one in get_args(kind))
-    if get_origin(kind) is tuple:
-        return isinstance(value, tuple) and all(_fits(item, get_args(kind)[0]) for item in value)
-    if kind in (int, float):
-        return isinstance(value, (int, kind)) and not isinstance(value, bool)
-    return isinstance(value, kind)
-
-
-def _field_errors(spec: Any, path: str) -> Iterator[FieldError]:
-    for one in dataclasses.fields(spec):
-        value = getattr(spec, one.name)
-        name = path + one.name
-        if value is None:
-            continue
-        if dataclasses.is_dataclass(value):
-            yield from _field_errors(value, name + ".")
-        else:
-            yield from _value_errors(name, value, one.metadata[_FACTS])
-
-
-def _value_errors(name: str, value: Any, facts: FieldFacts) -> Iterator[FieldError]:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        yield from _number_errors(name, value, facts)
-    elif isinstance(value, str):
-        yield from _text_errors(name, value, facts)
-    elif isinstance(value, tuple) and facts.max_length is not None and len(value) > facts.max_length:
-        yield FieldError(name, f"has more than {facts.max_length} entries")
-
-
-def _number_errors(name: str, value: float, facts: FieldFacts) -> Iterator[FieldError]:
-    unit = f" {facts.unit}" if facts.unit else ""
-    if not math.isfinite(value):
-        yield FieldError(name, "must be a finite number")
-    elif facts.minimum is not None and value < facts.minimum:
-        yield FieldError(name, f"must be at least {facts.minimum:g}{unit}")
-    elif facts.exclusive_minimum is not None and value <= facts.exclusive_minimum:
-        yield FieldError(name, f"must be more than {facts.exclusive_minimum:g}{unit}")
-    elif facts.maximum is not None and value > facts.maximum:
-        yield FieldError(name, f"must be at most {facts.maximum:.0f}{unit}")
-
-
-def _text_errors(name: str, value: str, facts: FieldFacts) -> Iterator[FieldError]:
-    if facts.choices is not None and value not in facts.choices:
-        yield FieldError(name, f"must be one of {', '.join(facts.choices)}")
-    elif facts.max_length is not None and len(value) > facts.max_length:
-        yield FieldError(name, f"is longer than {facts.max_length} characters")
-    elif _NOT_XML_TEXT.search(value):
-        yield FieldError(name, "holds a control character or an unpaired surrogate")
-    elif facts.pattern is not None and not re.fullmatch(facts.pattern, value):
-        yield FieldError(name, f"must be {facts.pattern_says}")
 
 
 def _network_errors(config: NetworkConfig) -> Iterator[FieldError]:

@@ -7,11 +7,16 @@ happen is ours to see to.
 
 from __future__ import annotations
 
+import posixpath
 from typing import List, Optional, Set
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    HostlerError,
+    PoolNotFound,
+    WrongState,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import volume_name
@@ -31,7 +36,11 @@ def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
 
 
 def paths_in_use(hypervisor: Hypervisor, except_uuid: str) -> Set[str]:
-    """Paths that another domain names, as it is or as it runs, or that some volume has as its backing file."""
+    """Paths that another domain names, as it is or as it runs, or that some volume has as its backing file.
+
+    Each as it is written there and in the plain spelling that volumes have. What a link on the host leads to can't be
+    asked of libvirt.
+    """
     paths: Set[str] = set()
     for domain in hypervisor.domains():
         if domain.uuid == except_uuid:
@@ -47,9 +56,8 @@ def paths_in_use(hypervisor: Hypervisor, except_uuid: str) -> Set[str]:
         for definition in definitions:
             for disk in definition.disks:
                 path = _path(hypervisor, disk)
-                if path is not None:
-                    paths.add(path)
-                paths.update(disk.backing_paths)
+                for one in (*disk.backing_paths, *(() if path is None else (path,))):
+                    paths.update((one, _plain(one)))
     for pool in hypervisor.pools():
         for volume in pool.volumes():
             try:
@@ -59,7 +67,7 @@ def paths_in_use(hypervisor: Hypervisor, except_uuid: str) -> Set[str]:
                     continue
                 raise
             if backing is not None:
-                paths.add(backing)
+                paths.update((backing, _plain(backing)))
     return paths
 
 
@@ -71,10 +79,11 @@ def _candidate(hypervisor: Hypervisor, disk: Disk, machine: ObservedMachine) -> 
     if volume is None:
         return None
     if disk.device == "disk" and not disk.read_only:
-        return path
+        return volume.path
     # the seed is read only, and ours: its name begins as only this VM's volumes do
     prefix = volume_name("", machine.uuid, "seed-")
-    return path if machine.record is not None and prefix in volume.name and volume.name.endswith(".iso") else None
+    is_seed = machine.record is not None and prefix in volume.name and volume.name.endswith(".iso")
+    return volume.path if is_seed else None
 
 
 def _path(hypervisor: Hypervisor, disk: Disk) -> Optional[str]:
@@ -82,5 +91,12 @@ def _path(hypervisor: Hypervisor, disk: Disk) -> Optional[str]:
         return disk.path
     if disk.pool is None or disk.volume is None:
         return None
-    volume = hypervisor.pool(disk.pool).find_volume(disk.volume)
+    try:
+        volume = hypervisor.pool(disk.pool).find_volume(disk.volume)
+    except (PoolNotFound, WrongState):
+        return None  # a pool that is gone, or not active, has no volume that anybody could delete
     return None if volume is None else volume.path
+
+
+def _plain(path: str) -> str:
+    return "/" + posixpath.normpath(path).lstrip("/")

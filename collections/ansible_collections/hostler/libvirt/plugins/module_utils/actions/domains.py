@@ -13,6 +13,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import MUST_BE_STOPPED
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     DefineDomain,
@@ -27,12 +28,21 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
 
 
 def define(hypervisor: Hypervisor, operation: DefineDomain) -> None:
-    """Define the domain; the same one again, from a create that was cut off, is replaced."""
+    """Define the domain; what a create of it that was cut off has left is replaced."""
     definition = operation.definition
-    namesake = hypervisor.find_domain(definition.name)
+    namesake = hypervisor.find_domain_named(definition.name)
     if namesake is not None and namesake.uuid != definition.uuid:
         raise NameTaken(f"A VM named '{definition.name}' already exists on this host", "name")
+    present = hypervisor.find_domain(definition.uuid)
+    if present is not None and not is_unfinished(present):
+        raise NameTaken(f"A VM with UUID {definition.uuid} already exists on this host", "uuid")
     hypervisor.define(domain_xml(definition))
+
+
+def is_unfinished(domain: Domain) -> bool:
+    """Whether a create of ours made that domain, and has not ended."""
+    record = read_domain(domain.xml(inactive=True)).record
+    return record is not None and record.incomplete
 
 
 def write_record(hypervisor: Hypervisor, operation: WriteRecord) -> None:
@@ -50,10 +60,12 @@ def resize(hypervisor: Hypervisor, operation: ResizeDomain) -> None:
     domain = hypervisor.domain(operation.uuid)
     if domain.is_active():
         raise WrongState(MUST_BE_STOPPED)
-    hypervisor.redefine(resized(domain.xml(inactive=True, secure=True), operation.sizes))
+    before = domain.xml(inactive=True, secure=True)
+    hypervisor.redefine(resized(before, operation.sizes))
     now = read_domain(domain.xml(inactive=True))
     wanted = operation.sizes
     if (wanted.vcpus not in (None, now.vcpus)) or (wanted.memory_kib not in (None, now.memory_kib)):
+        hypervisor.redefine(before)  # or half of the change would stay
         raise OperationFailed("Failed to resize VM: its definition has a NUMA layout that fixes its sizes")
 
 

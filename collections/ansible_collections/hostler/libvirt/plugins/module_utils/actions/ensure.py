@@ -11,14 +11,17 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions import cre
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
-    FieldError,
-    InvalidSpec,
     MachineNotFound,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired, check_identity, plan_existing
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import (
+    Desired,
+    check_identity,
+    plan_existing,
+    validate_desired,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, spec_from
 
@@ -29,6 +32,7 @@ def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dic
     Answers plain data: ``changed``, ``diff`` (``before``, ``after``), ``plan`` (steps), ``vm`` (as it is now, None
     where there is none) and, for state absent, ``deleted_disks``. Raises what the plan and its steps raise.
     """
+    desired = validate_desired(desired)
     observed = _find(hypervisor, desired)
     if observed is not None:
         check_identity(desired, observed)
@@ -50,7 +54,7 @@ def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dic
 def new_record(desired: Desired, spec: MachineSpec) -> Record:
     """The record that a new VM gets."""
     return Record(
-        uuid=(desired.uuid or str(uuids.uuid4())).lower(),
+        uuid=desired.uuid or str(uuids.uuid4()),
         created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         id=desired.record_id,
         owner=desired.owner,
@@ -63,11 +67,12 @@ def new_record(desired: Desired, spec: MachineSpec) -> Record:
 
 
 def _find(hypervisor: Hypervisor, desired: Desired) -> Optional[ObservedMachine]:
-    for key in (_valid_uuid(desired.uuid), desired.name):
-        domain = hypervisor.find_domain(key) if key else None
-        if domain is not None:
-            return observe(hypervisor, domain)
-    return None
+    domain = None
+    if desired.uuid is not None:
+        domain = hypervisor.find_domain(desired.uuid)
+    if domain is None and desired.name is not None:
+        domain = hypervisor.find_domain_named(desired.name)
+    return None if domain is None else observe(hypervisor, domain)
 
 
 def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
@@ -77,15 +82,6 @@ def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
     return create.plan_for(
         hypervisor, spec, desired.placement, new_record(desired, spec), start=desired.state == "running"
     )
-
-
-def _valid_uuid(text: Optional[str]) -> Optional[str]:
-    if text is None:
-        return None
-    try:
-        return str(uuids.UUID(text))
-    except ValueError:
-        raise InvalidSpec([FieldError("uuid", "is not a UUID")]) from None
 
 
 def _answer(desired: Desired, plan: Plan, observed: Optional[ObservedMachine]) -> Dict[str, Any]:

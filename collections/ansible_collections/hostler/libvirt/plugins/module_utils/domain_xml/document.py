@@ -1,30 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Domain XML as an element tree, whole: comments, foreign namespaces and their prefixes survive."""
+"""Domain XML as an element tree: to read it by namespace, or to change it and keep the rest as it is written."""
 
 from __future__ import annotations
 
-import io
-import re
-from typing import Dict
+from typing import Callable
 from xml.etree import ElementTree
-
-_RESERVED_PREFIX = re.compile(r"ns\d+")  # ElementTree keeps these for itself
+from xml.parsers import expat
 
 
 def parse(xml: str) -> ElementTree.Element:
-    """The root element of ``xml``, comments included."""
-    parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))  # noqa: S314  libvirtd made it
-    for prefix, uri in _prefixes(xml).items():
-        if prefix and not _RESERVED_PREFIX.fullmatch(prefix):
-            ElementTree.register_namespace(prefix, uri)
-    return ElementTree.fromstring(xml, parser)  # noqa: S314  libvirtd made it
+    """The root element of ``xml``, to be read: names are ``{namespace}name``, comments are left out."""
+    return ElementTree.fromstring(xml)  # noqa: S314  libvirtd made it
+
+
+def edited(xml: str, change: Callable[[ElementTree.Element], None]) -> str:
+    """``xml`` after ``change`` of its root element.
+
+    Here names are as they are written, prefix included, and namespace declarations are attributes. As nothing is
+    resolved, comments, processing instructions and foreign elements with their prefixes come out as they went in.
+    """
+    builder = ElementTree.TreeBuilder(insert_comments=True, insert_pis=True)
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.CommentHandler = builder.comment
+    parser.ProcessingInstructionHandler = builder.pi
+    parser.Parse(xml, True)
+    root = builder.close()
+    change(root)
+    return serialize(root)
 
 
 def serialize(root: ElementTree.Element) -> str:
     """``root`` as text, without an XML declaration."""
-    return ElementTree.tostring(root, encoding="unicode")
-
-
-def _prefixes(xml: str) -> Dict[str, str]:
-    events = ElementTree.iterparse(io.StringIO(xml), events=("start-ns",))  # noqa: S314  libvirtd made it
-    return {pair[0]: pair[1] for dummy, pair in events}
+    # a carriage return that stands as it is would be a line feed to whoever reads it (XML 1.0, 2.11)
+    return ElementTree.tostring(root, encoding="unicode").replace("\r", "&#13;")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Optional
 from xml.etree.ElementTree import Element, SubElement
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import parse, serialize
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import edited
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import kib_of
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ def resized(xml: str, sizes: SizeEdit) -> str:
     longer multiplies to it (its cores are scaled if that comes out even, else the element is dropped), and per-vCPU
     settings of vCPUs that are gone.
     """
-    domain = parse(xml)
-    if sizes.vcpus is not None:
-        _set_vcpus(domain, sizes.vcpus)
-    if sizes.memory_kib is not None:
-        _set_memory(domain, sizes.memory_kib)
-    return serialize(domain)
+
+    def change(domain: Element) -> None:
+        if sizes.vcpus is not None:
+            _set_vcpus(domain, sizes.vcpus)
+        if sizes.memory_kib is not None:
+            _set_memory(domain, sizes.memory_kib)
+
+    return edited(xml, change)
 
 
 def _set_vcpus(domain: Element, count: int) -> None:
@@ -48,6 +51,22 @@ def _set_vcpus(domain: Element, count: int) -> None:
         for pin in tuning.findall("vcpupin"):
             if int(pin.get("vcpu", "0")) >= count:
                 tuning.remove(pin)
+        for schedule in tuning.findall("vcpusched"):
+            left = _below(count, schedule.get("vcpus", ""))
+            if left:
+                schedule.set("vcpus", left)
+            else:
+                tuning.remove(schedule)
+
+
+def _below(count: int, vcpus: str) -> str:
+    """Of a list of vCPUs as libvirt writes it (``0-3,6``), those whose number is less than ``count``."""
+    left = []
+    for part in vcpus.split(","):
+        first, last = int(part.partition("-")[0]), min(int(part.rpartition("-")[2]), count - 1)
+        if first <= last:
+            left.append(str(first) if first == last else f"{first}-{last}")
+    return ",".join(left)
 
 
 def _fit_topology(domain: Element, count: int) -> None:
@@ -56,7 +75,7 @@ def _fit_topology(domain: Element, count: int) -> None:
     if cpu is None or topology is None:
         return
     others = 1
-    for name in ("sockets", "dies", "threads"):
+    for name in ("sockets", "dies", "clusters", "threads"):
         others *= int(topology.get(name, "1"))
     if count % others == 0:
         topology.set("cores", str(count // others))
@@ -71,5 +90,6 @@ def _set_memory(domain: Element, kib: int) -> None:
             element.text = str(kib)
             element.set("unit", "KiB")
     maximum = domain.find("maxMemory")
-    if maximum is not None and maximum.get("unit", "KiB") == "KiB" and int(maximum.text or "0") < kib:
+    if maximum is not None and kib_of(maximum) < kib:
         maximum.text = str(kib)
+        maximum.set("unit", "KiB")

@@ -51,8 +51,9 @@ def definition_of(domain: Element) -> DomainDefinition:
         name=domain.findtext("name", ""),
         uuid=uuid,
         type=domain.get("type", ""),
-        vcpus=int(domain.findtext("vcpu", "1")),
-        memory_kib=_memory_kib(domain.find("memory")),
+        # those that the guest boots with; the text is how many it may have plugged
+        vcpus=int(_attribute(domain, "vcpu", "current") or domain.findtext("vcpu") or "1"),
+        memory_kib=kib_of(domain.find("memory")),
         machine=None if os_type is None else os_type.get("machine"),
         architecture="x86_64" if os_type is None else os_type.get("arch", "x86_64"),
         firmware=_firmware(domain),
@@ -76,7 +77,8 @@ def definition_of(domain: Element) -> DomainDefinition:
     )
 
 
-def _memory_kib(element: Optional[Element]) -> int:
+def kib_of(element: Optional[Element]) -> int:
+    """The KiB that an element like ``<memory>`` says; 0 where there is none."""
     if element is None or not element.text:
         return 0
     return int(int(element.text) * _KIB_PER_UNIT[element.get("unit", "KiB")])

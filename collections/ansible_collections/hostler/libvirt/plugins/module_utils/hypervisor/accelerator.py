@@ -56,21 +56,24 @@ def find_accelerator(hypervisor: Hypervisor) -> Accelerator:
     if "kvm" not in offered:
         return Accelerator("qemu", True, "the host offers no KVM")
     try:
-        if _firmware_speaks(hypervisor):
-            return Accelerator("kvm", True, "a guest ran under KVM")
+        return _tried(hypervisor)
     except HostUnreachable:
         raise
     except HostlerError as error:
-        if "firmware" in error.message.lower():
+        if _is_about_firmware(error):
             return Accelerator("kvm", False, "the host offers KVM; without UEFI firmware (ovmf) it can't be proved")
-        return Accelerator("qemu", True, f"a guest under KVM does not start: {error.message}")
-    return Accelerator("qemu", True, f"a guest under KVM did nothing within {PROBE_SECONDS:g} s")
+        return Accelerator("qemu", False, f"whether guests run under KVM can't be told: {error.message}")
 
 
-def _firmware_speaks(hypervisor: Hypervisor) -> bool:
+def probe_name(identity: str) -> str:
+    """The name of the guest with that UUID that tries KVM: by it others can tell that it is no VM of anybody's."""
+    return f"hostler-probe-{identity[:8]}"
+
+
+def _tried(hypervisor: Hypervisor) -> Accelerator:
     identity = str(uuid.uuid4())
     definition = DomainDefinition(
-        name=f"hostler-probe-{identity[:8]}",
+        name=probe_name(identity),
         uuid=identity,
         type="kvm",
         vcpus=1,
@@ -82,10 +85,21 @@ def _firmware_speaks(hypervisor: Hypervisor) -> bool:
     )
     domain = hypervisor.define(domain_xml(definition))
     try:
-        domain.start()
-        return _hears_something(hypervisor.console(domain))
+        try:
+            domain.start()
+        except HostlerError as error:
+            if isinstance(error, HostUnreachable) or _is_about_firmware(error):
+                raise
+            return Accelerator("qemu", True, f"a guest under KVM does not start: {error.message}")
+        if _hears_something(hypervisor.console(domain)):
+            return Accelerator("kvm", True, "a guest ran under KVM")
+        return Accelerator("qemu", True, f"a guest under KVM did nothing within {PROBE_SECONDS:g} s")
     finally:
         _remove(domain)
+
+
+def _is_about_firmware(error: HostlerError) -> bool:
+    return "firmware" in error.message.lower()
 
 
 def _hears_something(stream: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from functools import partial
 from types import TracebackType
 from typing import Any, Callable, List, NamedTuple, Optional, Type, Union
 from xml.etree import ElementTree
@@ -48,6 +49,7 @@ class Hypervisor:
 
     def __init__(self, connection: Any, uri: str) -> None:
         self._connection = connection
+        self._unwatch: List[Callable[[], Any]] = []
         self.uri = uri
 
     @classmethod
@@ -75,11 +77,14 @@ class Hypervisor:
         self.close()
 
     def close(self) -> None:
-        """Give the connection up; closing a lost one is no error."""
-        try:
-            self._connection.close()
-        except libvirt.libvirtError:
-            pass  # it is gone already, which is what was wanted
+        """Give the connection up; closing a lost one is no error. Not from within a callback."""
+        # a connection that is watched counts as one in use, and libvirt would leave it open
+        for end in (*self._unwatch, self._connection.close):
+            try:
+                end()
+            except libvirt.libvirtError:
+                pass  # it is gone already, which is what was wanted
+        self._unwatch.clear()
 
     @property
     def is_alive(self) -> bool:
@@ -103,16 +108,18 @@ class Hypervisor:
         """Call ``callback``, from libvirt's event thread, when the connection is lost."""
         with translated("watch the connection"):
             self._connection.registerCloseCallback(lambda _connection, _reason, _opaque: callback(), None)
+        self._unwatch.append(self._connection.unregisterCloseCallback)
 
     def on_lifecycle_event(self, callback: Callable[[str], None]) -> None:
         """Call ``callback`` with the domain's UUID, from libvirt's event thread, at each lifecycle event."""
         with translated("watch the host"):
-            self._connection.domainEventRegisterAny(
+            number = self._connection.domainEventRegisterAny(
                 None,
                 libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                 lambda _connection, domain, _event, _detail, _opaque: callback(domain.UUIDString()),
                 None,
             )
+        self._unwatch.append(partial(self._connection.domainEventDeregisterAny, number))
 
     def resources(self) -> HostResources:
         """What hardware the host has."""
@@ -142,17 +149,23 @@ class Hypervisor:
             for kind in architecture.findall("domain")
         ]
 
-    def domain(self, key: str) -> Domain:
-        """The domain with the UUID or, if ``key`` is none, the name ``key``; raises `MachineNotFound`."""
+    def domain(self, uuid: str) -> Domain:
+        """The domain with that UUID; raises `MachineNotFound`."""
         with translated("find the VM"):
-            if _looks_like_uuid(key):
-                return Domain(self._connection.lookupByUUIDString(key))
-            return Domain(self._connection.lookupByName(key))
+            return Domain(self._connection.lookupByUUIDString(uuid))
 
-    def find_domain(self, key: str) -> Optional[Domain]:
+    def find_domain(self, uuid: str) -> Optional[Domain]:
         """As `domain`, but None where there is none."""
         try:
-            return self.domain(key)
+            return self.domain(uuid)
+        except errors.MachineNotFound:
+            return None
+
+    def find_domain_named(self, name: str) -> Optional[Domain]:
+        """The domain of that name, None where there is none. A name may look like a UUID, of another domain even."""
+        try:
+            with translated("find the VM"):
+                return Domain(self._connection.lookupByName(name))
         except errors.MachineNotFound:
             return None
 
@@ -224,10 +237,16 @@ class Hypervisor:
         except (errors.NetworkNotFound, errors.Unsupported):
             return None
 
-
-def _looks_like_uuid(key: str) -> bool:
-    bare = key.replace("-", "")
-    return len(key) == 36 and len(bare) == 32 and all(char in "0123456789abcdefABCDEF" for char in bare)
+    def has_interface(self, name: str) -> bool:
+        """Whether the host has a network interface or a bridge of that name; True where its libvirtd can't tell."""
+        try:
+            with translated("find the network interface"):
+                self._connection.interfaceLookupByName(name)
+        except errors.NetworkNotFound:
+            return False
+        except errors.Unsupported:
+            return True
+        return True
 
 
 def _open_within(uri: Optional[str], seconds: float) -> Any:
@@ -238,7 +257,7 @@ def _open_within(uri: Optional[str], seconds: float) -> Any:
     def work() -> None:
         try:
             connection = libvirt.open(uri)
-        except libvirt.libvirtError as error:
+        except Exception as error:  # noqa: BLE001  a URI that can't be passed on at all is a ValueError
             answer.put(error)
             return
         if abandoned.is_set():
@@ -252,8 +271,9 @@ def _open_within(uri: Optional[str], seconds: float) -> Any:
     except queue.Empty:
         abandoned.set()
         raise errors.HostTimeout(f"Failed to connect to the host: no answer within {seconds:g} s") from None
+    # whatever the reason, a connection that could not be opened is an unreachable host
     if isinstance(result, libvirt.libvirtError):
-        failure = failure_of(result, "connect to the host")
-        # whatever the reason, a connection that could not be opened is an unreachable host
-        raise errors.HostUnreachable(failure.message) from result
+        raise errors.HostUnreachable(failure_of(result, "connect to the host").message) from result
+    if isinstance(result, Exception):
+        raise errors.HostUnreachable(f"Failed to connect to the host: {result}") from result
     return result

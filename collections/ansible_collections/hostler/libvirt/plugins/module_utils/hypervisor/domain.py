@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, List, NamedTuple, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import (
@@ -123,6 +123,8 @@ class Domain:
         try:
             with translated("read the disk's size"):
                 return int(self.handle.blockInfo(target)[0])
+        except HostUnreachable:
+            raise
         except HostlerError:
             return None
 
@@ -133,6 +135,8 @@ class Domain:
                 if source == "agent":
                     self.handle.agentSetResponseTimeout(_AGENT_PATIENCE, 0)
                 found = self.handle.interfaceAddresses(_address_source(source))
+        except HostUnreachable:
+            raise
         except HostlerError:
             return []  # off in the meantime, no agent, no lease file: there is no address to be had here
         return [

@@ -15,6 +15,7 @@ _BY_NAME: Dict[str, Type[errors.HostlerError]] = {
     "VIR_ERR_NO_STORAGE_POOL": errors.PoolNotFound,
     "VIR_ERR_NO_STORAGE_VOL": errors.VolumeNotFound,
     "VIR_ERR_NO_NETWORK": errors.NetworkNotFound,
+    "VIR_ERR_NO_INTERFACE": errors.NetworkNotFound,
     "VIR_ERR_DOM_EXIST": errors.NameTaken,
     "VIR_ERR_STORAGE_VOL_EXIST": errors.NameTaken,
     "VIR_ERR_OPERATION_INVALID": errors.WrongState,
@@ -31,7 +32,12 @@ _BY_NAME: Dict[str, Type[errors.HostlerError]] = {
 }
 
 # libvirt has no code of its own for these
-_NO_SPACE = ("No space left on device", "not enough free space", "Disk quota exceeded")
+_NO_SPACE = (
+    "no space left on device",
+    "not enough free space in pool",
+    "not enough space left in storage pool",
+    "disk quota exceeded",
+)
 _LOST = (
     "client socket is closed",
     "keepalive timeout",
@@ -44,7 +50,7 @@ _LOST = (
 def failure_of(error: libvirt.libvirtError, doing: str) -> errors.HostlerError:
     """Our error for libvirt's. ``doing`` begins the message: "Failed to <doing>: <libvirt's reason>"."""
     reason = _reason(error)
-    if any(words in reason for words in _NO_SPACE):
+    if any(words in reason.lower() for words in _NO_SPACE):
         kind: Type[errors.HostlerError] = errors.NotEnoughSpace
     elif _is_lost(error, reason):
         kind = errors.HostUnreachable

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 
 
 class Network:
@@ -23,15 +24,21 @@ class Network:
             return bool(self._handle.isActive())
 
     def lease_of(self, mac_address: str) -> str:
-        """The newest address leased to the card that has not expired, or "" if it has none.
+        """The newest address leased to the card that has not expired, IPv4 before IPv6; "" if it has none.
 
         A lease does not prove that the guest is up: it outlives the guest's power.
         """
         try:
             with translated("read the network's leases"):
                 leases: List[Dict[str, Any]] = self._handle.DHCPLeases(mac_address)
+        except HostUnreachable:
+            raise
         except HostlerError:
             return ""  # an inactive network, or one whose DHCP is not libvirt's, has none
         valid = [lease for lease in leases if lease["expirytime"] == 0 or lease["expirytime"] > time.time()]
-        newest = max(valid, key=lambda lease: lease["expirytime"] or float("inf"), default=None)
-        return str(newest["ipaddr"]) if newest else ""
+        best = max(valid, key=_rank, default=None)
+        return str(best["ipaddr"]) if best else ""
+
+
+def _rank(lease: Dict[str, Any]) -> Tuple[bool, float]:
+    return lease["type"] == libvirt.VIR_IP_ADDR_TYPE_IPV4, lease["expirytime"] or float("inf")

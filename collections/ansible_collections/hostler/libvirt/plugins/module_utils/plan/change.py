@@ -34,7 +34,7 @@ def plan_resize(observed: ObservedMachine, wanted: Resources) -> Plan:
     after: Dict[str, Any] = {}
     sizes = SizeEdit(
         vcpus=_differing(wanted.cpu_cores, observed.cpu_cores),
-        memory_kib=_differing(None if wanted.memory_mb is None else wanted.memory_mb * 1024, observed.memory_kib),
+        memory_kib=_differing_memory(wanted.memory_mb, observed.memory_kib),
     )
     if sizes != SizeEdit():
         if sizes.vcpus is not None:
@@ -54,6 +54,12 @@ def plan_resize(observed: ObservedMachine, wanted: Resources) -> Plan:
 
 def _differing(wanted: Optional[int], present: int) -> Optional[int]:
     return None if wanted == present else wanted
+
+
+def _differing_memory(wanted_mb: Optional[int], present_kib: int) -> Optional[int]:
+    if wanted_mb is None or wanted_mb == present_kib // 1024:
+        return None  # the same as far as it is ever shown
+    return wanted_mb * 1024
 
 
 def _size_words(after: Dict[str, Any]) -> List[str]:

@@ -9,6 +9,7 @@ volumes that it names. The mark goes away in the last step.
 from __future__ import annotations
 
 import dataclasses
+import math
 import posixpath
 from typing import Any, Dict, List
 
@@ -35,6 +36,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.seed import seed_c
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, disk_bytes, disk_gib
 
 ROOT_FORMAT = "qcow2"
+ROOT = f"root.{ROOT_FORMAT}"
 _POOL_TYPES = ("dir", "fs", "netfs")  # whose volumes are files, which can be qcow2
 
 
@@ -45,7 +47,7 @@ def plan_create(spec: MachineSpec, surroundings: Surroundings, record: Record, s
     """
     _check(spec, surroundings)
     uuid = record.uuid
-    root = volume_name(spec.name, uuid, "root.qcow2")
+    root = volume_name(spec.name, uuid, ROOT)
     seed = None
     seed_name = None
     if spec.cloud_init is not None:
@@ -74,7 +76,7 @@ def plan_create(spec: MachineSpec, surroundings: Surroundings, record: Record, s
 
 
 def volume_name(name: str, uuid: str, what: str) -> str:
-    """The name of a VM's own volume: no other VM's, past or future, is the same."""
+    """The name of a VM's own volume. No other VM's is the same but one of its name and nearly its UUID."""
     return f"{name}-{uuid[:8]}-{what}"
 
 
@@ -98,10 +100,12 @@ def _check(spec: MachineSpec, surroundings: Surroundings) -> None:
     pool = surroundings.pool
     if pool.type not in _POOL_TYPES:
         raise InvalidSpec([FieldError("pool", f"'{pool.name}' is of type {pool.type}; disks need a pool of files")])
+    for name in surroundings.taken_volumes:
+        raise NameTaken(f"Storage pool '{pool.name}' already has a volume '{name}', which this VM did not make")
     size = disk_bytes(spec.disk_gb)
     image = surroundings.image
     if image is not None and size < image.capacity:
-        at_least = disk_gib(image.capacity)
+        at_least = math.ceil(image.capacity / 1024**3 * 1000) / 1000
         raise InvalidSpec(
             [FieldError("disk_gb", f"is smaller than image '{image.name}', which needs {at_least:g} GiB")]
         )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid as uuids
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Tuple
 
@@ -13,28 +14,46 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     NameTaken,
     WrongState,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
+    FieldFacts,
+    facts,
+    field_errors,
+    value_errors,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import plan_resize
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, StartDomain, Step, StopDomain
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
-from ansible_collections.hostler.libvirt.plugins.module_utils.spec import Resources, validate_resources
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
+    LIBVIRT_NAME_PATTERN,
+    Resources,
+    validate_resources,
+)
+
+STATES = ("present", "running", "stopped", "absent")
+
+# of a VM that is there, whoever named it; a new one's name has narrower bounds
+_NAME = FieldFacts(
+    "The domain's name.",
+    pattern=LIBVIRT_NAME_PATTERN,
+    pattern_says="1 to 255 characters, no slashes and no control characters",
+)
 
 
 @dataclass(frozen=True)
 class Desired:
-    """What one VM should be like. ``spec`` holds `MachineSpec`'s fields; one that is None is left as it is.
-
-    ``state`` is present, running, stopped or absent; ``timeout`` is how many seconds a guest has to power off.
-    """
+    """What one VM should be like. ``spec`` holds `MachineSpec`'s fields; one that is None is left as it is."""
 
     spec: Mapping[str, Any] = field(default_factory=dict)
     uuid: Optional[str] = None
-    state: str = "present"
+    state: str = field(default="present", metadata=facts("What the VM is to be.", choices=STATES))
     create: bool = True
     placement: Placement = field(default_factory=Placement)
-    record_id: Optional[int] = None
-    owner: Optional[str] = None
-    timeout: float = 60
+    record_id: Optional[int] = field(
+        default=None, metadata=facts("The service's number of a new VM.", minimum=1, maximum=10**18 - 1)
+    )
+    owner: Optional[str] = field(default=None, metadata=facts("Whose VM a new one is.", max_length=255))
+    timeout: float = field(default=60, metadata=facts("How long a guest has to power off.", unit="s", minimum=0))
     force: bool = False
     delete_disks: bool = True
 
@@ -49,9 +68,25 @@ class Desired:
         return f"'{self.name}'" if self.name else f"with UUID {self.uuid}"
 
 
+def validate_desired(desired: Desired) -> Desired:
+    """``desired``, with its UUID as libvirt writes it; raises `InvalidSpec` with what can be of no VM on no host."""
+    errors = [*field_errors(desired), *field_errors(desired.placement)]
+    if desired.name is not None:
+        errors += value_errors("name", desired.name, _NAME)
+    uuid = None
+    if desired.uuid is not None:
+        try:
+            uuid = str(uuids.UUID(desired.uuid))
+        except ValueError:
+            errors.append(FieldError("uuid", "is not a UUID"))
+    if errors:
+        raise InvalidSpec(errors)
+    return dataclasses.replace(desired, uuid=uuid)
+
+
 def check_identity(desired: Desired, observed: ObservedMachine) -> None:
     """Raise if the domain that was found is not the one that was meant, or is not a whole one."""
-    if desired.uuid is not None and observed.uuid != desired.uuid.lower():
+    if desired.uuid is not None and observed.uuid != desired.uuid:
         raise NameTaken(f"VM '{observed.name}' already exists on this host, with another UUID", "uuid")
     if desired.name is not None and observed.name != desired.name:
         raise InvalidSpec([FieldError("name", f"the VM with that UUID is named '{observed.name}'")])

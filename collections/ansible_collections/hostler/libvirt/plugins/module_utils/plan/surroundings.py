@@ -6,15 +6,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import FrozenSet, Optional
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import LIBVIRT_NAME_PATTERN, VIRT_TYPES
+
+_NAME = {"pattern": LIBVIRT_NAME_PATTERN, "pattern_says": "1 to 255 characters, no slashes and no control characters"}
+
 
 @dataclass(frozen=True)
 class Placement:
     """Where on a host a VM's parts go: names of libvirt's pools and of its NAT network."""
 
-    pool: str = "default"
-    image_pool: str = "default"
-    network: str = "default"
-    virt_type: str = "auto"
+    pool: str = field(default="default", metadata=facts("The storage pool for the VM's disks.", **_NAME))
+    image_pool: str = field(default="default", metadata=facts("The storage pool of the base images.", **_NAME))
+    network: str = field(default="default", metadata=facts("The host's NAT network.", **_NAME))
+    virt_type: str = field(default="auto", metadata=facts("The domain type.", choices=VIRT_TYPES))
 
 
 @dataclass(frozen=True)
@@ -48,3 +53,4 @@ class Surroundings:
     image: Optional[ImageFacts] = None
     nat_network: Optional[str] = None  # None: the host has none, and QEMU's own NAT serves
     taken_names: FrozenSet[str] = field(default_factory=frozenset)
+    taken_volumes: FrozenSet[str] = field(default_factory=frozenset)  # of the names that the VM's own would have

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module's options are the spec's fields: the same names, types, defaults, choices; the same bounds in words."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import STATES, Desired
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
+    CloudInit,
+    MachineSpec,
+    NetworkConfig,
+    facts_of,
+)
+
+TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The module's options, as ansible-doc shows them; that they are also its argument spec, ansible-test sees to."""
+    home = str(tmp_path_factory.mktemp("home"))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-doc"), "--json", "hostler.libvirt.vm"],
+        env={"HOME": home, "PATH": str(Path(sys.executable).parent), "LC_ALL": "C.UTF-8"},
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    doc = json.loads(done.stdout)["hostler.libvirt.vm"]["doc"]
+    found: dict[str, Any] = doc["options"]
+    return found
+
+
+def plain(kind: Any) -> Any:
+    """The type without its Optional."""
+    kinds = [one for one in typing.get_args(kind) if one is not type(None)]
+    return kinds[0] if typing.get_origin(kind) is typing.Union else kind
+
+
+def assert_fits(option: dict[str, Any], spec_class: type, field: "dataclasses.Field[Any]") -> None:
+    """Type, choices and default of an option are those of the field."""
+    kind = plain(typing.get_type_hints(spec_class)[field.name])
+    if dataclasses.is_dataclass(kind):
+        assert option["type"] == "dict"
+    elif typing.get_origin(kind) is tuple:
+        assert (option["type"], option["elements"]) == ("list", "str")
+    else:
+        assert TYPES[option["type"]] is kind
+    assert option.get("choices") == (list(facts_of(spec_class, field.name).choices or ()) or None)
+    nothing = (dataclasses.MISSING, None, (), NetworkConfig())
+    assert option.get("default") == (None if field.default in nothing else field.default)
+
+
+def test_every_field_of_a_spec_is_an_option(options: dict[str, Any]) -> None:
+    for field in dataclasses.fields(MachineSpec):
+        assert_fits(options[field.name], MachineSpec, field)
+
+
+@pytest.mark.parametrize(("option", "spec_class"), [("network_config", NetworkConfig), ("cloud_init", CloudInit)])
+def test_every_field_of_a_nested_spec_is_a_suboption_and_there_are_no_others(
+    options: dict[str, Any], option: str, spec_class: type
+) -> None:
+    suboptions = options[option]["suboptions"]
+
+    assert set(suboptions) == {field.name for field in dataclasses.fields(spec_class)}
+    for field in dataclasses.fields(spec_class):
+        assert_fits(suboptions[field.name], spec_class, field)
+
+
+def test_every_option_is_a_field_of_the_spec_its_place_or_what_is_desired(options: dict[str, Any]) -> None:
+    known = {field.name for kind in (MachineSpec, Placement, Desired) for field in dataclasses.fields(kind)}
+
+    assert set(options) - {"uri"} == known - {"spec", "placement"}
+
+
+def test_places_and_wishes_have_the_cores_defaults_and_choices(options: dict[str, Any]) -> None:
+    for field in dataclasses.fields(Placement):
+        assert options[field.name]["default"] == field.default
+    for name in ("state", "create", "timeout", "force", "delete_disks"):
+        (default,) = [field.default for field in dataclasses.fields(Desired) if field.name == name]
+        assert options[name]["default"] == default, name
+    assert options["state"]["choices"] == list(STATES)
+
+
+def test_bounds_are_said_where_people_look_for_them(options: dict[str, Any]) -> None:
+    def words(name: str) -> str:
+        description = options[name]["description"]
+        return description if isinstance(description, str) else " ".join(description)
+
+    cores, memory = facts_of(MachineSpec, "cpu_cores"), facts_of(MachineSpec, "memory_mb")
+    assert f"{cores.minimum} to {cores.maximum}" in words("cpu_cores")
+    assert f"{memory.unit}, at least {memory.minimum}" in words("memory_mb")
+    assert str(facts_of(MachineSpec, "disk_gb").unit) in words("disk_gb")
+    assert str(facts_of(MachineSpec, "name").pattern_says) in words("name")

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module vm, run by Ansible on a real host: what it says, does, says in check mode, and how it fails.
+
+The tasks of a test run in one play, as starting Ansible takes most of the time.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.host import Host
+from tests.collection.conftest import Ansible, Tasks
+from tests.core.test_python_floor import oldest_python
+
+pytestmark = pytest.mark.lab
+
+SECRET = "hunter2-the-user-data"
+SMALL = {"cpu_cores": 1, "memory_mb": 128, "disk_gb": 0.125}
+
+
+@pytest.fixture
+def vm(lab_host: Host) -> dict[str, Any]:
+    """The options of a small VM with a blank disk."""
+    return {**SMALL, "name": "module-vm", "virt_type": lab_host.virt_type, "image_pool": "images"}
+
+
+def said(answer: dict[str, Any]) -> dict[str, Any]:
+    """What check mode and a run have to agree on."""
+    return {key: answer.get(key) for key in ("changed", "diff", "plan", "deleted_disks", "failed")}
+
+
+def test_the_life_of_a_vm_is_foretold_by_check_mode_done_once_and_not_again(tasks: Tasks, vm: dict[str, Any]) -> None:
+    life: dict[str, dict[str, Any]] = {
+        "create": {**vm, "cloud_init": {"hostname": "h", "user_data": SECRET}, "tags": ["a"], "state": "present"},
+        "start": {"name": "module-vm", "state": "running"},
+        "stop": {"name": "module-vm", "state": "stopped", "timeout": 0, "force": True},
+        "resize": {"name": "module-vm", "create": False, "cpu_cores": 2, "memory_mb": 160, "disk_gb": 0.25},
+        "delete": {"name": "module-vm", "state": "absent"},
+    }
+    wanted: dict[str, dict[str, Any]] = {}
+    for name, options in life.items():
+        wanted[f"{name}_checked"] = {**options, "check_mode": True, "diff": True}
+        wanted[f"{name}_done"] = {**options, "diff": True}
+        wanted[f"{name}_again"] = {**options, "diff": True}
+
+    answers = tasks(**wanted)
+
+    for name in life:
+        checked, done, again = (answers[f"{name}_{when}"] for when in ("checked", "done", "again"))
+        assert checked["changed"] is True, name
+        if name != "delete":
+            assert said(done) == said(checked), name
+        assert again["changed"] is False, name
+        assert again["diff"] == {"before": {}, "after": {}}
+    assert answers["create_checked"]["vm"] is None
+    assert answers["create_done"]["diff"]["after"]["cloud_init"] == {"hostname": "h", "user_data": "(not shown)"}
+    assert answers["create_done"]["vm"]["status"] == "stopped"
+    assert answers["start_checked"]["vm"]["status"] == "stopped"
+    assert answers["start_done"]["diff"] == {"before": {"state": "stopped"}, "after": {"state": "running"}}
+    assert answers["start_done"]["vm"]["status"] == "running"
+    assert answers["resize_done"]["diff"] == {
+        "before": {"cpu_cores": 1, "memory_mb": 128, "disk_gb": 0.125},
+        "after": {"cpu_cores": 2, "memory_mb": 160, "disk_gb": 0.25},
+    }
+    assert [step["applies"] for step in answers["resize_done"]["plan"]] == ["off", "off"]
+    assert answers["resize_done"]["vm"]["disk_gb"] == 0.25
+    assert said(answers["delete_done"]) == said(answers["delete_checked"])
+    assert len(answers["delete_done"]["deleted_disks"]) == 2
+    assert not any(Path(path).exists() for path in answers["delete_done"]["deleted_disks"])
+    assert (answers["delete_again"]["vm"], answers["delete_again"]["deleted_disks"]) == (None, [])
+    assert SECRET not in str(answers)
+
+
+def test_a_failure_says_its_code_and_its_field_in_check_mode_too(tasks: Tasks, vm: dict[str, Any]) -> None:
+    bad: dict[str, tuple[dict[str, Any], str, str | None, str]] = {
+        "bad_name": ({**vm, "name": "x y"}, "invalid_spec", "name", "name: must be 1 to 63"),
+        "too_much": ({**vm, "cpu_cores": 513}, "invalid_spec", "cpu_cores", "at most 512"),
+        "too_little": ({**vm, "memory_mb": 1}, "invalid_spec", "memory_mb", "at least 32 MiB"),
+        "no_number": ({**vm, "disk_gb": float("nan")}, "invalid_spec", "disk_gb", "finite"),
+        "no_size": ({"name": "x", "cpu_cores": 1, "memory_mb": 64}, "invalid_spec", "disk_gb", "disk_gb: is required"),
+        "nested": (
+            {**vm, "network_config": {"type": "bridge"}},
+            "invalid_spec",
+            "network_config.bridge_name",
+            "is required for type bridge",
+        ),
+        "smuggled": (
+            {**vm, "cloud_init": {"ssh_authorized_keys": ["ssh-rsa AAAA\nssh-rsa BBBB"]}},
+            "invalid_spec",
+            "cloud_init.ssh_authorized_keys.0",
+            "one OpenSSH public key",
+        ),
+        "no_image": ({**vm, "image": "nowhere.qcow2"}, "image_not_found", "image", "'nowhere.qcow2' not found"),
+        "no_pool": ({**vm, "pool": "nowhere"}, "pool_not_found", None, "nowhere"),
+        "nul_pool": ({**vm, "pool": "a\x00b"}, "invalid_spec", "pool", "control character"),
+        "no_uuid": ({"uuid": "x", "state": "absent"}, "invalid_spec", "uuid", "is not a UUID"),
+        "no_vm": ({"name": "nobody", "create": False}, "vm_not_found", "name", "'nobody' not found"),
+        "no_host": ({**vm, "uri": "qemu:///system?socket=/nowhere"}, "host_unreachable", None, "Failed to connect"),
+    }
+    checked = {f"{name}_checked": {**options, "check_mode": True} for name, (options, *_) in bad.items()}
+    done = {name: bad[name][0] for name in ("bad_name", "no_image", "no_vm")}
+
+    answers = tasks(**checked, **done)
+
+    for name, (_, code, field, message) in bad.items():
+        for answer in (answers[f"{name}_checked"], answers.get(name, answers[f"{name}_checked"])):
+            assert answer["failed"] is True, name
+            assert (answer["code"], answer["field"]) == (code, field), name
+            assert message in answer["msg"], name
+            assert "Traceback" not in str(answer), name
+
+
+def test_what_ansible_itself_refuses_it_refuses_by_name(tasks: Tasks, vm: dict[str, Any]) -> None:
+    answers = tasks(
+        unknown={**vm, "cpus": 2},
+        nested={**vm, "network_config": {"typ": "nat"}},
+        choice={**vm, "state": "gone"},
+        nameless=SMALL,
+        text={**vm, "cpu_cores": "many"},
+    )
+
+    assert all(answer["failed"] for answer in answers.values())
+    assert "cpus" in answers["unknown"]["msg"]
+    assert "typ" in answers["nested"]["msg"]
+    assert "present, running, stopped, absent" in answers["choice"]["msg"]
+    assert "name, uuid" in answers["nameless"]["msg"]
+    assert "cpu_cores" in answers["text"]["msg"]
+
+
+def test_a_host_without_the_library_is_told_what_to_install(tasks: Tasks) -> None:
+    python = oldest_python()
+    if python is None:
+        pytest.skip("there is no Python without libvirt on this machine")
+
+    answer = tasks(interpreter=python, run={"name": "x", "state": "absent"})["run"]
+
+    assert answer["failed"] is True
+    assert "libvirt-python" in answer["msg"]
+    assert "Traceback" not in answer["msg"]
+
+
+def test_the_uri_is_the_option_before_the_environment(tasks: Tasks, lab_host: Host) -> None:
+    nowhere = {"LIBVIRT_DEFAULT_URI": "qemu:///system?socket=/nowhere"}
+    absent = {"name": "nobody", "state": "absent"}
+
+    answers = tasks(
+        by_environment=absent,
+        by_option={**absent, "uri": lab_host.uri, "environment": nowhere},
+        by_wrong_environment={**absent, "environment": nowhere},
+        by_empty_option={**absent, "uri": ""},
+    )
+
+    assert {name: answer.get("failed", False) for name, answer in answers.items()} == {
+        "by_environment": False,
+        "by_option": False,
+        "by_wrong_environment": True,
+        "by_empty_option": False,
+    }
+
+
+def test_user_data_is_nowhere_in_the_output(ansible: Ansible, vm: dict[str, Any], tmp_path: Path) -> None:
+    playbook = tmp_path / "play.yml"
+    options = {**vm, "name": "secretive", "cloud_init": {"user_data": f"#cloud-config\npassword: {SECRET}\n"}}
+    playbook.write_text(
+        str([{"hosts": "localhost", "gather_facts": False, "tasks": [{"hostler.libvirt.vm": options, "diff": True}]}])
+    )
+
+    run = ansible(playbook, "-vvv", "--diff")
+
+    assert run.code == 0, run.output
+    assert "(not shown)" in run.output  # that there is some is said
+    assert SECRET not in run.output

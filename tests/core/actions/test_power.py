@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""On and off, with guests that obey, that don't, and that somebody else has switched meanwhile."""
+
+import uuid as uuids
+
+import pytest
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    GuestTimeout,
+    HostlerError,
+    MachineNotFound,
+    Superseded,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from lab.host import Host
+from tests.core.actions.guests import SEED, desired, made, named, wait_until
+
+pytestmark = pytest.mark.lab
+
+
+def test_a_guest_boots_says_its_address_and_obeys_the_power_button(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(
+        hypervisor, desired(lab_host, "obeys", "running", image="tiny.qcow2", image_mode="backing", cloud_init=SEED)
+    )
+    domain = hypervisor.domain(vm.uuid)
+    assert power.start(hypervisor, vm.uuid) is False
+
+    def source_of_address() -> str | None:
+        address = observe(hypervisor, domain).address
+        return None if address is None else address.source
+
+    wait_until(lambda: source_of_address() == "agent", "the agent says the guest's address")
+    running = named(hypervisor, "obeys")
+    assert running.address is not None
+    assert running.vnc_port is not None
+    assert running.as_data()["ip_source"] == "agent"
+    network = hypervisor.find_network("default")
+    if lab_host.network is not None:  # a plain user's lab has QEMU's own NAT, where nobody knows of leases
+        assert network is not None
+        assert network.lease_of(running.mac_address or "") == running.address.address
+        assert network.lease_of("52:54:00:00:00:00") == ""
+
+    assert power.stop(hypervisor, vm.uuid, timeout=60) is True
+
+    off = named(hypervisor, "obeys")
+    assert (off.status, off.address, off.vnc_port) == ("stopped", None, None)
+    assert power.stop(hypervisor, vm.uuid, timeout=60) is False
+    assert power.force_stop(hypervisor, vm.uuid) is False
+
+
+@pytest.mark.skipif("os.geteuid() != 0", reason="a plain user's lab has no leases")
+def test_a_guest_without_an_agent_is_found_by_its_lease(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "agentless", image="tiny.qcow2", image_mode="backing"))
+    domain = hypervisor.domain(vm.uuid)
+    xml = domain.xml(inactive=True, secure=True)
+    hypervisor.redefine(xml.replace("org.qemu.guest_agent.0", "org.example.nobody.0"))
+
+    power.start(hypervisor, vm.uuid)
+    wait_until(lambda: observe(hypervisor, domain).address is not None, "there is a lease")
+
+    address = observe(hypervisor, domain).address
+    assert address is not None
+    assert address.source == "lease"
+    assert power.force_stop(hypervisor, vm.uuid) is True
+    assert observe(hypervisor, domain).address is None  # though the lease is still there
+
+
+def test_a_guest_that_ignores_the_button_stays_on_without_force(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "deaf", "running"))
+
+    with pytest.raises(GuestTimeout, match=r"within 0\.6 s; the VM is still running") as caught:
+        power.stop(hypervisor, vm.uuid, timeout=0.6)
+    assert caught.value.code == "guest_timeout"
+    assert named(hypervisor, "deaf").status == "running"
+
+    assert power.stop(hypervisor, vm.uuid, timeout=0.3, force=True) is True
+    assert named(hypervisor, "deaf").status == "stopped"
+
+
+def test_a_stop_that_was_superseded_pulls_no_plug(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "superseded", "running"))
+
+    def fence() -> None:
+        raise Superseded("another operation has taken the VM over")
+
+    with pytest.raises(Superseded):
+        power.stop(hypervisor, vm.uuid, timeout=0.1, force=True, fence=fence)
+    assert named(hypervisor, "superseded").status == "running"
+
+
+def test_a_paused_guest_is_on(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "paused", "running"))
+    hypervisor.domain(vm.uuid).handle.suspend()
+    assert named(hypervisor, "paused").status == "paused"
+
+    assert power.start(hypervisor, vm.uuid) is False
+    assert power.is_off(hypervisor, vm.uuid) is False
+    assert power.force_stop(hypervisor, vm.uuid) is True
+
+
+def test_a_saved_guest_goes_on(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "dozes", "running"))
+    hypervisor.domain(vm.uuid).handle.managedSave()
+
+    assert power.is_off(hypervisor, vm.uuid) is True
+    assert power.start(hypervisor, vm.uuid) is True
+    assert named(hypervisor, "dozes").status == "running"
+
+
+def test_a_transient_guest_that_vanishes_when_it_is_off_is_stopped_all_the_same(hypervisor: Hypervisor) -> None:
+    definition = DomainDefinition("vanishes", str(uuids.uuid4()), "qemu", 1, 65536, machine="q35")
+    hypervisor.create_transient(domain_xml(definition))
+
+    assert power.stop(hypervisor, definition.uuid, timeout=0.1, force=True) is True
+
+    assert hypervisor.find_domain(definition.uuid) is None
+    assert power.is_off(hypervisor, definition.uuid) is True
+
+
+def test_a_vm_that_is_not_there_is_said_so(hypervisor: Hypervisor) -> None:
+    nobody = str(uuids.uuid4())
+
+    for switch in (power.start, power.force_stop, power.ask_to_stop):
+        with pytest.raises(MachineNotFound):
+            switch(hypervisor, nobody)
+    with pytest.raises(HostlerError):
+        power.stop(hypervisor, nobody, timeout=1)

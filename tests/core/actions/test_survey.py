@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A whole host read at once: a VM that goes away or can't be read keeps nobody else from being seen."""
+
+import uuid as uuids
+
+import pytest
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import host_facts, look_at, states
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import SHUTOFF
+from lab.host import Host
+from tests.core.actions.guests import desired, made
+from tests.core.test_identity import definition
+
+
+def test_a_vm_that_has_gone_is_in_neither_answer(test_driver: Hypervisor) -> None:
+    here = test_driver.domains()[0].uuid
+    gone = str(uuids.uuid4())
+
+    found, unreadable = look_at(test_driver, [gone, here])
+
+    assert set(found) == {here}
+    assert unreadable == {}
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5000, "x"])
+def test_a_record_full_of_garbage_keeps_no_vm_from_being_seen(test_driver: Hypervisor, number: str) -> None:
+    domain = test_driver.define(domain_xml(definition(None)))
+    xml = f"<vm version='1'><uuid>{domain.uuid}</uuid><id>{number}</id><revision>{number}</revision></vm>"
+    domain.handle.setMetadata(2, xml, "hostler", "urn:hostler:vm:1", 2)
+
+    found, unreadable = look_at(test_driver, [domain.uuid])
+
+    assert unreadable == {}
+    assert found[domain.uuid].record is not None
+    domain.undefine()
+
+
+def test_a_lost_host_is_no_host_without_vms(test_driver: Hypervisor) -> None:
+    uuid = test_driver.domains()[0].uuid
+    test_driver.close()
+
+    with pytest.raises(HostUnreachable):
+        look_at(test_driver, [uuid])
+    with pytest.raises(HostUnreachable):
+        states(test_driver)
+
+
+@pytest.mark.lab
+def test_a_real_host_with_its_vms(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "surveyed"))
+
+    assert host_facts(hypervisor).uuid == str(lab_host.layout.uuid)
+    assert states(hypervisor)[vm.uuid].state == SHUTOFF
+    found, unreadable = look_at(hypervisor, states(hypervisor))
+    assert found[vm.uuid] == vm
+    assert unreadable == {}

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What brings a VM that is there to what is desired, and when it is not the one that was meant."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec, NameTaken, WrongState
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import (
+    Desired,
+    check_identity,
+    plan_existing,
+    validate_desired,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+    GrowDisk,
+    Plan,
+    ResizeDomain,
+    StartDomain,
+    StopDomain,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from tests.core.machines import OTHER_UUID, RECORD, UUID, observed
+
+RUNNING = observed(status="running", is_active=True)
+
+
+def operations(desired: Desired, machine: Any = None) -> list[type]:
+    return [type(step.operation) for step in plan_existing(desired, machine or observed()).steps]
+
+
+@pytest.mark.parametrize("uuid", [UUID, UUID.upper(), UUID.replace("-", ""), f"{{{UUID}}}"])
+def test_a_uuid_in_any_spelling_is_the_vms(uuid: str) -> None:
+    desired = validate_desired(Desired({"name": "web-1"}, uuid=uuid))
+
+    assert desired.uuid == UUID
+    check_identity(desired, observed())
+
+
+@pytest.mark.parametrize("uuid", ["", "x", UUID[:-1], UUID + "0", "web-1", "\x00" * 36, "{{ uuid }}"])
+def test_what_is_no_uuid_is_refused(uuid: str) -> None:
+    with pytest.raises(InvalidSpec, match="uuid: is not a UUID"):
+        validate_desired(Desired({"name": "web-1"}, uuid=uuid))
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "\ud800", "a\n", "a/b", "", "x" * 256], ids=ascii)
+def test_a_name_that_no_domain_can_have_is_refused(name: Any) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        validate_desired(Desired({"name": name}))
+    assert caught.value.field == "name"
+
+
+def test_a_name_that_others_gave_is_no_error() -> None:
+    assert Desired({"name": 'Büro (alt) & "Empfang" {{ x }}'}, create=False).name is not None
+
+
+@pytest.mark.parametrize("field", ["pool", "image_pool", "network"])
+@pytest.mark.parametrize("name", ["", "a\x00", "\ud800", "a/b", "..\n", "x" * 256], ids=ascii)
+def test_a_place_that_no_host_can_have_is_refused(field: str, name: str) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        validate_desired(Desired({"name": "web-1"}, placement=dataclasses.replace(Placement(), **{field: name})))
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("record_id", 0),
+        ("record_id", -1),
+        ("record_id", 10**18),
+        ("owner", "a\x00"),
+        ("owner", "x" * 256),
+        ("timeout", -1),
+        ("timeout", float("nan")),
+        ("timeout", float("inf")),
+        ("state", "gone"),
+    ],
+)
+def test_what_could_not_be_written_down_or_waited_for_is_refused(field: str, value: Any) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        validate_desired(Desired({"name": "web-1"}, **{field: value}))
+    assert caught.value.field == field
+
+
+def test_a_vm_with_another_uuid_is_another() -> None:
+    with pytest.raises(NameTaken) as caught:
+        check_identity(Desired({"name": "web-1"}, uuid=OTHER_UUID), observed())
+    assert caught.value.field == "uuid"
+
+
+def test_a_vm_with_another_name_is_another() -> None:
+    with pytest.raises(InvalidSpec, match="is named 'web-1'"):
+        check_identity(Desired({"name": "web-2"}, uuid=UUID), observed())
+
+
+def test_an_incomplete_vm_is_only_taken_away() -> None:
+    unfinished = observed(record=dataclasses.replace(RECORD, incomplete=True), status="creating")
+
+    for state in ("present", "running", "stopped"):
+        with pytest.raises(WrongState, match="its creation was cut off; state absent removes it"):
+            check_identity(Desired({"name": "web-1"}, state=state), unfinished)
+    check_identity(Desired({"name": "web-1"}, state="absent"), unfinished)
+
+
+@pytest.mark.parametrize("status", ["stopped", "running", "paused", "saved", "crashed"])
+def test_present_leaves_the_power_alone(status: str) -> None:
+    machine = observed(status=status, is_active=status in ("running", "paused"))
+
+    assert plan_existing(Desired({"name": "web-1", "description": "other", "image": "x"}), machine) == Plan()
+
+
+def test_running_starts_what_is_off_and_stopped_stops_what_is_on() -> None:
+    assert operations(Desired(state="running")) == [StartDomain]
+    assert operations(Desired(state="running"), RUNNING) == []
+    assert operations(Desired(state="stopped")) == []
+    assert operations(Desired(state="stopped"), RUNNING) == [StopDomain]
+
+
+def test_it_is_resized_while_it_is_off_on_its_way_up_and_on_its_way_down() -> None:
+    sizes = {"cpu_cores": 4, "disk_gb": 20}
+
+    up = plan_existing(Desired(sizes, state="running"), observed())
+    assert [type(step.operation) for step in up.steps] == [ResizeDomain, GrowDisk, StartDomain]
+    assert up.before == {"cpu_cores": 2, "disk_gb": 10, "state": "stopped"}
+    assert up.after == {"cpu_cores": 4, "disk_gb": 20, "state": "running"}
+
+    down = plan_existing(Desired(sizes, state="stopped"), RUNNING)
+    assert [type(step.operation) for step in down.steps] == [StopDomain, ResizeDomain, GrowDisk]
+    assert down.before == {"cpu_cores": 2, "disk_gb": 10, "state": "running"}
+    assert down.after == {"cpu_cores": 4, "disk_gb": 20, "state": "stopped"}
+
+
+def test_a_vm_that_is_to_go_on_running_is_not_resized() -> None:
+    for state in ("present", "running"):
+        with pytest.raises(WrongState):
+            plan_existing(Desired({"memory_mb": 2048}, state=state), RUNNING)
+
+
+def test_sizes_are_looked_at_before_anything_is_planned() -> None:
+    with pytest.raises(InvalidSpec):
+        plan_existing(Desired({"cpu_cores": 0, "memory_mb": 31}, state="stopped"), RUNNING)
+
+
+def test_a_stop_waits_as_long_as_desired() -> None:
+    plan = plan_existing(Desired(state="stopped", timeout=7, force=True), RUNNING)
+
+    assert [step.operation for step in plan.steps] == [StopDomain(UUID, timeout=7, force=True)]
+    assert (plan.before, plan.after) == ({"state": "running"}, {"state": "stopped"})

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans can be joined, and say as plain data what they are."""
+
+import typing
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import _DOERS
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+    Applies,
+    Operation,
+    Plan,
+    PowerOff,
+    StartDomain,
+    Step,
+)
+
+
+def test_nothing_to_do_is_no_change() -> None:
+    assert not Plan().changed
+    assert Plan().as_data() == {"changed": False, "steps": [], "before": {}, "after": {}}
+
+
+def test_a_joined_plan_has_the_first_before_and_the_last_after() -> None:
+    first = Plan((Step("off", PowerOff("u")),), {"state": "running", "a": 1}, {"state": "stopped", "a": 2})
+    second = Plan((Step("on", StartDomain("u"), Applies.OFF),), {"state": "stopped"}, {"state": "running"})
+
+    both = first.then(second)
+
+    assert both.as_data() == {
+        "changed": True,
+        "steps": [{"title": "off", "applies": "now"}, {"title": "on", "applies": "off"}],
+        "before": {"state": "running", "a": 1},
+        "after": {"state": "running", "a": 2},
+    }
+
+
+def test_every_operation_has_somebody_who_does_it() -> None:
+    assert set(_DOERS) == set(typing.get_args(Operation))

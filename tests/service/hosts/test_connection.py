@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service's connection to a host: shared, bounded, made anew, given up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostTimeout, HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from hostler.hosts.connection import HostConnection, HostConnections
+from lab.host import Host
+
+pytestmark = [pytest.mark.anyio, pytest.mark.lab]
+
+
+@pytest.fixture
+def host(lab_host: Host) -> Iterator[HostConnection]:
+    connection = HostConnection("lab1", lab_host.uri, threads=1)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def busy() -> Iterator[threading.Event]:
+    """What a thread of the host may wait for; it comes at the end of the test at the latest."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+async def test_all_who_act_on_a_host_share_its_connection(host: HostConnection) -> None:
+    first, second = await asyncio.gather(host.call(lambda hypervisor: hypervisor), host.call(lambda also: also))
+
+    assert first is second
+    assert await host.call(Hypervisor.host_uuid) is not None
+
+
+async def test_a_connection_that_was_lost_is_made_anew(host: HostConnection, lab_host: Host) -> None:
+    lost = await host.call(lambda hypervisor: hypervisor)
+    lab_host.kill_libvirtd()
+    try:
+        with pytest.raises(HostUnreachable, match=r"^Host 'lab1' is unreachable$"):
+            await host.call(Hypervisor.resources)
+    finally:
+        lab_host.start_libvirtd()
+
+    assert await host.call(lambda hypervisor: hypervisor) is not lost
+    assert (await host.call(Hypervisor.resources)).cpus > 0
+
+
+async def test_a_host_that_is_not_there_is_named_and_its_socket_is_not() -> None:
+    nowhere = HostConnection("lost-host", "qemu:///system?socket=/nonexistent/socket", threads=1)
+
+    with pytest.raises(HostUnreachable, match=r"^Host 'lost-host' is unreachable$"):
+        await nowhere.call(Hypervisor.resources)
+
+    nowhere.close()
+
+
+async def test_what_the_work_raises_comes_out_as_it_is(host: HostConnection) -> None:
+    def work(_hypervisor: Hypervisor) -> None:
+        raise TimeoutError("of the work's own")
+
+    with pytest.raises(TimeoutError, match="of the work's own"):
+        await host.call(work)
+    with pytest.raises(TimeoutError, match="of the work's own"):
+        await host.call(work, seconds=60)
+
+
+async def test_who_waits_for_a_while_only_is_let_go(host: HostConnection, busy: threading.Event) -> None:
+    with pytest.raises(HostTimeout, match=r"^Host 'lab1' did not answer within 0.1 s$"):
+        await host.call(lambda _hypervisor: busy.wait(), seconds=0.1)
+
+
+async def test_what_is_urgent_is_not_behind_what_hangs(host: HostConnection, busy: threading.Event) -> None:
+    hanging = asyncio.create_task(host.call(lambda _hypervisor: busy.wait()))
+    queued = asyncio.create_task(host.call(Hypervisor.host_uuid))
+
+    async with asyncio.timeout(20):
+        assert await host.call(Hypervisor.host_uuid, urgent=True) is not None
+    assert not hanging.done()
+    assert not queued.done()
+
+    busy.set()
+    assert await queued is not None
+    await hanging
+
+
+async def test_a_host_that_hangs_keeps_no_other_from_working(lab_host: Host, busy: threading.Event) -> None:
+    connections = HostConnections(threads=1)
+    sick, sound = connections.of(1, "sick", lab_host.uri), connections.of(2, "sound", lab_host.uri)
+    hanging = asyncio.create_task(sick.call(lambda _hypervisor: busy.wait()))
+
+    async with asyncio.timeout(20):
+        assert await sound.call(Hypervisor.host_uuid) is not None
+
+    busy.set()
+    await hanging
+    connections.close()
+
+
+async def test_whoever_waits_for_a_host_that_is_given_up_is_told(host: HostConnection, busy: threading.Event) -> None:
+    hanging = asyncio.create_task(host.call(lambda _hypervisor: busy.wait()))
+    queued = asyncio.create_task(host.call(Hypervisor.host_uuid))
+    await host.call(Hypervisor.host_uuid, urgent=True)  # by now the others are in their queue
+
+    host.close()
+    busy.set()
+
+    with pytest.raises(HostUnreachable, match="lab1"):
+        await queued
+    with pytest.raises(HostUnreachable, match="lab1"):
+        await host.call(Hypervisor.host_uuid)
+    await hanging
+
+
+async def test_giving_up_a_host_that_hangs_takes_no_time(lab_host: Host) -> None:
+    hung = HostConnection("hung", lab_host.uri, threads=1)
+    lab_host.pause_libvirtd()
+    try:
+        opening = asyncio.create_task(hung.call(Hypervisor.host_uuid))
+        await asyncio.sleep(0.1)
+
+        closing = asyncio.to_thread(hung.close)
+        async with asyncio.timeout(5):
+            await closing
+        assert not opening.done()
+    finally:
+        lab_host.continue_libvirtd()
+    await asyncio.gather(opening, return_exceptions=True)  # either was quicker
+
+
+async def test_a_server_keeps_its_connection_under_another_name(lab_host: Host) -> None:
+    connections = HostConnections(threads=1)
+    before = await connections.of(1, "before", lab_host.uri).call(lambda hypervisor: hypervisor)
+
+    renamed = connections.of(1, "after", lab_host.uri)
+
+    assert await renamed.call(lambda hypervisor: hypervisor) is before
+    assert renamed.hostname == "after"
+    connections.close()
+
+
+async def test_a_server_at_another_uri_gets_another_connection(lab_host: Host) -> None:
+    connections = HostConnections(threads=1)
+    before = connections.of(1, "lab1", "qemu:///system?socket=/nonexistent/socket")
+
+    after = connections.of(1, "lab1", lab_host.uri)
+
+    assert await after.call(Hypervisor.host_uuid) is not None
+    with pytest.raises(HostUnreachable):
+        await before.call(Hypervisor.host_uuid)
+    connections.close()
