@@ -2,6 +2,7 @@
 """Fixtures of all tests."""
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 # the lab is not installed, as the service and the collection are: it is only for this tree
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from lab.cache import cache_folder
 from lab.host import Host
 from lab.lab import Lab
 
@@ -21,10 +23,11 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def lab_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def lab_host() -> Iterator[Host]:
     """A real, private libvirt host with the tiny image in its pool, one for all tests of the run.
 
     Each test removes the guests and volumes that it made. One that kills libvirtd starts it again.
     """
-    with Lab(tmp_path_factory.mktemp("lab")) as lab:
+    # not in /tmp, which may be memory: disks of 20 GiB are made, and QEMU wants a file system of 4 KiB blocks
+    with tempfile.TemporaryDirectory(prefix="test-", dir=cache_folder()) as folder, Lab(folder) as lab:
         yield lab.hosts[0]
