@@ -36,6 +36,7 @@ from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.observation import write_down
 from hostler.machines.playbooks import run_playbook
 from hostler.machines.schemas import CreateBody
+from hostler.machines.sync import forget_gone
 from hostler.machines.undoing import undo_create
 from hostler.permission import Caller
 
@@ -110,6 +111,7 @@ async def _write_down_new(
     )
     try:
         async with in_transaction():
+            await forget_gone(server.id, spec.name)  # the host has just said that it has none of that name
             row = await Machine.create(
                 uuid=record.uuid,
                 server=server,

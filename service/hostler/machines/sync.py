@@ -96,6 +96,11 @@ async def mark_unreachable(server: Server, reason: HostUnreachable) -> None:
     )
 
 
+async def forget_gone(server_id: int, name: str) -> None:
+    """Forget a VM of that name that others have removed: a domain that takes its name is another VM."""
+    await Machine.filter(server_id=server_id, name=name, status=MachineStatus.ERROR.value).delete()
+
+
 async def _busy(server: Server) -> set[int]:
     ids = await Job.filter(server_id=server.id, state=JobState.RUNNING.value, vm_id__not_isnull=True).values_list(
         "vm_id", flat=True
@@ -135,18 +140,13 @@ async def _rename(rows: Mapping[str, Machine], observed: Mapping[str, ObservedMa
             for uuid in names:  # out of each other's way, under a name that no domain can have
                 await Machine.filter(id=rows[uuid].id).update(name=f"/{uuid}")
             for uuid, name in names.items():
-                await _forget_gone(rows[uuid].server_id, name)
+                await forget_gone(rows[uuid].server_id, name)
                 await Machine.filter(id=rows[uuid].id).update(name=name, updated_at=now)
     except IntegrityError:
         return ()  # one has the name of a VM that a job is at work on: each is tried by itself
     for uuid, name in names.items():
         rows[uuid].name = name
     return names
-
-
-async def _forget_gone(server_id: int, name: str) -> None:
-    # a domain that took the name of one that others have removed is another VM; the old row stands in its way
-    await Machine.filter(server_id=server_id, name=name, status=MachineStatus.ERROR.value).delete()
 
 
 async def _refresh(row: Machine, machine: ObservedMachine, server: Server) -> bool:
@@ -159,7 +159,7 @@ async def _refresh(row: Machine, machine: ObservedMachine, server: Server) -> bo
 
 
 async def _take_in(server: Server, host: HostConnection, machine: ObservedMachine) -> bool:
-    await _forget_gone(server.id, machine.name)
+    await forget_gone(server.id, machine.name)
     row = Machine(server_id=server.id)
     fill(row, machine, server)
     row.last_seen = datetime.now(UTC)

@@ -113,13 +113,15 @@ async def test_a_watch_that_failed_once_goes_on_with_all_it_listens_to(
     app: FastAPI, server: Server, clean_host: Host, tmp_path: Path
 ) -> None:
     (watch,) = engine_of(app).watch._watches.values()
+    database = app.state.database.connection
 
-    async def fails(_server: Server) -> None:
-        watch._expect_addresses = type(watch)._expect_addresses.__get__(watch)  # type: ignore[method-assign]
-        raise RuntimeError("once")
+    async def has_failed() -> bool:
+        return watch._failures > 0
 
-    watch._expect_addresses = fails  # type: ignore[method-assign]
+    await database.execute_script("ALTER TABLE vm RENAME TO vm_elsewhere")
     define(clean_host, tmp_path, "first")
+    await eventually(has_failed, "the watch finds its table gone")
+    await database.execute_script("ALTER TABLE vm_elsewhere RENAME TO vm")
     await appears("first")
     define(clean_host, tmp_path, "second")
 

@@ -40,8 +40,14 @@ SHOWN = {
 
 
 async def job(**fields: Any) -> Job:
-    known = {"action": "vm_start", "executor": "direct", "state": "succeeded", "vm_id": 1, "server_id": 1}
-    return await Job.create(**known | fields)
+    known: dict[str, Any] = {
+        "action": "vm_start",
+        "executor": "direct",
+        "state": "succeeded",
+        "vm_id": 1,
+        "server_id": 1,
+    }
+    return await Job.create(**{**known, **fields})
 
 
 async def listed(api: httpx.AsyncClient, **query: Any) -> list[int]:

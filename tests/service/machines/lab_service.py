@@ -18,6 +18,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from hostler.engine import Engine
 from hostler.hosts import actions
 from hostler.hosts.models import Server, ServerState
@@ -117,11 +118,13 @@ def volumes(host: Host) -> set[str]:
 
 def clear(host: Host) -> None:
     """Take every guest and every disk away."""
-    for name in domains(host):
-        if host.virsh("domstate", name) != "shut off":
-            host.virsh("destroy", name)
-        if name in domains(host):
-            host.virsh("undefine", name, "--nvram", "--managed-save", "--snapshots-metadata")
-    for volume in volumes(host):
-        (host.layout.pools["default"] / volume).unlink()
-    host.virsh("pool-refresh", "default")
+    with Hypervisor.open(host.uri) as hypervisor:
+        for domain in hypervisor.domains():
+            if domain.is_active():
+                domain.destroy()
+            if hypervisor.find_domain(domain.uuid) is not None:  # a transient one has gone by now
+                domain.undefine()
+        for volume in hypervisor.pool("default").volumes():
+            volume.delete()
+    for name in volumes(host):  # what libvirt does not know of
+        (host.layout.pools["default"] / name).unlink()

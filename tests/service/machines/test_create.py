@@ -316,7 +316,7 @@ async def test_two_servers_can_have_a_vm_of_one_name_only_on_two_hosts(
     again = await registered(app, clean_host, hostname="lab1-again")
 
     async def has_two() -> bool:
-        return (await api.get("/api/vms", params={"search": "twin"})).json()["total"] == 2
+        return bool((await api.get("/api/vms", params={"search": "twin"})).json()["total"] == 2)
 
     await eventually(has_two, "the second server shows its VM")
     answer = await api.get(f"/api/vms/{vm['uuid']}")

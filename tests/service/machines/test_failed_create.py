@@ -113,17 +113,19 @@ async def test_a_step_that_prints_what_no_text_can_be(
     assert_nothing_is_left(clean_host)
 
 
+PLAY = "- hosts: '{{ hypervisor }}'\n  gather_facts: false\n"
+
+
 @pytest.mark.parametrize(
     "playbook",
     [
-        "- hosts: '{{ hypervisor }}'\n  gather_facts: false\n  roles: [no_such_role]\n",
-        "- hosts: '{{ hypervisor }}'\n  gather_facts: false\n  tasks:\n    - no.such.module:\n",
-        "- hosts: '{{ hypervisor }}'\n  tasks: [{{{\n",
-        "- hosts: nobody\n  tasks: []\n",
-        "[]\n",
-        "",
+        pytest.param(f"{PLAY}  roles: [no_such_role]\n", id="role"),
+        pytest.param("", id="empty"),
+        pytest.param(f"{PLAY}  tasks:\n    - no.such.module:\n", id="module", marks=pytest.mark.slow),
+        pytest.param(f"{PLAY}  tasks: [{{{{{{\n", id="yaml", marks=pytest.mark.slow),
+        pytest.param("- hosts: nobody\n  tasks: []\n", id="hosts", marks=pytest.mark.slow),
+        pytest.param("[]\n", id="plays", marks=pytest.mark.slow),
     ],
-    ids=["role", "module", "yaml", "hosts", "plays", "empty"],
 )
 async def test_an_operators_playbook_that_does_not_work(
     api: httpx.AsyncClient, server: Server, clean_host: Host, site: Path, playbook: str
@@ -140,9 +142,7 @@ async def test_an_operators_playbook_that_does_not_work(
 async def test_an_operators_playbook_that_makes_no_vm(
     api: httpx.AsyncClient, server: Server, clean_host: Host, site: Path
 ) -> None:
-    (site / "playbooks" / "vm_create.yml").write_text(
-        "- hosts: '{{ hypervisor }}'\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n"
-    )
+    (site / "playbooks" / "vm_create.yml").write_text(f"{PLAY}  tasks:\n    - ansible.builtin.debug:\n")
 
     answer = await failing(api, server, site)
 
@@ -183,6 +183,7 @@ async def test_what_the_module_refuses_keeps_its_code(
     assert domains(clean_host) == {"doomed"}  # the other one
 
 
+@pytest.mark.slow
 async def test_a_playbook_that_never_ends(
     api: httpx.AsyncClient, server: Server, clean_host: Host, site: Path, settings: Settings
 ) -> None:

@@ -38,8 +38,9 @@ async def shelf(api: httpx.AsyncClient) -> Server:
 
 
 async def put(server: Server, name: str, **fields: Any) -> Machine:
-    known = {"uuid": str(uuid.uuid4()), "status": "stopped", "cpu_cores": 1, "memory_mb": 64, "disk_gb": 1.0}
-    return await Machine.create(server=server, name=name, **known | fields)
+    sizes = {"cpu_cores": 1, "memory_mb": 64, "disk_gb": 1.0}
+    known: dict[str, Any] = {"uuid": str(uuid.uuid4()), "status": "stopped", **sizes, **fields}
+    return await Machine.create(server=server, name=name, **known)
 
 
 def assert_shaped(value: dict[str, Any], shape: dict[str, Any]) -> None:

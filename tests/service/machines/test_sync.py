@@ -203,6 +203,17 @@ async def test_another_domain_under_the_name_of_one_that_has_gone_is_another_vm(
     assert shown["id"] > vm["id"]
 
 
+async def test_the_name_of_a_vm_that_has_gone_is_free(api: httpx.AsyncClient, server: Server, virsh: Virsh) -> None:
+    vm = await create(api, server, "name")
+    virsh("undefine", "name")
+    await becomes(api, vm, "error")
+
+    again = await create(api, server, "name")
+
+    assert again["id"] > vm["id"]
+    assert [one["id"] for one in (await api.get("/api/vms")).json()["vms"]] == [again["id"]]
+
+
 async def test_two_vms_that_swap_their_names_keep_their_ids(
     api: httpx.AsyncClient, server: Server, virsh: Virsh
 ) -> None:
