@@ -18,13 +18,14 @@ pytestmark = pytest.mark.lab
 
 SLOW = pytest.mark.slow
 
+SECRET = b"correct-horse-battery-staple"
 SMALL = {
     "server_id": 1,
     "cpu_cores": 1,
     "memory_mb": 64,
     "disk_gb": 0.25,
     "network_config": {"type": "none"},
-    "cloud_init": {"user_data": "#cloud-config\npassword: correct-horse-battery-staple\n"},
+    "cloud_init": {"user_data": f"#cloud-config\npassword: {SECRET.decode()}\n"},
 }
 
 
@@ -103,6 +104,12 @@ def playbooks(service: RunningService) -> list[str]:
     return found
 
 
+def assert_user_data_is_nowhere(service: RunningService) -> None:
+    """Neither in the state, nor in the log, nor in what a killed run had written down."""
+    for file in service.folder.rglob("*"):
+        assert not file.is_file() or SECRET not in file.read_bytes(), file
+
+
 def test_a_create_killed_before_anything_was_made_leaves_nothing(
     service: RunningService, lab_host: Host, hold: Hold
 ) -> None:
@@ -141,9 +148,7 @@ def test_a_create_killed_after_the_vm_was_made_keeps_it(service: RunningService,
     assert playbooks(service) == []
     hold.end()
     assert service.post(f"/api/vms/{vm['id']}/start").status_code == 200
-    secret = b"correct-horse-battery-staple"
-    for file in service.folder.rglob("*"):  # the state, the log, and what the killed run had written down
-        assert not file.is_file() or secret not in file.read_bytes(), file
+    assert_user_data_is_nowhere(service)
 
 
 @pytest.mark.parametrize("seconds", [0.03, pytest.param(0.0, marks=SLOW), pytest.param(0.1, marks=SLOW)])
@@ -194,6 +199,7 @@ def test_a_create_on_a_host_whose_libvirtd_dies_leaves_nothing_once_it_is_back(
     assert (domains(lab_host), disks(lab_host)) == ([], [])
     job = service.get("/api/jobs?per_page=100")["items"][-1]
     assert (job["state"], job["error"]["code"]) == ("failed", "host_unreachable")
+    assert_user_data_is_nowhere(service)
     hold.end()
     assert service.post("/api/vms", name="orphan", **SMALL).status_code == 201
 

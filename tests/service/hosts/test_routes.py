@@ -217,10 +217,10 @@ async def test_a_server_on_which_a_vm_has_just_been_found_is_not_removed(app: Fa
     server = await Server.create(hostname="shelf", libvirt_uri="qemu:///system", enabled=False)
     outside = contextvars.copy_context()
     async with in_transaction():
-        # it has counted no VM, and waits for its turn to delete the server
+        await Machine.create(uuid="x", server=server, name="found", cpu_cores=1, memory_mb=64, disk_gb=1)
+        # nobody else sees the VM yet
         removing = asyncio.create_task(actions.remove(server), context=outside)
         await asyncio.sleep(0.2)
-        await Machine.create(uuid="x", server=server, name="found", cpu_cores=1, memory_mb=64, disk_gb=1)
 
     with pytest.raises(Conflict, match="has 1 VMs"):
         await removing

@@ -10,14 +10,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from hostler.accounts import api_tokens
-from hostler.app import create_app
+from hostler.hosts import actions
 from hostler.hosts.models import Server
 from hostler.jobs.models import Job, JobState, JobStep
-from hostler.permission import Permission
 from hostler.settings import Settings
 from lab.host import Host
-from tests.service.machines.lab_service import create, domains, eventually, registered
+from tests.service.machines.lab_service import create, engine_of, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lab]
 
@@ -109,14 +107,43 @@ async def test_ten_verbs_at_once_are_done_one_at_a_time(
     answers = await asyncio.gather(*(api.post(f"/api/vms/{vm['id']}/{verb}") for verb in verbs))
 
     assert {answer.status_code for answer in answers} <= {200, 409}
-    assert answers[0].status_code == 200
     done = [answer for answer in answers if answer.status_code == 200]
+    assert done
     assert await Job.filter(action__in=["vm_start", "vm_force_stop"]).count() == len(done)
     assert not await Job.filter(state="running").exists()
     word = clean_host.virsh("domstate", "deaf")
     assert (await api.get(f"/api/vms/{vm['id']}")).json()["status"] == {"running": "running", "shut off": "stopped"}[
         word
     ]
+
+
+async def test_a_server_that_is_renamed_meanwhile_hinders_no_job(
+    app: FastAPI, api: httpx.AsyncClient, vm: dict[str, Any], server: Server, clean_host: Host
+) -> None:
+    waiting = await stopping(api, vm)
+
+    await actions.change(server, {"hostname": "renamed"})
+    await engine_of(app).watch.call_roll()
+    clean_host.virsh("destroy", "deaf")
+
+    assert (await waiting).json()["message"] == "VM stopped successfully"
+    shown = (await api.get(f"/api/vms/{vm['id']}")).json()
+    assert (shown["server"]["hostname"], shown["status"]) == ("renamed", "stopped")
+
+
+async def test_a_job_on_a_server_that_is_disabled_meanwhile_fails_and_frees_its_vm(
+    app: FastAPI, api: httpx.AsyncClient, vm: dict[str, Any], server: Server, clean_host: Host
+) -> None:
+    waiting = await stopping(api, vm)
+
+    await actions.change(server, {"enabled": False})
+    await engine_of(app).watch.call_roll()
+    answer = await waiting
+
+    assert (answer.status_code, answer.json()["detail"]) == (503, "Host 'lab1' is unreachable")
+    assert (await job_of("vm_stop")).state == "failed"
+    await actions.change(server, {"enabled": True})
+    assert (await api.post(f"/api/vms/{vm['id']}/force-stop")).json()["details"]["changed"] is True
 
 
 class TestPatience:
@@ -162,25 +189,14 @@ class TestPatience:
 
 
 async def test_a_job_that_a_shutdown_cuts_off_stays_open_for_the_next_start(
-    settings: Settings, clean_host: Host, new_database: Any
+    app: FastAPI, api: httpx.AsyncClient, vm: dict[str, Any], clean_host: Host
 ) -> None:
-    impatient = settings.model_copy(update={"shutdown_seconds": 0})
-    app: FastAPI = create_app(impatient)
-    async with app.router.lifespan_context(app):
-        server = await registered(app, clean_host)
-        _, secret = await api_tokens.create_token(1, "tests", list(Permission), list(Permission), 1)
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),
-            base_url="http://hostler.test",
-            headers={"Authorization": f"Bearer {secret}"},
-        ) as api:
-            vm = await create(api, server, "deaf", start=True)
-            waiting = await stopping(api, vm)
-    answer = await waiting
+    waiting = await stopping(api, vm)
 
+    await engine_of(app).crew.close(0)
+
+    answer = await waiting
     assert answer.status_code == 503
     assert answer.json()["detail"] == "The service is stopping; the next one looks into what became of this"
-    async with app.router.lifespan_context(app):
-        job = await job_of("vm_stop")
-        assert job.state == JobState.RUNNING.value
-    assert domains(clean_host) == {"deaf"}
+    assert (await job_of("vm_stop")).state == JobState.RUNNING.value
+    assert clean_host.virsh("domstate", "deaf") == "running"

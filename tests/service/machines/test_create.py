@@ -309,6 +309,18 @@ async def test_of_ten_identical_creates_one_wins(api: httpx.AsyncClient, server:
     assert await Job.all().count() == 1
 
 
+async def test_different_creates_at_once_do_not_hinder_each_other(
+    api: httpx.AsyncClient, server: Server, clean_host: Host
+) -> None:
+    names = {f"vm{number}" for number in range(5)}
+
+    made = await asyncio.gather(*(create(api, server, name) for name in names))
+
+    assert len({vm["id"] for vm in made}) == 5
+    assert domains(clean_host) == names
+    assert {vm["name"] for vm in (await api.get("/api/vms", params={"status": "stopped"})).json()["vms"]} == names
+
+
 async def test_two_servers_can_have_a_vm_of_one_name_only_on_two_hosts(
     app: FastAPI, api: httpx.AsyncClient, server: Server, clean_host: Host
 ) -> None:

@@ -305,6 +305,7 @@ async def test_a_vm_that_was_started_meanwhile_is_powered_off_before_its_disk_go
 ) -> None:
     outside = contextvars.copy_context()
     async with in_transaction():
+        await Machine.select_for_update().get(id=vm["id"])
         # the delete looks at the VM, and then waits for its turn to write its job down
         waiting = asyncio.create_task(api.delete(f"/api/vms/{vm['id']}"), context=outside)
         await asyncio.sleep(0.5)
