@@ -10,11 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine
 from lab.host import Host
-from tests.service.machines.lab_service import clear, create, domains, eventually, volumes
+from tests.service.machines.lab_service import clear, create, domains, engine_of, eventually, volumes
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lab]
 
@@ -131,10 +132,11 @@ async def test_what_virsh_does_to_a_vm_shows(api: httpx.AsyncClient, server: Ser
     assert (gone.status_code, gone.json()["detail"]) == (404, "VM 'renamed' is no longer on host 'lab1'")
 
 
-async def test_a_change_that_no_event_tells_of_is_found_by_a_refresh(
-    api: httpx.AsyncClient, server: Server, virsh: Virsh
+async def test_a_change_that_nobody_watches_is_found_by_a_refresh(
+    app: FastAPI, api: httpx.AsyncClient, server: Server, virsh: Virsh
 ) -> None:
     vm = await create(api, server, "quiet")
+    await engine_of(app).watch.close()
     virsh("setmaxmem", "quiet", "98304", "--config")
     virsh("setmem", "quiet", "98304", "--config")
     virsh("autostart", "quiet")
@@ -154,19 +156,26 @@ async def test_a_change_that_no_event_tells_of_is_found_by_a_refresh(
 
 
 async def test_a_refresh_finds_what_came_and_what_went(
-    api: httpx.AsyncClient, server: Server, virsh: Virsh, clean_host: Host
+    app: FastAPI, api: httpx.AsyncClient, server: Server, virsh: Virsh, clean_host: Host
 ) -> None:
     vm = await create(api, server, "goes")
-    service_sees_no_events = (await api.get("/api/vms")).json()["total"]
-    assert service_sees_no_events == 1
+    await engine_of(app).watch.close()
     clear(clean_host)
     virsh.define("comes")
 
     report = await refresh(api, server)
 
-    assert report["machines"] == 1
-    await becomes(api, vm, "error")
-    assert (await appears(api, "comes"))["status"] == "stopped"
+    assert {name: report[name] for name in ("machines", "appeared", "changed", "gone")} == {
+        "machines": 1,
+        "appeared": 1,
+        "changed": 0,
+        "gone": 1,
+    }
+    assert [(one["name"], one["status"]) for one in (await api.get("/api/vms")).json()["vms"]] == [
+        ("goes", "error"),
+        ("comes", "stopped"),
+    ]
+    assert (await api.post(f"/api/vms/{vm['id']}/start")).status_code == 404
 
 
 async def test_a_domain_that_comes_back_is_the_vm_that_it_was(
