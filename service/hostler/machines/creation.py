@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid as uuids
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -153,7 +154,7 @@ async def _make(
         variables = _variables(spec, placement, record, row.id, start)
         await run_playbook(engine.playbooks, engine.settings, Action.CREATE, server, variables, track)
         return await host.call(partial(_observe, uuid=record.uuid))
-    numbered = Record(**{**record.__dict__, "id": row.id})
+    numbered = dataclasses.replace(record, id=row.id)
 
     def make(hypervisor: Hypervisor) -> ObservedMachine:
         plan = core_create.plan_for(hypervisor, spec, placement, numbered, start)
