@@ -73,3 +73,24 @@ class ApiToken(Model):
     class Meta:
         table = "api_token"
         table_description = "Personal access tokens"
+
+
+class StreamTicket(Model):
+    """A ticket to open one stream with, where a browser can't send a header: good once, and for seconds."""
+
+    id = fields.BigIntField(primary_key=True)
+    ticket_hash = fields.CharField(max_length=64, description="SHA-256 of the ticket, in hexadecimal")
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "hostler.User", related_name="stream_tickets", on_delete=fields.CASCADE, description="Whom it lets in"
+    )
+    user_id: int
+    permissions: fields.JSONField[list[str]] = fields.JSONField(
+        description="List of read, write and admin: those of the credential that it was asked for with"
+    )
+    session = fields.CharField(max_length=32, description="The session that asked for it, empty for an API token")
+    epoch = fields.IntField(description="The user's session_epoch when it was made")
+    expires_at = fields.DatetimeField(description="UTC")
+
+    class Meta:
+        table = "stream_ticket"
+        table_description = "Single-use tickets of streams"

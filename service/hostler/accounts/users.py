@@ -122,7 +122,8 @@ async def make_first_administrator(password: str | None) -> str | None:
 
 async def _lock_users() -> None:
     """Let two changes that each leave an administrator not leave none together; on SQLite transactions queue anyway."""
-    await User.all().order_by("id").select_for_update().values_list("id")
+    # as rows: values_list would leave the FOR UPDATE out
+    await User.all().order_by("id").select_for_update().only("id")
 
 
 def _is_administrator(user: User) -> bool:

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 APP = "hostler"
 """Tortoise's label for all of our models; a relation names ``hostler.User``."""
 
-MODELS = ("hostler.accounts.models", "hostler.hosts.models", "hostler.machines.models", "hostler.jobs.models")
+MODELS = (
+    "hostler.accounts.models",
+    "hostler.hosts.models",
+    "hostler.images.models",
+    "hostler.machines.models",
+    "hostler.jobs.models",
+    "hostler.events.models",
+)
 MIGRATIONS = "hostler.database.migrations"
 POOL_SIZE = 10
 """Most connections that one process opens to PostgreSQL."""

@@ -50,8 +50,10 @@ EXPECTED = (
     Index("refresh_token_user", "refresh_token", ("user_id", "expires_at")),
     Index("api_token_hash", "api_token", ("token_hash",), unique=True),
     Index("api_token_user", "api_token", ("user_id",)),
+    Index("stream_ticket_hash", "stream_ticket", ("ticket_hash",), unique=True),
     Index("server_hostname", "server", ("hostname",), unique=True),
     Index("vm_name_of_server", "vm", ("server_id", "name"), unique=True),
+    Index("image_name_of_server", "image", ("server_id", "name"), unique=True),
     # not unique: two hosts can have a domain with the same UUID (a copy), and both must be shown
     Index("vm_uuid", "vm", ("uuid",)),
     Index("vm_by_server", "vm", ("server_id", "id")),
@@ -75,6 +77,9 @@ EXPECTED = (
     Index("job_parent", "job", ("parent_id",), where="parent_id IS NOT NULL"),
     Index("job_lease", "job", ("lease_expires_at",), where="state = 'running'"),
     Index("job_step_position", "job_step", ("job_id", "position"), unique=True),
+    Index("event_of_vm", "event", ("vm_id", "id"), where="vm_id IS NOT NULL"),
+    Index("event_of_job", "event", ("job_id", "id"), where="job_id IS NOT NULL"),
+    Index("event_by_time", "event", ("at",)),
     Index("job_log_of_job", "job_log", ("job_id", "id")),
 )
 

@@ -54,6 +54,7 @@ class Machine(Model):
     vnc_port = fields.IntField(null=True, description="TCP port on its server while it runs")
     network_type = fields.CharField(max_length=16, null=True, description="The first NIC's: nat, bridge ...")
     bridge_name = fields.CharField(max_length=64, null=True, description="The first NIC's bridge")
+    network_name = fields.CharField(max_length=255, null=True, description="The first NIC's libvirt network")
     firmware = fields.CharField(max_length=8, default="bios", description="bios or uefi")
     description = fields.TextField(default="", description="Free text")
     tags: fields.JSONField[list[str]] = fields.JSONField(default=list, description="List of texts")
