@@ -5,6 +5,8 @@ PYTHON := .venv/bin/python
 MAKEFLAGS += --no-print-directory
 # those of tests/service that are the same on any database
 SERVICE_TESTS := $(addprefix tests/service/,accounts health hosts jobs machines)
+# a process for each core, each with a lab of its own; more than four labs only get in each other's way
+PYTEST := $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-down lab lab-down test test-all check collection constraints clean
 
@@ -27,11 +29,11 @@ lab-down: ## Take the lab away
 	@test ! -x $(PYTHON) || $(PYTHON) -m lab down
 
 test: setup ## All tests but the slow ones, on the real lab (ARGS="-k name" for pytest)
-	@$(PYTHON) -m pytest -m "not slow" $(ARGS)
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: setup ## All tests, the service's on both databases
-	@$(PYTHON) -m pytest $(ARGS)
-	@HOSTLER_TEST_DATABASE=postgres $(PYTHON) -m pytest $(SERVICE_TESTS) $(ARGS)
+	@$(PYTEST) $(ARGS)
+	@HOSTLER_TEST_DATABASE=postgres $(PYTEST) $(SERVICE_TESTS) $(ARGS)
 
 check: setup ## Style, types, import rules, playbooks, the collection, the scripts
 	@scripts/check

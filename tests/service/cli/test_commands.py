@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from hostler import __version__
 from hostler.settings import Settings
 from tests.service.conftest import ADMIN_PASSWORD, Headers, log_in
+from tests.service.database.migrations_there import NAMES
 
 Hostler = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -143,7 +144,8 @@ def test_wrong_settings_are_a_sentence(hostler: Hostler, tmp_path: Path) -> None
 
 
 def test_migrate_says_what_it_did(hostler: Hostler) -> None:
-    assert succeeded(hostler("migrate")) == "Applied 0001_initial\nThe database is up to date\n"
+    applied = "".join(f"Applied {name}\n" for name in NAMES)
+    assert succeeded(hostler("migrate")) == f"{applied}The database is up to date\n"
     assert succeeded(hostler("migrate")) == "The database is up to date\n"
 
 
