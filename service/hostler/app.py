@@ -15,20 +15,29 @@ import typer
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from hostler import __version__, documentation, error_answers
+from hostler import __version__, error_answers
 from hostler.accounts import routes as account_routes
 from hostler.accounts import users
 from hostler.accounts.service import open_accounts
 from hostler.body_limit import BodyLimit
 from hostler.database import Database
+from hostler.documentation import openapi
+from hostler.documentation import routes as documentation_routes
 from hostler.engine import Engine
+from hostler.events import routes as event_routes
+from hostler.events.retention import forgetting
+from hostler.events.streams import Streams
 from hostler.health import routes as health_routes
 from hostler.hosts import routes as host_routes
+from hostler.images import routes as image_routes
 from hostler.jobs import accepted
 from hostler.jobs import routes as job_routes
 from hostler.machines import routes as machine_routes
+from hostler.metrics import routes as metrics_routes
+from hostler.metrics.requests import RequestMeter
 from hostler.request_context import RequestContext
 from hostler.routing import Route, Router
+from hostler.security_headers import SecurityHeaders
 from hostler.settings import Settings
 
 ROUTERS: tuple[Router, ...] = (
@@ -36,8 +45,11 @@ ROUTERS: tuple[Router, ...] = (
     *account_routes.ROUTERS,
     host_routes.router,
     machine_routes.router,
+    image_routes.router,
     job_routes.router,
-    documentation.router,
+    event_routes.router,
+    metrics_routes.router,
+    documentation_routes.router,
 )
 
 LARGEST_BODY = 4 * 1024 * 1024
@@ -53,6 +65,8 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
         app.state.accounts = await stack.enter_async_context(open_accounts(settings))
         await _greet_first_start(settings)
         app.state.engine = await stack.enter_async_context(Engine.running(settings))
+        await stack.enter_async_context(forgetting(settings.event_retention_days))
+        app.state.streams = await stack.enter_async_context(Streams.running())
         yield
 
 
@@ -76,10 +90,19 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Hostler",
         summary="VM lifecycle automation for libvirt hosts",
+        description=openapi.DESCRIPTION,
         version=__version__,
+        openapi_tags=openapi.TAGS,
+        license_info={"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
+        generate_unique_id_function=openapi.operation_id,
         lifespan=_open,
         responses=error_answers.RESPONSES,
-        middleware=[Middleware(RequestContext), Middleware(BodyLimit, largest=LARGEST_BODY)],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(RequestMeter),
+            Middleware(RequestContext),
+            Middleware(BodyLimit, largest=LARGEST_BODY, but_for=[image_routes.UPLOAD]),
+        ],
         # these would be routes without a stated permission; documentation.py has ours
         openapi_url=None,
         docs_url=None,
@@ -91,4 +114,5 @@ def create_app(settings: Settings) -> FastAPI:
     accepted.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    openapi.install(app)
     return app

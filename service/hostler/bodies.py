@@ -3,10 +3,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 LARGEST_INTEGER = 2**63 - 1
 """The largest integer that a database holds; beyond it SQLite's module raises."""
@@ -24,22 +35,46 @@ Timestamp = Annotated[datetime, PlainSerializer(zulu, return_type=str, when_used
 """A time in an answer."""
 
 
+MOST_VALUES = 10_000
+"""The most values that a body holds, at any depth; beyond that each could be wrong, and be told of."""
+
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+_SAYS = "a text holds a character that can't be stored"
+
+
 def storable(value: Any) -> Any:
-    """Return ``value`` unless a text in it, at any depth, can't be stored: one with a NUL or half a surrogate pair.
+    """Return ``value`` unless it is a text that can't be stored: one with a NUL or half a surrogate pair.
 
     JSON can spell both; neither SQLite, PostgreSQL nor XML takes them. Raises ValueError.
     """
-    if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise ValueError("a text holds a character that can't be stored")
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            storable(name)
-            storable(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            storable(item)
+    if isinstance(value, str) and _NOT_STORABLE.search(value):
+        raise ValueError(_SAYS)
     return value
+
+
+def _problems(body: Any) -> Iterator[InitErrorDetails]:
+    """What is wrong with a body as such: texts, names of fields among them, that can't be stored; too many values."""
+    found: list[tuple[tuple[str | int, ...], Any]] = [((), body)]
+    count = 0
+    while found:  # no recursion: a stranger says how deep it goes
+        path, value = found.pop()
+        count += 1
+        if count + len(found) > MOST_VALUES:
+            yield _problem((), f"it holds more than {MOST_VALUES} values")
+            return
+        if isinstance(value, str):
+            if _NOT_STORABLE.search(value):
+                yield _problem(path, _SAYS)
+        elif isinstance(value, dict):
+            yield from (_problem((*path, name), _SAYS) for name in value if _NOT_STORABLE.search(name))
+            found += [((*path, name), item) for name, item in value.items()]
+        elif isinstance(value, list):
+            found += [((*path, index), item) for index, item in enumerate(value)]
+
+
+def _problem(path: tuple[str | int, ...], says: str) -> InitErrorDetails:
+    # what was sent is not repeated, so it is not handed on either
+    return InitErrorDetails(type=PydanticCustomError("not_storable", says), loc=path, input=None)
 
 
 StorableText = Annotated[str, BeforeValidator(storable)]
@@ -55,11 +90,9 @@ class RequestBody(BaseModel):
     @classmethod
     def _storable(cls, body: Any) -> Any:
         if isinstance(body, dict):
-            for name, value in body.items():
-                try:
-                    storable(value)
-                except ValueError:
-                    raise ValueError(f"{name[:80]!a} holds a character that can't be stored") from None
+            problems = list(_problems(body))
+            if problems:
+                raise ValidationError.from_exception_data(cls.__name__, problems)
         return body
 
 

@@ -7,6 +7,7 @@ was found to be allowed to send one, and becomes an answer like every other.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -14,15 +15,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class BodyLimit:
-    """ASGI middleware: raises HTTPException(413) to whoever reads a body of more than ``largest`` bytes."""
+    """ASGI middleware: raises HTTPException(413) to whoever reads a body of more than ``largest`` bytes.
 
-    def __init__(self, app: ASGIApp, largest: int) -> None:
+    ``but_for`` are the methods and paths of routes that take their body as a stream, and limit it themselves.
+    """
+
+    def __init__(self, app: ASGIApp, largest: int, but_for: Collection[tuple[str, str]] = ()) -> None:
         self.app = app
         self.largest = largest
+        self.but_for = frozenset(but_for)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, its body counted."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (scope["method"], scope["path"]) in self.but_for:
             await self.app(scope, receive, send)
             return
         left = self.largest

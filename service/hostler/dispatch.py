@@ -23,6 +23,10 @@ class Action(StrEnum):
     START = "vm_start"
     STOP = "vm_stop"
     FORCE_STOP = "vm_force_stop"
+    RESTART = "vm_restart"
+    RESET = "vm_reset"
+    UPDATE = "vm_update"
+    """A change of an existing VM; of its sizes as `RESIZE` says."""
     DELETE = "vm_delete"
 
 
@@ -32,6 +36,9 @@ DEFAULTS: Mapping[Action, Executor] = {
     Action.START: Executor.DIRECT,
     Action.STOP: Executor.DIRECT,
     Action.FORCE_STOP: Executor.DIRECT,
+    Action.RESTART: Executor.DIRECT,
+    Action.RESET: Executor.DIRECT,
+    Action.UPDATE: Executor.DIRECT,
     Action.DELETE: Executor.DIRECT,
 }
 

@@ -17,10 +17,10 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, InvalidSpec
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from hostler.bodies import ResponseBody
 from hostler.database.unavailable import DatabaseUnavailable
-from hostler.errors import FieldProblem, InvalidRequest, ServiceError, status_of
+from hostler.errors import FieldProblem, InvalidRequest, ServiceError, Unexpected, problems_of, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +35,7 @@ REQUEST_ID = "hostler.request_id"
 """Key of the ASGI scope under which the request's id stands."""
 
 _NAMED_AT_MOST = 5
+_LISTED_AT_MOST = 100  # a body of 4 MiB can have a million wrong fields, and nobody reads what is wrong with each
 _LONGEST_NAME = 80
 
 
@@ -74,7 +75,7 @@ def answer(
     if code:
         body["code"] = code
     if errors:
-        body["errors"] = [{"field": error.field, "message": error.message} for error in errors]
+        body["errors"] = [{"field": error.field, "message": error.message} for error in errors[:_LISTED_AT_MOST]]
     if request_id := scope.get(REQUEST_ID):
         body["request_id"] = request_id
     return JSONResponse(body, status_code=status, headers=dict(headers or {}))
@@ -82,9 +83,8 @@ def answer(
 
 def internal_error(scope: Scope) -> JSONResponse:
     """Return the answer of what nobody expected; the caller has logged it under the request's id."""
-    return answer(
-        scope, 500, "The service failed unexpectedly; its log has the reason under this request id", code="internal"
-    )
+    error = Unexpected()
+    return answer(scope, error.status, error.message, code=error.code)
 
 
 def _of_service_error(request: Request, error: Exception) -> JSONResponse:
@@ -99,12 +99,7 @@ def _of_core_error(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("operation failed", code=error.code, reason=error.message, exc_info=error)
-    problems: list[FieldProblem] = []
-    if isinstance(error, InvalidSpec):
-        problems = [FieldProblem(item.field, item.message) for item in error.errors]
-    elif error.field:
-        problems = [FieldProblem(error.field, error.message)]
-    return answer(request.scope, status, error.message, code=error.code, errors=problems)
+    return answer(request.scope, status, error.message, code=error.code, errors=problems_of(error))
 
 
 def _of_http_exception(request: Request, error: Exception) -> JSONResponse:

@@ -5,12 +5,14 @@
 
     OperatorError               a command or the start can't go on; its message tells the operator what to mend
     ServiceError                carries its HTTP status; one handler (error_answers) turns it into JSON
+    ├── Unexpected          500
     ├── BadRequest          400
     ├── Unauthenticated     401
     ├── Forbidden           403
     ├── NotFound            404
     ├── Conflict            409
     ├── PreconditionFailed  412
+    ├── TooLarge            413
     ├── InvalidRequest      422  may name each wrong field
     ├── TooManyRequests     429  says when to come again
     ├── Unavailable         503
@@ -25,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, InvalidSpec
 
 
 class OperatorError(Exception):
@@ -59,6 +61,15 @@ class ServiceError(Exception):
         self.code = code or self.code
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+
+
+class Unexpected(ServiceError):
+    """What nobody expected has happened; the log has it."""
+
+    code = "internal"
+
+    def __init__(self) -> None:
+        super().__init__("The service failed unexpectedly; its log has the reason under this request id")
 
 
 class BadRequest(ServiceError):
@@ -107,6 +118,13 @@ class PreconditionFailed(ServiceError):
 
     status = 412
     code = "precondition_failed"
+
+
+class TooLarge(ServiceError):
+    """The body is larger than it may be."""
+
+    status = 413
+    code = "body_too_large"
 
 
 class InvalidRequest(ServiceError):
@@ -166,3 +184,31 @@ STATUS_OF_CODE: Mapping[str, int] = {
 def status_of(error: HostlerError) -> int:
     """Return the HTTP status that an error of the core becomes; 500 for a code that the table does not name."""
     return STATUS_OF_CODE.get(error.code, 500)
+
+
+def problems_of(error: HostlerError) -> list[FieldProblem]:
+    """Return the wrong fields that an error of the core names."""
+    if isinstance(error, InvalidSpec):
+        return [FieldProblem(item.field, item.message) for item in error.errors]
+    return [FieldProblem(error.field, error.message)] if error.field else []
+
+
+_KINDS = (
+    ServiceError,
+    BadRequest,
+    NotFound,
+    Conflict,
+    PreconditionFailed,
+    TooLarge,
+    InvalidRequest,
+    Unavailable,
+    TimedOut,
+)
+
+
+def error_of_status(
+    status: int, message: str, *, code: str | None = None, errors: Sequence[FieldProblem] = ()
+) -> ServiceError:
+    """Return the error of that status, for one that is told again; 500 for a status that no operation ends with."""
+    kinds = {kind.status: kind for kind in _KINDS}
+    return kinds.get(status, ServiceError)(message, code=code, errors=errors)

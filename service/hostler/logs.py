@@ -2,9 +2,10 @@
 """Logging: structlog for our own lines, and the standard library's loggers (uvicorn's, asyncio's) in the same shape.
 
 Lines go to standard error. What a request bound (``request_id``, ``user``) stands on every line that is logged
-while it is answered. Secrets are taken out at the end, by the name of their key and by what our tokens look like,
-so that no caller has to remember; libraries that would log queries with their values are held above the level where
-they do.
+while it is answered, and on every line of the job that it began. Secrets are taken out at the end, by the name of
+their key and by what our tokens look like, so that no caller has to remember; libraries that would log queries with
+their values are held above the level where they do. What users wrote can't forge a line, nor speak to a terminal: JSON
+escapes it by itself, and for people it is done here.
 """
 
 from __future__ import annotations
@@ -69,6 +70,37 @@ def _drop_uvicorn_colour(_logger: WrappedLogger, _method: str, event: EventDict)
     return event
 
 
+class _Escaped:
+    """A text with characters that a terminal would act upon; the renderer shows what is no text by its repr."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return repr(self._text)
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _disarm(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape what is not printable (line ends, terminal sequences, marks that turn text around), for people's lines.
+
+    A traceback keeps its lines, each indented: what an error's message says never begins a line.
+    """
+    for name, value in event.items():
+        if not isinstance(value, str):
+            continue  # the renderer's repr escapes it
+        if name in ("exception", "stack"):
+            event[name] = "\n".join(f"    {_printable(line)}" for line in value.split("\n"))
+        elif name in ("event", "logger"):
+            event[name] = _printable(value)
+        elif not value.isprintable():
+            event[name] = _Escaped(value)
+    return event
+
+
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
     """Send every log line of the process to ``stream`` (standard error) as the settings say; may be called again."""
     stream = stream or sys.stderr
@@ -79,13 +111,14 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    renderer: Processor
+    render: list[Processor]
     if settings.log_format == "json":
-        renderer = structlog.processors.JSONRenderer()
+        render = [structlog.processors.JSONRenderer()]
     else:
-        renderer = structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        render = [
+            _disarm,
+            structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback),
+        ]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*before, structlog.stdlib.ExtraAdder()],
         processors=[
@@ -94,9 +127,10 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
             # a plain traceback: the rich ones show local variables, and so passwords
             structlog.processors.format_exc_info,
             _redact_event,
-            renderer,
+            *render,
         ],
     )
+    logging.captureWarnings(True)  # or Python writes them to standard error as it likes
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     root = logging.getLogger()

@@ -64,9 +64,13 @@ class Page(BaseModel, Generic[T]):
         )
 
 
-async def fetch_page(query: QuerySet[ModelT], request: PageRequest) -> tuple[list[ModelT], int]:
-    """Return the rows of the page, sorted by id, and the number of all rows of ``query``."""
+async def fetch_page(query: QuerySet[ModelT], request: PageRequest, sort: str = "id") -> tuple[list[ModelT], int]:
+    """Return the rows of the page, and the number of all rows of ``query``.
+
+    ``sort`` is a column, with ``-`` before it for the other way round; rows that are alike in it follow by id.
+    """
     total = await query.count()
     if request.offset >= total:
         return [], total
-    return await query.order_by("id").offset(request.offset).limit(request.per_page), total
+    order = (sort,) if sort.lstrip("-") == "id" else (sort, "id")
+    return await query.order_by(*order).offset(request.offset).limit(request.per_page), total

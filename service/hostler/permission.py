@@ -56,6 +56,8 @@ class Caller:
     credential: Credential
     session: str = ""
     """The family of the session; empty with an API token."""
+    token_id: int | None = None
+    """The id of the API token; None with a session."""
 
 
 class Personal(Protocol):
@@ -86,16 +88,20 @@ def known_permissions(names: Iterable[str]) -> frozenset[Permission]:
 class StatedPermission(SecurityBase):
     """The dependency behind `Requires`: hands the endpoint the caller that the route's check has found."""
 
-    def __init__(self, permission: Permission | None) -> None:
+    def __init__(self, permission: Permission | None, free_nearby: bool = False, stream: bool = False) -> None:
         self.permission = permission
+        self.stream = stream
+        """Whether a ticket will do, too, because a browser that opens a stream can't send a header."""
+        self.free_nearby = free_nearby
+        """Whether a request from the service's own machine needs no credential, where the settings allow that."""
         # what makes the docs page's Authorize button work
         scheme = OAuth2PasswordBearer(tokenUrl="/api/auth/login", refreshUrl="/api/auth/refresh", auto_error=False)
         self.model = scheme.model
         self.scheme_name = "login"
 
-    async def __call__(self, request: Request) -> Caller:
-        """Return the caller; the route's check stands before every dependency, so there is one."""
-        caller: Caller = request.scope[CALLER]
+    async def __call__(self, request: Request) -> Caller | None:
+        """Return the caller, whom the route's check has found before any dependency; None is a free one nearby."""
+        caller: Caller | None = request.scope[CALLER]
         return caller
 
 
@@ -104,11 +110,22 @@ async def everybody() -> None:
 
 
 class Requires(params.Security):
-    """States in a route's signature the permission that it asks for; without one, any user will do."""
+    """States in a route's signature the permission that it asks for; without one, any user will do.
 
-    def __init__(self, permission: str | None = None) -> None:
+    The route of a stream says so: it takes a ticket as well, in its parameter ``ticket``.
+    """
+
+    def __init__(self, permission: str | None = None, *, stream: bool = False) -> None:
         stated = None if permission is None else Permission(permission)
-        super().__init__(dependency=StatedPermission(stated), scopes=[stated] if stated else [])
+        super().__init__(dependency=StatedPermission(stated, stream=stream), scopes=[stated] if stated else [])
+
+
+class RequiresFromAfar(params.Security):
+    """States a permission that only a request from another machine needs; the endpoint gets a caller, or None."""
+
+    def __init__(self, permission: str) -> None:
+        stated = Permission(permission)
+        super().__init__(dependency=StatedPermission(stated, free_nearby=True), scopes=[stated])
 
 
 class Public(params.Depends):

@@ -18,7 +18,11 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from hostler.accounts.credentials import authenticate
+from hostler.accounts.standing import STANDING, standing_of
+from hostler.loopback import is_from_here
 from hostler.permission import CALLER, StatedPermission, decide, everybody
+from hostler.settings import Settings
+from hostler.strictness import query_parameters, refuse_body, refuse_unknown_parameters
 
 
 class UnstatedPermission(TypeError):
@@ -41,19 +45,42 @@ def stated_access(dependant: Dependant) -> StatedPermission | None:
     return access if isinstance(access, StatedPermission) else None
 
 
+def needs_no_credential(request: Request) -> bool:
+    """Whether the settings let this request pass at a route that is free from nearby."""
+    settings: Settings = request.app.state.settings
+    return settings.metrics_free_on_loopback and is_from_here(request)
+
+
 class Route(APIRoute):
-    """A route with a stated permission, which is decided first of all."""
+    """A route with a stated permission, which is decided first of all; a write is sent what it takes, and no more."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler: authenticate, decide, and only then FastAPI's own."""
         access = stated_access(self.dependant)
-        handle = super().get_route_handler()
+        known = query_parameters(self.dependant)
+        # a route that reads its body itself, as a stream, describes it in `openapi_extra`
+        takes_body = self.body_field is not None or "requestBody" in (self.openapi_extra or {})
+        handle_well_formed = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            refuse_unknown_parameters(request, known)
+            if not takes_body:
+                await refuse_body(request)
+            return await handle_well_formed(request)
+
         if access is None:
             return handle
         permission = access.permission
 
         async def checked(request: Request) -> Response:
-            caller = await authenticate(request)
+            if access.free_nearby and needs_no_credential(request):
+                request.scope[CALLER] = None
+                return await handle(request)
+            if access.stream:
+                standing = await standing_of(request)
+                caller, request.scope[STANDING] = await standing.caller(), standing
+            else:
+                caller = await authenticate(request)
             structlog.contextvars.bind_contextvars(user=caller.name)
             decide(caller, permission)
             request.scope[CALLER] = caller

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import sys
@@ -14,7 +15,10 @@ from fastapi import FastAPI
 from hostler import __version__
 from hostler.app import create_app
 from hostler.errors import OperatorError
+from hostler.events.streams import Streams
 from hostler.settings import Settings
+
+_DEAF_SECONDS = 1.0
 
 
 class _Server(uvicorn.Server):
@@ -39,11 +43,28 @@ class _Server(uvicorn.Server):
         sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, finish the requests in progress, and close the application."""
+        """Stop listening, end the streams, finish the requests in progress, and close the application."""
+        streams: Streams = self._app.state.streams
+        streams.close()  # they would go on for as long as a shutdown may take
+        hanging_up = asyncio.create_task(self._hang_up_on_the_deaf(), name="shutdown")
         try:
             await super().shutdown(sockets)
         finally:
+            hanging_up.cancel()
             await self._opened.aclose()
+
+    async def _hang_up_on_the_deaf(self) -> None:
+        """Cut off clients that read nothing of what they were sent; a shutdown would wait for them all of its time."""
+        waiting: dict[asyncio.Transport, int] = {}
+        while True:
+            await asyncio.sleep(_DEAF_SECONDS)
+            # by each protocol's own attribute, which uvicorn's union of them does not name
+            transports: list[asyncio.Transport] = [one.transport for one in list(self.server_state.connections)]
+            for transport in transports:
+                unsent = transport.get_write_buffer_size()
+                if unsent and unsent == waiting.get(transport):
+                    transport.abort()
+            waiting = {transport: transport.get_write_buffer_size() for transport in transports}
 
 
 def run(settings: Settings) -> None:

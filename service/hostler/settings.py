@@ -3,13 +3,16 @@
 
 The file is the one that ``HOSTLER_CONFIG`` names, else ``/etc/hostler/hostler.toml`` where it exists. A key of the file
 that is no setting is an error; an environment variable that is none is not, because ``HOSTLER_URL``,
-``HOSTLER_TOKEN`` and their like are what clients use. An empty variable counts as unset.
+``HOSTLER_TOKEN`` and their like are what clients use, but one that is nearly a setting is told of at the start. An
+empty variable counts as unset.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +28,9 @@ from pydantic_settings import SettingsError as SourceError
 from hostler.errors import OperatorError
 
 SYSTEM_CONFIG = Path("/etc/hostler/hostler.toml")
+PREFIX = "HOSTLER_"
+
+_ALIKE = 0.75  # difflib's ratio: "prot" for "port" is, "password" for "admin_password" is not
 
 
 class SettingsError(OperatorError):
@@ -38,7 +44,7 @@ def _default_state_dir() -> Path:
     return Path(state_home) / "hostler"
 
 
-def _config_file() -> Path | None:
+def config_file() -> Path | None:
     """Return the TOML file to read, or None; raises SettingsError if ``HOSTLER_CONFIG`` names none that exists."""
     named = os.environ.get("HOSTLER_CONFIG")
     if named:
@@ -53,7 +59,7 @@ class Settings(BaseSettings):
     """What an operator can set; each field is the variable ``HOSTLER_<FIELD>`` and the file's key of that name."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HOSTLER_",
+        env_prefix=PREFIX,
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
@@ -77,6 +83,12 @@ class Settings(BaseSettings):
         default="",
         description="Addresses or networks, separated by commas, whose X-Forwarded-For is believed (the throttle of "
         "logins counts by client address).",
+    )
+    metrics_free_on_loopback: bool = Field(
+        default=True,
+        description="Whether /metrics needs no token from the service's own machine. Say false where a proxy on the "
+        "same machine passes requests on without adding X-Forwarded-For, Forwarded or Via: nobody can tell these from "
+        "local ones.",
     )
     shutdown_seconds: int = Field(
         default=30, ge=0, description="How long a shutdown waits for requests in progress, in seconds."
@@ -139,6 +151,13 @@ class Settings(BaseSettings):
         ge=1,
         description="How long a stop waits for the guest unless the request says, in seconds.",
     )
+    event_retention_days: int = Field(
+        default=7,
+        ge=1,
+        le=3650,
+        description="How long events are kept, in days: a client of /api/events that was away for longer has to load "
+        "everything anew.",
+    )
     host_threads: int = Field(
         default=8,
         ge=1,
@@ -149,6 +168,13 @@ class Settings(BaseSettings):
         default=30,
         ge=1,
         description="Pause between two bulk comparisons of a host with the database, in seconds.",
+    )
+
+    largest_image_gb: int = Field(
+        default=100,
+        ge=1,
+        le=65536,
+        description="The largest base image that may be uploaded over REST, in GiB of its file.",
     )
 
     @field_validator("signing_key")
@@ -182,10 +208,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, and the environment over the file."""
-        config_file = _config_file()
-        if config_file is None:
+        file = config_file()
+        if file is None:
             return init_settings, env_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
 
     @classmethod
     def load(cls) -> Settings:
@@ -195,7 +221,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise SettingsError(_sentence(error)) from None
         except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{_config_file()} is not valid TOML: {error}") from None
+            raise SettingsError(f"{config_file()} is not valid TOML: {error}") from None
         except (SourceError, OSError) as error:
             raise SettingsError(f"The settings can't be read: {error}") from None
 
@@ -210,6 +236,17 @@ class Settings(BaseSettings):
             ) from None
 
 
+def misspelt(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield each variable that is no setting and nearly one, with the variable that was probably meant."""
+    names = list(Settings.model_fields)
+    for variable in sorted(environment):
+        name = variable.lower().removeprefix(PREFIX.lower())
+        if not variable.upper().startswith(PREFIX) or name in names or variable == "HOSTLER_CONFIG":
+            continue
+        for alike in difflib.get_close_matches(name, names, n=1, cutoff=_ALIKE):
+            yield variable, f"{PREFIX}{alike.upper()}"
+
+
 def _sentence(error: ValidationError) -> str:
     problems = []
     for item in error.errors(include_input=False, include_url=False, include_context=False):
@@ -218,6 +255,6 @@ def _sentence(error: ValidationError) -> str:
             problems.append(f"'{name}' is not a setting")
         else:
             problems.append(f"'{name}': {item['msg'].removeprefix('Value error, ')}")
-    source = _config_file()
+    source = config_file()
     where = "the environment" if source is None else f"the environment and {source}"
     return f"The settings are wrong ({where}): {'; '.join(problems)}"

@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import STATES, Desired
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     CloudInit,
+    DiskConfig,
     MachineSpec,
     NetworkConfig,
     facts_of,
 )
 
+PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -52,7 +55,8 @@ def assert_fits(option: dict[str, Any], spec_class: type, field: "dataclasses.Fi
     if dataclasses.is_dataclass(kind):
         assert option["type"] == "dict"
     elif typing.get_origin(kind) is tuple:
-        assert (option["type"], option["elements"]) == ("list", "str")
+        entry = typing.get_args(kind)[0]
+        assert (option["type"], option["elements"]) == ("list", "dict" if dataclasses.is_dataclass(entry) else "str")
     else:
         assert TYPES[option["type"]] is kind
     assert option.get("choices") == (list(facts_of(spec_class, field.name).choices or ()) or None)
@@ -65,7 +69,10 @@ def test_every_field_of_a_spec_is_an_option(options: dict[str, Any]) -> None:
         assert_fits(options[field.name], MachineSpec, field)
 
 
-@pytest.mark.parametrize(("option", "spec_class"), [("network_config", NetworkConfig), ("cloud_init", CloudInit)])
+@pytest.mark.parametrize(
+    ("option", "spec_class"),
+    [("network_config", NetworkConfig), ("nics", NetworkConfig), ("disks", DiskConfig), ("cloud_init", CloudInit)],
+)
 def test_every_field_of_a_nested_spec_is_a_suboption_and_there_are_no_others(
     options: dict[str, Any], option: str, spec_class: type
 ) -> None:
@@ -74,6 +81,16 @@ def test_every_field_of_a_nested_spec_is_a_suboption_and_there_are_no_others(
     assert set(suboptions) == {field.name for field in dataclasses.fields(spec_class)}
     for field in dataclasses.fields(spec_class):
         assert_fits(suboptions[field.name], spec_class, field)
+        assert suboptions[field.name].get("required", False) is (field.default is dataclasses.MISSING)
+
+
+def test_the_playbook_passes_every_field_of_a_spec_on() -> None:
+    playbook = yaml.safe_load((PLAYBOOKS / "vm_create.yml").read_text())
+    (task,) = [task for task in playbook[0]["tasks"] if "hostler.libvirt.vm" in task]
+
+    passed = task["hostler.libvirt.vm"]
+    for field in dataclasses.fields(MachineSpec):
+        assert f"vm_{field.name}" in passed[field.name], field.name
 
 
 def test_every_option_is_a_field_of_the_spec_its_place_or_what_is_desired(options: dict[str, Any]) -> None:
@@ -100,4 +117,10 @@ def test_bounds_are_said_where_people_look_for_them(options: dict[str, Any]) -> 
     assert f"{cores.minimum} to {cores.maximum}" in words("cpu_cores")
     assert f"{memory.unit}, at least {memory.minimum}" in words("memory_mb")
     assert str(facts_of(MachineSpec, "disk_gb").unit) in words("disk_gb")
+    most = facts_of(MachineSpec, "max_memory_mb")
+    assert f"{cores.minimum} to {cores.maximum}" in words("max_cpu_cores")
+    assert f"in {most.unit}" in words("max_memory_mb")
+    assert f"at least {most.minimum}" in words("max_memory_mb")
+    for several in ("disks", "nics"):
+        assert f"{facts_of(MachineSpec, several).max_length} at most" in words(several)
     assert str(facts_of(MachineSpec, "name").pattern_says) in words("name")

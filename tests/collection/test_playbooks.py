@@ -11,6 +11,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 from lab.host import Host
 from tests.collection.conftest import Ansible, Run
 from tests.core.actions.guests import KEY, named
+from tests.core.machines import MIB
 
 pytestmark = pytest.mark.lab
 
@@ -84,13 +85,18 @@ def test_a_vm_from_a_shell_with_every_value_a_string(ansible: Ansible, lab_host:
     vm = named(hypervisor, "from-shell")
     assert (vm.memory_kib, vm.cpu_cores, vm.disk_gb) == (160 * 1024, 1, 0.125)
 
+    hypervisor.domain(vm.uuid).start()
+    live = ["-e", "vm_name=from-shell", "-e", "vm_disk_gb=0.25", "-e", "vm_live=yes", "-e", "vm_memory_mb="]
+    assert_fine(ansible(RESIZE, *live), changed=1)
+    assert named(hypervisor, "from-shell").disk_gb == 0.25
+
 
 def test_empty_answers_count_as_left_out(ansible: Ansible, lab_host: Host, hypervisor: Hypervisor) -> None:
     """As AWX's surveys give them."""
     left_out = [
         "uuid", "record_id", "owner", "start", "image", "image_mode", "os_type", "os_version", "firmware",
         "network_config", "cloud_init", "description", "tags", "autostart", "protected", "pool", "image_pool",
-        "network",
+        "network", "secure_boot", "tpm", "max_cpu_cores", "max_memory_mb", "disks", "nics",
     ]  # fmt: skip
     extra: dict[str, Any] = {f"vm_{name}": "" for name in left_out}
     extra |= {"vm_name": "survey", "vm_cpu_cores": "1", "vm_memory_mb": 128, "vm_disk_gb": "0.125"}
@@ -100,9 +106,11 @@ def test_empty_answers_count_as_left_out(ansible: Ansible, lab_host: Host, hyper
 
     vm = named(hypervisor, "survey")
     assert vm.definition.firmware == "bios"
+    assert (vm.definition.secure_boot, vm.definition.tpm, vm.definition.max_vcpus) == (False, False, None)
+    assert (len(vm.disks), len(vm.definition.interfaces)) == (1, 1)
     assert vm.record is not None
     assert (vm.record.owner, vm.record.os_type, vm.record.tags) == (None, "linux", ())
-    survey = {"vm_name": "survey", "vm_memory_mb": "", "vm_disk_gb": None, "hypervisor": ""}
+    survey = {"vm_name": "survey", "vm_live": "", "vm_memory_mb": "", "vm_disk_gb": None, "hypervisor": ""}
     assert_fine(ansible(RESIZE, extra=survey), changed=0)
 
     run = ansible(RESIZE, extra={**survey, "vm_cpu_cores": 0})  # which is not empty
@@ -131,6 +139,32 @@ def test_what_a_user_writes_stays_what_it_is(
     assert record is not None
     assert (record.description, record.os_version, record.owner) == (attack, attack, attack)
     assert not touched.exists()
+
+
+@pytest.mark.slow
+def test_further_disks_and_cards_are_given_as_json(
+    ansible: Ansible, lab_host: Host, hypervisor: Hypervisor, sizes: dict[str, Any]
+) -> None:
+    extra = {
+        **sizes,
+        "vm_name": "furnished",
+        "vm_image_pool": "images",
+        "vm_disks": [{"size_gb": 0.25, "bus": "scsi"}, {"size_gb": 1, "image": unsafe("tiny.qcow2")}],
+        "vm_nics": [{"type": "nat", "mac_address": unsafe("52:54:00:ab:cd:ee")}],
+        "vm_secure_boot": True,
+        "vm_firmware": "uefi",
+        "vm_tpm": True,
+        "vm_max_cpu_cores": 4,
+        "vm_max_memory_mb": 256,
+    }
+
+    assert_fine(ansible(CREATE, extra=extra), changed=1)
+
+    vm = named(hypervisor, "furnished")
+    assert sorted(disk.size or 0 for disk in vm.disks) == [128 * MIB, 256 * MIB, 1024 * MIB]
+    assert [card.mac_address for card in vm.definition.interfaces][1:] == ["52:54:00:ab:cd:ee"]
+    assert (vm.definition.secure_boot, vm.definition.tpm) == (True, True)
+    assert (vm.definition.max_vcpus, vm.definition.max_memory_kib) == (4, 256 * 1024)
 
 
 def test_a_template_in_what_is_not_marked_is_ansibles_own_business_and_no_longer_ours_in_the_domain(
@@ -173,12 +207,10 @@ def test_a_step_that_fails_before_ends_the_run_before_anything_is_made(
     assert hypervisor.find_domain_named("stopped-short") is None
 
 
-def test_user_data_is_nowhere_in_the_output(ansible: Ansible, sizes: dict[str, Any]) -> None:
-    user_data = f"#cloud-config\npassword: {SECRET}\n"
+def test_secrets_are_nowhere_in_the_output(ansible: Ansible, sizes: dict[str, Any]) -> None:
+    told = {"user_data": f"#cloud-config\npassword: {SECRET}\n", "network_config": f"wifi: {SECRET}"}
 
-    run = ansible(
-        CREATE, "-vvv", "--diff", extra={**sizes, "vm_name": "secretive", "vm_cloud_init": {"user_data": user_data}}
-    )
+    run = ansible(CREATE, "-vvv", "--diff", extra={**sizes, "vm_name": "secretive", "vm_cloud_init": told})
 
     assert_fine(run, changed=1)
     assert "(not shown)" in run.output  # that there is some is said

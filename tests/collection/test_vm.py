@@ -11,11 +11,13 @@ import pytest
 
 from lab.host import Host
 from tests.collection.conftest import Ansible, Tasks
+from tests.core.machines import MIB
 from tests.core.test_python_floor import oldest_python
 
 pytestmark = pytest.mark.lab
 
 SECRET = "hunter2-the-user-data"
+SECRETS = {"user_data": f"#cloud-config\npassword: {SECRET}\n", "network_config": f"wifi: {SECRET}"}
 SMALL = {"cpu_cores": 1, "memory_mb": 128, "disk_gb": 0.125}
 
 
@@ -34,6 +36,7 @@ def test_the_life_of_a_vm_is_foretold_by_check_mode_done_once_and_not_again(task
     life: dict[str, dict[str, Any]] = {
         "create": {**vm, "cloud_init": {"hostname": "h", "user_data": SECRET}, "tags": ["a"], "state": "present"},
         "start": {"name": "module-vm", "state": "running"},
+        "grow": {"name": "module-vm", "create": False, "memory_mb": 144, "disk_gb": 0.1875, "live": True},
         "stop": {"name": "module-vm", "state": "stopped", "timeout": 0, "force": True},
         "resize": {"name": "module-vm", "create": False, "cpu_cores": 2, "memory_mb": 160, "disk_gb": 0.25},
         "delete": {"name": "module-vm", "state": "absent"},
@@ -59,8 +62,14 @@ def test_the_life_of_a_vm_is_foretold_by_check_mode_done_once_and_not_again(task
     assert answers["start_checked"]["vm"]["status"] == "stopped"
     assert answers["start_done"]["diff"] == {"before": {"state": "stopped"}, "after": {"state": "running"}}
     assert answers["start_done"]["vm"]["status"] == "running"
+    assert answers["grow_done"]["diff"] == {
+        "before": {"memory_mb": 128, "disk_gb": 0.125}, "after": {"memory_mb": 144, "disk_gb": 0.188},
+    }  # fmt: skip
+    assert [step["applies"] for step in answers["grow_done"]["plan"]] == ["next_boot", "now"]
+    assert answers["grow_checked"]["next_boot"] == answers["grow_done"]["next_boot"] == ["memory_mb"]
+    assert answers["grow_done"]["vm"]["status"] == "running"
     assert answers["resize_done"]["diff"] == {
-        "before": {"cpu_cores": 1, "memory_mb": 128, "disk_gb": 0.125},
+        "before": {"cpu_cores": 1, "memory_mb": 144, "disk_gb": 0.188},
         "after": {"cpu_cores": 2, "memory_mb": 160, "disk_gb": 0.25},
     }
     assert [step["applies"] for step in answers["resize_done"]["plan"]] == ["off", "off"]
@@ -85,6 +94,25 @@ def test_a_failure_says_its_code_and_its_field_in_check_mode_too(tasks: Tasks, v
             "network_config.bridge_name",
             "is required for type bridge",
         ),
+        "nested_in_a_list": (
+            {**vm, "disks": [{"size_gb": 1}, {"size_gb": 0}]},
+            "invalid_spec",
+            "disks.1.size_gb",
+            "must be more than 0 GiB",
+        ),
+        "two_of_an_address": (
+            {**vm, "nics": [{"mac_address": "52:54:00:12:34:56"}, {"mac_address": "52:54:00:12:34:56"}]},
+            "invalid_spec",
+            "nics.1.mac_address",
+            "another card",
+        ),
+        "no_further_image": (
+            {**vm, "disks": [{"size_gb": 1, "image": "nowhere.qcow2"}]},
+            "image_not_found",
+            "disks.0.image",
+            "'nowhere.qcow2' not found",
+        ),
+        "too_large_for_the_pool": ({**vm, "disk_gb": 65536}, "not_enough_space", "disk_gb", "GiB in all"),
         "smuggled": (
             {**vm, "cloud_init": {"ssh_authorized_keys": ["ssh-rsa AAAA\nssh-rsa BBBB"]}},
             "invalid_spec",
@@ -115,6 +143,7 @@ def test_what_ansible_itself_refuses_it_refuses_by_name(tasks: Tasks, vm: dict[s
     answers = tasks(
         unknown={**vm, "cpus": 2},
         nested={**vm, "network_config": {"typ": "nat"}},
+        sizeless={**vm, "disks": [{"bus": "scsi"}]},
         choice={**vm, "state": "gone"},
         nameless=SMALL,
         text={**vm, "cpu_cores": "many"},
@@ -123,9 +152,46 @@ def test_what_ansible_itself_refuses_it_refuses_by_name(tasks: Tasks, vm: dict[s
     assert all(answer["failed"] for answer in answers.values())
     assert "cpus" in answers["unknown"]["msg"]
     assert "typ" in answers["nested"]["msg"]
+    assert "size_gb" in answers["sizeless"]["msg"]
     assert "present, running, stopped, absent" in answers["choice"]["msg"]
     assert "name, uuid" in answers["nameless"]["msg"]
     assert "cpu_cores" in answers["text"]["msg"]
+
+
+def test_a_vm_with_all_that_a_new_one_can_have(tasks: Tasks, vm: dict[str, Any]) -> None:
+    address = "52:54:00:ab:cd:ef"
+    whole = {
+        **vm,
+        "firmware": "uefi",
+        "secure_boot": True,
+        "tpm": True,
+        "max_cpu_cores": 4,
+        "max_memory_mb": 256,
+        "disks": [{"size_gb": 0.25, "bus": "scsi"}, {"size_gb": 1, "image": "tiny.qcow2", "image_mode": "backing"}],
+        "network_config": {"type": "none"},
+        "nics": [{"model": "e1000e", "mac_address": address.upper()}, {}],
+    }
+
+    answers = tasks(
+        checked={**whole, "check_mode": True, "diff": True},
+        done={**whole, "diff": True},
+        again={**whole, "diff": True},
+        gone={"name": whole["name"], "state": "absent"},
+    )
+
+    assert said(answers["done"]) == said(answers["checked"])
+    assert answers["again"]["changed"] is False
+    made = answers["done"]["vm"]
+    assert (made["firmware"], made["secure_boot"], made["tpm"]) == ("uefi", True, True)
+    assert (made["max_cpu_cores"], made["max_memory_mb"]) == (4, 256)
+    assert [(disk["target"], disk["size"]) for disk in made["disks"]] == [
+        ("vda", 128 * MIB),
+        ("vdb", 1024 * MIB),
+        ("sda", 256 * MIB),
+    ]
+    assert [card["model"] for card in made["nics"]] == ["e1000e", "virtio"]
+    assert made["nics"][0]["mac_address"] == made["mac_address"] == address
+    assert len(answers["gone"]["deleted_disks"]) == 3
 
 
 def test_a_host_without_the_library_is_told_what_to_install(tasks: Tasks) -> None:
@@ -159,9 +225,9 @@ def test_the_uri_is_the_option_before_the_environment(tasks: Tasks, lab_host: Ho
     }
 
 
-def test_user_data_is_nowhere_in_the_output(ansible: Ansible, vm: dict[str, Any], tmp_path: Path) -> None:
+def test_secrets_are_nowhere_in_the_output(ansible: Ansible, vm: dict[str, Any], tmp_path: Path) -> None:
     playbook = tmp_path / "play.yml"
-    options = {**vm, "name": "secretive", "cloud_init": {"user_data": f"#cloud-config\npassword: {SECRET}\n"}}
+    options = {**vm, "name": "secretive", "cloud_init": SECRETS}
     playbook.write_text(
         str([{"hosts": "localhost", "gather_facts": False, "tasks": [{"hostler.libvirt.vm": options, "diff": True}]}])
     )

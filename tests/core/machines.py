@@ -34,11 +34,11 @@ FULL_RECORD = Record(
     revision=3,
     incomplete=True,
 )
-IMAGE = ImageFacts("debian.qcow2", "/images/debian.qcow2", "qcow2", 2 * GIB)
+IMAGE = ImageFacts("debian.qcow2", "/images/debian.qcow2", "qcow2", 2 * GIB, GIB)
+IMAGES = {IMAGE.name: IMAGE}
 SURROUNDINGS = Surroundings(
     virt_type="qemu",
-    is_session=False,
-    pool=PoolFacts("default", "dir", "/disks", 100 * GIB),
+    pool=PoolFacts("default", "dir", "/disks", 200 * GIB, 100 * GIB),
     image_pool="images",
     nat_network="default",
 )

@@ -29,12 +29,16 @@ record = sys.modules[root + ".identity"].Record(uuid="6f1e3f0a-5b0e-4a57-9f6b-0c
 spec = sys.modules[root + ".spec"].spec_from(
     {"name": "a", "cpu_cores": 1, "memory_mb": 64, "disk_gb": 1, "tags": ["x"], "cloud_init": {"user_data": "y"}}
 )
-pool = around.PoolFacts("default", "dir", "/disks", 2**40)
-plan = plan_create(spec, around.Surroundings("qemu", False, pool, "images", nat_network="default"), record)
+pool = around.PoolFacts("default", "dir", "/disks", 2**40, 2**40)
+plan = plan_create(spec, around.Surroundings("qemu", pool, "images", nat_network="default"), record)
 xml = sys.modules[root + ".domain_xml.write"].domain_xml(plan.steps[0].operation.definition)
 edit = sys.modules[root + ".domain_xml.edit"]
 again = sys.modules[root + ".domain_xml.read"].read_domain(edit.resized(xml, edit.SizeEdit(4, 131072)))
 assert (again.vcpus, again.memory_kib, again.record.uuid) == (4, 131072, record.uuid), again
+change = sys.modules[root + ".plan.change"]
+card = sys.modules[root + ".spec"].NetworkConfig("bridge", "br0")
+change.validate_change(change.Change(name="b", tags=("x",), network_config=card, live=True))
+assert edit.named(edit.without_vnc(edit.disconnected(xml)), "b") != xml
 desired = sys.modules[root + ".plan.desired"]
 desired.validate_desired(desired.Desired(dataclasses.asdict(spec)))
 """

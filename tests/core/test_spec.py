@@ -15,6 +15,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     IMAGE_MODES,
     NETWORK_TYPES,
     CloudInit,
+    DiskConfig,
     MachineSpec,
     NetworkConfig,
     Resources,
@@ -27,6 +28,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
 
 GIB = 1024**3
 MIB = 1024**2
+SPEC_CLASSES = (MachineSpec, NetworkConfig, DiskConfig, CloudInit)
 LEAST: dict[str, Any] = {"name": "web-1", "cpu_cores": 1, "memory_mb": 32, "disk_gb": 1}
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK0wmN/Cr3JXqmLW7u+g9pTh+wyqDHpSQEIQczXkVx9q admin@example.org"
 
@@ -47,6 +49,8 @@ def test_the_least_spec_gets_the_documented_defaults() -> None:
     assert (spec.firmware, spec.image_mode, spec.os_type) == ("bios", "copy", "linux")
     assert spec.network_config == NetworkConfig(type="nat")
     assert (spec.cloud_init, spec.tags, spec.autostart, spec.protected) == (None, (), False, False)
+    assert (spec.disks, spec.nics, spec.secure_boot, spec.tpm) == ((), (), False, False)
+    assert (spec.max_cpu_cores, spec.max_memory_mb) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -328,14 +332,83 @@ def test_a_size_is_shown_as_asked_but_for_the_rounding(disk_gb: float) -> None:
     assert -0.0005 <= disk_gib(disk_bytes(disk_gb)) - disk_gb <= 1 / 1024 + 0.0005
 
 
-def test_user_data_alone_is_marked_secret() -> None:
+def test_what_cloud_init_is_told_in_free_form_is_secret_and_nothing_else() -> None:
     secret = {
-        field.name
-        for spec_class in (MachineSpec, NetworkConfig, CloudInit)
+        (spec_class, field.name)
+        for spec_class in SPEC_CLASSES
         for field in dataclasses.fields(spec_class)
         if facts_of(spec_class, field.name).secret
     }
-    assert secret == {"user_data"}
+    assert secret == {(CloudInit, "user_data"), (CloudInit, "network_config")}
+
+
+def test_a_secret_is_not_in_what_a_log_would_show() -> None:
+    spec = spec_from({**LEAST, "cloud_init": {"user_data": "hunter2", "network_config": "hunter3", "hostname": "h"}})
+
+    assert "hunter" not in f"{spec!r} {spec}"
+    assert "hostname='h'" in repr(spec)
+
+
+def test_a_further_disk_has_the_defaults_of_the_root_disk() -> None:
+    spec = spec_from({**LEAST, "disks": [{"size_gb": 5, "image": None}, {"size_gb": 0.5, "bus": "sata"}]})
+
+    assert spec.disks == (DiskConfig(5, None, "copy", "virtio"), DiskConfig(0.5, bus="sata"))
+
+
+@pytest.mark.parametrize(
+    ("disks", "wrong"),
+    [
+        ([{}], ["disks.0.size_gb"]),
+        ([{"size_gb": None}], ["disks.0.size_gb"]),
+        ([{"size_gb": 1}, {"size_gb": 0}], ["disks.1.size_gb"]),
+        ([{"size_gb": -1}, {"size_gb": 65537}, {"size_gb": math.nan}], [f"disks.{i}.size_gb" for i in range(3)]),
+        ([{"size_gb": "5"}, {"size_gb": True}], ["disks.0.size_gb", "disks.1.size_gb"]),
+        ([{"size_gb": 1, "image": "../x"}], ["disks.0.image"]),
+        ([{"size_gb": 1, "image_mode": "move"}], ["disks.0.image_mode"]),
+        ([{"size_gb": 1, "bus": "ide"}], ["disks.0.bus"]),
+        ([{"size": 1}, {"size_gb": 1, "pool": "x"}], ["disks.0.size_gb", "disks.0.size", "disks.1.pool"]),
+        ([{"size_gb": 1}, 5, []], ["disks.1", "disks.2"]),
+        ([None], ["disks.0"]),
+        (5, ["disks"]),
+        ({"size_gb": 1}, ["disks"]),
+        ([{"size_gb": 1}] * 25, ["disks"]),
+        ([{"size_gb": 1}] * 24, []),
+        ([], []),
+    ],
+)
+def test_each_error_names_the_disk_and_its_field(disks: Any, wrong: list[str]) -> None:
+    assert wrong_fields(disks=disks) == wrong
+
+
+def test_fields_that_are_unknown_or_missing_are_named_at_once_wherever_they_are() -> None:
+    assert sorted(wrong_fields(cpus=1, network_config={"typ": "nat"}, cloud_init={"x": 1}, disks=[{}])) == [
+        "cloud_init.x",
+        "cpus",
+        "disks.0.size_gb",
+        "network_config.typ",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [
+        ({"secure_boot": True}, ["secure_boot"]),
+        ({"secure_boot": True, "firmware": "bios"}, ["secure_boot"]),
+        ({"secure_boot": True, "firmware": "uefi"}, []),
+        ({"tpm": True}, []),
+        ({"secure_boot": "yes", "firmware": "uefi"}, ["secure_boot"]),
+        ({"tpm": 1}, ["tpm"]),
+        ({"cpu_cores": 4, "max_cpu_cores": 3}, ["max_cpu_cores"]),
+        ({"cpu_cores": 4, "max_cpu_cores": 4}, []),
+        ({"max_cpu_cores": 513}, ["max_cpu_cores"]),
+        ({"max_cpu_cores": 1.5}, ["max_cpu_cores"]),
+        ({"memory_mb": 64, "max_memory_mb": 63}, ["max_memory_mb"]),
+        ({"memory_mb": 64, "max_memory_mb": 64}, []),
+        ({"max_memory_mb": 16 * 1024 * 1024 + 1}, ["max_memory_mb"]),
+    ],
+)
+def test_fields_fit_each_other(values: dict[str, Any], wrong: list[str]) -> None:
+    assert wrong_fields(**values) == wrong
 
 
 def test_an_unknown_field_has_no_facts() -> None:
@@ -343,7 +416,7 @@ def test_an_unknown_field_has_no_facts() -> None:
         facts_of(MachineSpec, "nope")
 
 
-@pytest.mark.parametrize("spec_class", [MachineSpec, NetworkConfig, CloudInit])
+@pytest.mark.parametrize("spec_class", SPEC_CLASSES)
 def test_every_field_is_documented_and_the_documentation_ends_a_sentence(spec_class: type) -> None:
     for field in dataclasses.fields(spec_class):
         assert facts_of(spec_class, field.name).doc.endswith("."), field.name

@@ -48,6 +48,7 @@ def hostname(host: Host, guest: str) -> str:
         return ""
 
 
+@pytest.mark.rule("vms", "vm-addresses")
 def test_a_guests_whole_life_over_rest(service: RunningService, lab_host: Host) -> None:
     made = service.post(
         "/api/vms", name="whole-life", **SMALL, cloud_init={"hostname": "seeded"}, os_version="tiny", tags=["e2e"]

@@ -82,6 +82,7 @@ async def post(client: httpx.AsyncClient, content: bytes | str, kind: str = "app
         (7, "body"),
     ],
 )
+@pytest.mark.rule("error-shape")
 async def test_a_wrong_field_is_named(failing: FastAPI, client: httpx.AsyncClient, content: object, field: str) -> None:
     body = await post(client, json.dumps(content))
 
@@ -90,6 +91,7 @@ async def test_a_wrong_field_is_named(failing: FastAPI, client: httpx.AsyncClien
     assert "\n" not in body["detail"]
 
 
+@pytest.mark.rule("unknown-fields")
 async def test_an_unknown_field_is_refused_by_name(failing: FastAPI, client: httpx.AsyncClient) -> None:
     body = await post(client, b'{"name": "x", "nmae": 1}')
 
@@ -170,6 +172,7 @@ async def test_too_large_a_body_is_refused(failing: FastAPI, client: httpx.Async
         assert answer.json()["detail"] == "The body of the request is too large"
 
 
+@pytest.mark.rule("error-shape")
 async def test_an_unknown_path_or_method_has_the_same_shape(client: httpx.AsyncClient) -> None:
     missing = await client.get("/api/no/such/thing")
     wrong = await client.delete("/healthz")
@@ -210,6 +213,7 @@ async def test_an_error_of_the_core_becomes_its_status(failing: FastAPI, client:
     assert [error["field"] for error in answer.json()["errors"]] == ["cpu_cores", "name"]
 
 
+@pytest.mark.rule("error-shape")
 async def test_an_error_of_ours_becomes_its_status_body_and_headers(
     failing: FastAPI, client: httpx.AsyncClient
 ) -> None:
@@ -237,6 +241,7 @@ async def test_a_database_that_is_gone_is_503(failing: FastAPI, client: httpx.As
 @pytest.mark.parametrize(
     "error", [RuntimeError("/etc/secret"), OperationalError("/etc/secret"), KeyError("/etc/secret")]
 )
+@pytest.mark.rule("error-silence")
 async def test_the_unexpected_is_logged_with_its_stack_and_answered_without(
     failing: FastAPI, client: httpx.AsyncClient, error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -31,6 +32,7 @@ def configure(settings: Settings) -> Iterator[Configure]:
         return stream
 
     yield apply
+    logging.captureWarnings(False)
     root.handlers = handlers
     root.setLevel(level)
     structlog.reset_defaults()
@@ -93,6 +95,65 @@ def test_the_level_is_kept(configure: Configure) -> None:
 
     assert "quiet" not in stream.getvalue()
     assert "loud" in stream.getvalue()
+
+
+HOSTILE = (
+    "x\n2026-01-01T00:00:00Z [info] request status=200",
+    "\x1b[2Jgone",
+    "\x1b]0;title\x07",
+    "a\rb",
+    "\u202egnp.exe",
+    "a\u2028b\x85c",
+    "\x9b31m",
+    "\udcff",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_what_a_user_wrote_can_neither_forge_a_line_nor_speak_to_a_terminal(
+    configure: Configure, log_format: str, text: str
+) -> None:
+    stream = configure(log_format, "info")
+    log = structlog.get_logger("hostler.test")
+
+    log.info("value", path=text, words=f"{text} and more", nested={text: [text]})
+    log.info(text)
+    logging.getLogger("other").warning("got %s", text)
+    try:
+        raise ValueError(text)
+    except ValueError:
+        log.exception("failed", reason=text)
+
+    lines = stream.getvalue().split("\n")
+    assert lines.pop() == ""
+    assert [line for line in lines if not line.isprintable()] == []
+    if log_format == "json":
+        assert [json.loads(line)["event"] for line in lines] == ["value", text, f"got {text}", "failed"]
+    else:
+        begun = [line for line in lines if not line.startswith("    ")]
+        assert len(begun) == 4
+        assert all("hostler.test" in line or "other" in line for line in begun)
+
+
+def test_a_plain_text_is_shown_as_it_was_written(configure: Configure) -> None:
+    stream = configure("console", "info")
+
+    structlog.get_logger("hostler.test").info("vm.appeared", name="wéb-01", note="two words")
+
+    assert "name=wéb-01" in stream.getvalue()
+    assert "note='two words'" in stream.getvalue()
+
+
+def test_warnings_of_python_are_lines_as_all_others(configure: Configure) -> None:
+    stream = configure("json", "info")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("something is old", DeprecationWarning, stacklevel=1)
+
+    (line,) = stream.getvalue().splitlines()
+    assert "something is old" in json.loads(line)["event"]
 
 
 @pytest.mark.parametrize("value", [{"a": ("x", ["y"])}, ["x", {"b": 1}], ("x",), 7, None, "text"])

@@ -20,6 +20,7 @@ PUBLIC = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/docs"),
+    ("GET", "/docs/{version}/{name}"),
     ("GET", "/openapi.json"),
     ("POST", "/api/auth/login"),
     ("POST", "/api/auth/refresh"),
@@ -38,14 +39,21 @@ def routes(app: FastAPI) -> list[tuple[str, str, APIRoute]]:
 
 
 @pytest.mark.anyio
+@pytest.mark.rule("permissions")
 async def test_every_route_states_its_permission_and_only_the_known_ones_are_public(app: FastAPI) -> None:
     assert {(method, path) for method, path, route in routes(app) if stated_access(route.dependant) is None} == PUBLIC
 
 
 @pytest.mark.anyio
+@pytest.mark.rule("permissions")
 async def test_nothing_changes_with_read_alone(app: FastAPI) -> None:
-    # one's own password and tokens are for any user; all else that is no GET is at least write
-    own = {("POST", "/api/auth/password"), ("POST", "/api/tokens"), ("DELETE", "/api/tokens/{token_id}")}
+    # one's own password, tickets and tokens are for any user; all else that is no GET is at least write
+    own = {
+        ("POST", "/api/auth/password"),
+        ("POST", "/api/auth/ticket"),
+        ("POST", "/api/tokens"),
+        ("DELETE", "/api/tokens/{token_id}"),
+    }
     for method, path, route in routes(app):
         access = stated_access(route.dependant)
         if access is None or method == "GET" or (method, path) in own:
@@ -99,6 +107,7 @@ def order(app: FastAPI) -> FastAPI:
 
 
 @pytest.mark.anyio
+@pytest.mark.rule("order-of-refusals")
 async def test_401_comes_before_403_before_422_before_404(
     order: FastAPI, client: httpx.AsyncClient, read_headers: Headers, write_headers: Headers
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from starlette.requests import HTTPConnection
@@ -21,7 +22,7 @@ from hostler.database import rows
 from hostler.errors import Unauthenticated
 from hostler.permission import Caller, Credential, Permission, known_permissions
 
-_BY_SESSION = """
+BY_SESSION = """
 SELECT username, permissions FROM user_account
 WHERE id = ? AND session_epoch = ? AND enabled
 AND NOT EXISTS (SELECT 1 FROM refresh_token WHERE family = ? AND revoked_at IS NOT NULL)
@@ -33,25 +34,41 @@ WHERE t.token_hash = ? AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.e
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """The token of an ``Authorization`` header, of whatever kind."""
+
+    token: str = field(repr=False)
+    accounts: Accounts = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, connection: HTTPConnection) -> Bearer:
+        """Return what the connection's header holds; raises Unauthenticated if that is no token."""
+        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated
+        return cls(token, connection.app.state.accounts)
+
+    async def caller(self) -> Caller:
+        """Return who it is, as things stand now; raises Unauthenticated."""
+        if self.token.startswith(API_TOKEN_START):
+            return await _by_api_token(self.token, self.accounts.token_use)
+        return await _by_access_token(self.token, self.accounts.signer)
+
+
 async def authenticate(connection: HTTPConnection) -> Caller:
     """Return who asks; raises Unauthenticated."""
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated
-    accounts: Accounts = connection.app.state.accounts
-    if token.startswith(API_TOKEN_START):
-        return await _by_api_token(token, accounts.token_use)
-    return await _by_access_token(token, accounts.signer)
+    return await Bearer.of(connection).caller()
 
 
 async def _by_access_token(token: str, signer: Signer) -> Caller:
     claims = signer.read(token)
-    found = await rows(_BY_SESSION, claims.user_id, claims.epoch, claims.session)
+    found = await rows(BY_SESSION, claims.user_id, claims.epoch, claims.session)
     if not found:
         raise Unauthenticated
     (user,) = found
-    permissions = known_permissions(_names(user["permissions"]))
+    permissions = known_permissions(stored_names(user["permissions"]))
     return Caller(claims.user_id, user["username"], permissions, Credential.SESSION, claims.session)
 
 
@@ -61,12 +78,12 @@ async def _by_api_token(token: str, token_use: TokenUse) -> Caller:
         raise Unauthenticated
     (row,) = found
     token_use.note(row["id"])
-    permissions: frozenset[Permission] = known_permissions(_names(row["permissions"]))
-    scopes = known_permissions(_names(row["scopes"]))
-    return Caller(row["user_id"], row["username"], permissions & scopes, Credential.API_TOKEN)
+    permissions: frozenset[Permission] = known_permissions(stored_names(row["permissions"]))
+    scopes = known_permissions(stored_names(row["scopes"]))
+    return Caller(row["user_id"], row["username"], permissions & scopes, Credential.API_TOKEN, token_id=row["id"])
 
 
-def _names(stored: str | list[str]) -> Iterable[str]:
+def stored_names(stored: str | list[str]) -> Iterable[str]:
     """Return a JSON list's items: PostgreSQL gives the list, SQLite its text."""
     names: list[str] = json.loads(stored) if isinstance(stored, str) else stored
     return names

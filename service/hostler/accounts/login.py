@@ -9,7 +9,8 @@ from hostler.accounts.models import User
 from hostler.accounts.passwords import verify
 from hostler.accounts.throttle import Throttle
 from hostler.accounts.users import name_key
-from hostler.errors import Unauthenticated
+from hostler.errors import TooManyRequests, Unauthenticated
+from hostler.metrics.measures import LOGINS_FAILED
 
 log = structlog.get_logger(__name__)
 
@@ -21,11 +22,16 @@ async def check_password(throttle: Throttle, username: str, password: str, addre
     TooManyRequests without looking at the password after too many failures of the account or the address.
     """
     account_key, address_key = f"account {name_key(username)}", f"address {address}"
-    throttle.attempt(account_key, address_key)
+    try:
+        throttle.attempt(account_key, address_key)
+    except TooManyRequests:
+        LOGINS_FAILED.labels(reason="throttled").inc()
+        raise
     user = await User.get_or_none(username_key=name_key(username))
     right, new_hash = await verify(password, user.password_hash if user else None)
     if user is None or not right or not user.enabled:
         # a name that is nobody's is not logged: people type passwords into that field
+        LOGINS_FAILED.labels(reason="wrong").inc()
         log.warning("login failed", username=user.username if user else None, address=address)
         raise Unauthenticated
     throttle.succeeded(account_key, address_key)

@@ -87,7 +87,7 @@ class StreamTicket(Model):
     permissions: fields.JSONField[list[str]] = fields.JSONField(
         description="List of read, write and admin: those of the credential that it was asked for with"
     )
-    session = fields.CharField(max_length=32, description="The session that asked for it, empty for an API token")
+    session = fields.CharField(max_length=32, description="The session that asked for it, or which API token")
     epoch = fields.IntField(description="The user's session_epoch when it was made")
     expires_at = fields.DatetimeField(description="UTC")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Opaque secrets: API tokens and refresh tokens. 238 random bits each, of which only a hash is stored.
+"""Opaque secrets: API tokens, refresh tokens, tickets. 238 random bits each, of which only a hash is stored.
 
 A plain SHA-256 will do for them, unlike for passwords: there is nothing to guess. Their beginnings tell them apart,
 and let secret scanners (and our own log) recognise them.
@@ -13,6 +13,7 @@ import string
 
 API_TOKEN_START = "hostler_"  # noqa: S105 - how one begins, not one
 REFRESH_TOKEN_START = "hostler_refresh_"  # noqa: S105 - how one begins, not one
+TICKET_START = "hostler_ticket_"
 
 _ALPHABET = string.ascii_letters + string.digits
 _LENGTH = 40
@@ -31,6 +32,11 @@ def new_api_token() -> tuple[str, str]:
 def new_refresh_token() -> str:
     """Return a new refresh token."""
     return REFRESH_TOKEN_START + _random_text(_LENGTH)
+
+
+def new_ticket() -> str:
+    """Return a new ticket of a stream."""
+    return TICKET_START + _random_text(_LENGTH)
 
 
 def digest(token: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Form, Query, Request
 
-from hostler.accounts import api_tokens, users
+from hostler.accounts import api_tokens, tickets, users
 from hostler.accounts.login import check_password
 from hostler.accounts.models import ApiToken, User
 from hostler.accounts.passwords import LONGEST
@@ -17,6 +17,7 @@ from hostler.accounts.schemas import (
     NewApiTokenAnswer,
     PasswordChange,
     RefreshBody,
+    TicketAnswer,
     TokenAnswer,
     TokenCreate,
     UserAnswer,
@@ -74,6 +75,12 @@ async def me(caller: Anybody) -> Me:
     """Answer who the caller is, and what it may do with this credential."""
     permissions = [permission for permission in Permission if permission in caller.permissions]
     return Me(id=caller.user_id, username=caller.name, permissions=permissions, credential=caller.credential)
+
+
+@auth.post("/ticket", summary="Get a ticket for a stream")
+async def make_ticket(caller: Anybody) -> TicketAnswer:
+    """Answer a ticket that opens one stream, once and within 30 seconds, where a browser can't send a header."""
+    return TicketAnswer(ticket=await tickets.make_ticket(caller), expires_in=tickets.LIFE_SECONDS)
 
 
 @auth.post("/password", summary="Change one's own password")

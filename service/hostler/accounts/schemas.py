@@ -50,6 +50,13 @@ class RefreshBody(RequestBody):
     refresh_token: Annotated[str, Field(min_length=1, max_length=256)]
 
 
+class TicketAnswer(ResponseBody):
+    """A ticket, to open one stream with: ``?ticket=…``."""
+
+    ticket: str
+    expires_in: int = Field(description="Seconds in which it has to be used")
+
+
 class PasswordChange(RequestBody):
     """A change of one's own password."""
 

@@ -113,7 +113,7 @@ class Signer:
                 options={"require": list(_REQUIRED)},
             )
             user_id, epoch = int(claims["sub"]), int(claims["epoch"])
-            if max(user_id, epoch) > LARGEST_INTEGER:
+            if not (0 <= user_id <= LARGEST_INTEGER and 0 <= epoch <= LARGEST_INTEGER):
                 raise ValueError
             return float(claims["exp"]), AccessClaims(user_id, epoch, str(claims["session"]))
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError):

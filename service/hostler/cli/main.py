@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hostler.cli import migrate, serve, servers, tokens, users
+from hostler.cli import images, migrate, serve, servers, settings, tokens, users
 
 app = typer.Typer(
     name="hostler",
@@ -19,9 +19,11 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate)
+app.command("settings")(settings.settings)
 app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")
 app.add_typer(servers.app, name="server")
+app.add_typer(images.app, name="image")
 
 
 def _show_version(wanted: bool) -> None:

@@ -15,12 +15,18 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service until it is told to stop (SIGTERM, Ctrl+C); requests in progress are finished first."""
+    import os
+
+    import structlog
+
     from hostler import logs
     from hostler.server import run
-    from hostler.settings import Settings
+    from hostler.settings import Settings, misspelt
 
     settings = Settings.load()
     changes = {"host": host, "port": port}
     settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
     logs.configure(settings)
+    for variable, meant in misspelt(os.environ):
+        structlog.get_logger(__name__).warning("setting.misspelt", variable=variable, meant=meant)
     run(settings)

@@ -98,7 +98,7 @@ def remove(hostname: Hostname) -> None:
     from hostler.hosts import actions
 
     async def work() -> None:
-        await actions.remove(await _named(hostname))
+        await actions.remove(await server_named(hostname))
 
     run(work())
     typer.echo(f"Server '{hostname}' removed")
@@ -106,15 +106,17 @@ def remove(hostname: Hostname) -> None:
 
 @app.command("refresh")
 def refresh(hostname: Hostname) -> None:
-    """Compare every VM of a server with what is known of it, now."""
+    """Compare every VM and every base image of a server with what is known of it, now."""
     from hostler.hosts.connection import HostConnection
+    from hostler.images.sync import sync_images
     from hostler.machines.sync import read_host, sync_host
 
     async def work() -> SyncReport:
-        server = await _named(hostname)
+        server = await server_named(hostname)
         host = HostConnection(server.hostname, server.libvirt_uri, threads=1)
         try:
             await read_host(server, host)
+            await sync_images(server, host, refresh=True)
             return await sync_host(server, host, look_closely=None)
         finally:
             host.close()
@@ -128,7 +130,7 @@ def refresh(hostname: Hostname) -> None:
 
 def _set_enabled(hostname: str, enabled: bool) -> None:
     async def work() -> None:
-        server = await _named(hostname)
+        server = await server_named(hostname)
         server.enabled = enabled
         await server.save(update_fields=["enabled", "updated_at"])
 
@@ -136,7 +138,8 @@ def _set_enabled(hostname: str, enabled: bool) -> None:
     typer.echo(f"Server '{hostname}' {'enabled' if enabled else 'disabled'}")
 
 
-async def _named(hostname: str) -> Server:
+async def server_named(hostname: str) -> Server:
+    """The server of that name; raises OperatorError if there is none."""
     from hostler.errors import OperatorError
     from hostler.hosts.models import Server
 

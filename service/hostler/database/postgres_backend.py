@@ -12,6 +12,7 @@ from tortoise.backends.psycopg.client import PsycopgClient, TransactionWrapper
 from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
+from hostler.database.commits import committed
 from hostler.database.unavailable import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ class _PooledTransaction(TransactionContextPooled):
             raise
         self.token = get_connections().set(self.connection_name, client)
         return client
+
+    async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
+        await super().__aexit__(exc_type, exc_val, exc_tb)
+        if exc_type is None:
+            committed()
 
 
 client_class = PostgresClient

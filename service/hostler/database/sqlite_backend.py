@@ -38,6 +38,7 @@ from tortoise.backends.sqlite.schema_generator import SqliteSchemaGenerator
 from tortoise.connection import get_connections
 from tortoise.exceptions import IntegrityError, OperationalError, TransactionManagementError
 
+from hostler.database.commits import committed
 from hostler.database.sqlite_thread import SqliteThread
 from hostler.database.unavailable import DatabaseUnavailable
 
@@ -196,6 +197,8 @@ class WalClient(_Dialect):
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute("PRAGMA cache_size=-32000")  # 32 MB
+        # SQLite's own knows A to Z alone, and searches in any case go by it
+        connection.create_function("UPPER", 1, _upper, deterministic=True)
         return connection
 
     def _in_transaction(self) -> TransactionContext:
@@ -222,6 +225,10 @@ class WalClient(_Dialect):
         """Run several statements, each on its own."""
         async with self.write_lock:
             await _on(self.writer, _script(query))
+
+
+def _upper(text: str | None) -> str | None:
+    return None if text is None else text.upper()
 
 
 class _ImmediateTransaction(TransactionContext):
@@ -254,6 +261,8 @@ class _ImmediateTransaction(TransactionContext):
             self._transaction.abandon()
             get_connections().reset(self._token)
             self._parent.write_lock.release()
+        if exc_type is None:
+            committed()
 
 
 class SqliteTransaction(_Dialect, TransactionalDBClient):

@@ -33,7 +33,11 @@ async def healthz(_access: Annotated[None, Public()]) -> Health:
     return Health(status="ok")
 
 
-@router.get("/readyz", summary="Readiness")
+@router.get(
+    "/readyz",
+    summary="Readiness",
+    responses={503: {"model": Readiness, "description": "The database does not answer"}},
+)
 async def readyz(_access: Annotated[None, Public()], response: Response) -> Readiness:
     """Answer 200 when the database answers, else 503; no hypervisor is asked."""
     try:

@@ -7,8 +7,10 @@ import asyncio
 from collections import defaultdict
 
 import structlog
+from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.accelerator import find_accelerator
+from hostler.events.record import Kind, record_server
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server, VirtType
 
@@ -30,5 +32,7 @@ async def virt_type_of(server: Server, host: HostConnection) -> str:
             found = await host.call(find_accelerator)
             log.info("host.accelerator", host=server.hostname, virt_type=found.virt_type, reason=found.reason)
             row.virt_type_found = found.virt_type
-            await Server.filter(id=server.id).update(virt_type_found=found.virt_type)
+            async with in_transaction():
+                await Server.filter(id=server.id).update(virt_type_found=found.virt_type)
+                await record_server(Kind.SERVER_CHANGED, server.id)
         return row.virt_type_found

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from tortoise.exceptions import IntegrityError
+from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
 from hostler.engine import Engine
 from hostler.errors import Conflict, FieldProblem
+from hostler.events.record import Kind, record_server
 from hostler.hosts.models import Server, ServerState
+from hostler.images.sync import sync_images
 from hostler.machines.models import Machine
 from hostler.machines.sync import SyncReport, mark_unreachable, read_host, sync_host
 
@@ -19,7 +22,10 @@ from hostler.machines.sync import SyncReport, mark_unreachable, read_host, sync_
 async def register(fields: Mapping[str, Any]) -> Server:
     """Write a new server down; `Conflict` for a hostname that is taken. Its URI is the caller's to check."""
     try:
-        return await Server.create(**fields)
+        async with in_transaction():
+            server = await Server.create(**fields)
+            await record_server(Kind.SERVER_CREATED, server.id)
+            return server
     except IntegrityError:
         raise _taken(fields["hostname"]) from None
 
@@ -36,7 +42,9 @@ async def change(server: Server, fields: Mapping[str, Any]) -> Server:
     server.update_from_dict(changes)
     try:
         # no other column: the watch writes what it sees meanwhile
-        await server.save(update_fields=[*changes, "updated_at"])
+        async with in_transaction():
+            await server.save(update_fields=[*changes, "updated_at"])
+            await record_server(Kind.SERVER_CHANGED, server.id)
     except IntegrityError:
         raise _taken(str(fields.get("hostname"))) from None
     return server
@@ -45,7 +53,9 @@ async def change(server: Server, fields: Mapping[str, Any]) -> Server:
 async def remove(server: Server) -> None:
     """Forget a server; `Conflict` as long as VMs of it are known."""
     try:
-        await server.delete()
+        async with in_transaction():
+            await record_server(Kind.SERVER_DELETED, server.id)
+            await server.delete()
     except IntegrityError:
         known = await Machine.filter(server_id=server.id).count()
         raise Conflict(
@@ -54,10 +64,11 @@ async def remove(server: Server) -> None:
 
 
 async def refresh(engine: Engine, server: Server) -> SyncReport:
-    """Compare every VM of the server with its row now. Raises `HostUnreachable`, and writes that down."""
+    """Compare every VM and image of the server with its row now. Raises `HostUnreachable`, and writes that down."""
     host = engine.host(server)
     try:
         await read_host(server, host)
+        await sync_images(server, host, refresh=True)
         return await sync_host(server, host, look_closely=None)
     except HostUnreachable as error:
         await mark_unreachable(server, error)

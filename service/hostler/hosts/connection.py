@@ -9,6 +9,7 @@ the host, and made anew after it was lost.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,8 @@ T = TypeVar("T")
 READ_SECONDS = 5.0
 """How long a request waits for a host that it has to ask, in seconds (api-decisions: 503 after that)."""
 
+_LONG_CALLS = 2  # at the same time on one host; further ones wait for their turn
+
 
 class HostConnection:
     """One host's connection and threads."""
@@ -36,22 +39,32 @@ class HostConnection:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"host-{hostname}")
         # one that is never behind a call that hangs on a sick guest: for pulling plugs
         self._urgent_thread = ThreadPoolExecutor(1, thread_name_prefix=f"urgent-{hostname}")
+        # for what takes as long as a client does: an upload must not keep the host from everybody else
+        self._long_threads = ThreadPoolExecutor(_LONG_CALLS, thread_name_prefix=f"long-{hostname}")
         self._opening = threading.Lock()
         self._hypervisor: Hypervisor | None = None
         self._given_up = False
 
     async def call(
-        self, function: Callable[[Hypervisor], T], *, seconds: float | None = None, urgent: bool = False
+        self,
+        function: Callable[[Hypervisor], T],
+        *,
+        seconds: float | None = None,
+        urgent: bool = False,
+        long: bool = False,
     ) -> T:
         """Run ``function`` with the host's connection, in one of its threads.
 
         Raises `HostUnreachable` naming the host, also after `close`, and `HostTimeout` when ``seconds`` are over: the
-        thread then goes on until libvirt lets it go, its result is dropped.
+        thread then goes on until libvirt lets it go, its result is dropped. A ``long`` call has a connection of its
+        own, so that what it sends never stands before what others ask.
         """
         if self._given_up:
             raise HostUnreachable(f"Host '{self.hostname}' is unreachable")
-        executor = self._urgent_thread if urgent else self._threads
-        call = asyncio.get_running_loop().run_in_executor(executor, self._run, function)
+        executor = self._urgent_thread if urgent else self._long_threads if long else self._threads
+        run = self._run_apart if long else self._run
+        context = contextvars.copy_context()  # what is logged there belongs to the request, too
+        call = asyncio.get_running_loop().run_in_executor(executor, context.run, run, function)
         try:
             # not wait_for: on Python 3.11 that swallows a cancellation that comes together with the result
             async with asyncio.timeout(seconds) as deadline:
@@ -66,7 +79,7 @@ class HostConnection:
         self._given_up = True
         # closing waits for libvirtd's answer, and whoever is opening has the lock: nobody here waits for either
         threading.Thread(target=self._drop_any, name=f"close-{self.hostname}", daemon=True).start()
-        for executor in (self._threads, self._urgent_thread):
+        for executor in (self._threads, self._urgent_thread, self._long_threads):
             executor.shutdown(wait=False)
 
     def _run(self, function: Callable[[Hypervisor], T]) -> T:
@@ -76,8 +89,18 @@ class HostConnection:
             return function(hypervisor)
         except HostUnreachable as error:
             self._drop(hypervisor)
-            log.warning("host.unreachable", host=self.hostname, reason=error.message)
-            raise HostUnreachable(f"Host '{self.hostname}' is unreachable") from error
+            raise self._unreachable(error) from error
+
+    def _run_apart(self, function: Callable[[Hypervisor], T]) -> T:
+        try:
+            with Hypervisor.open(self.uri) as hypervisor:
+                return function(hypervisor)
+        except HostUnreachable as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: HostUnreachable) -> HostUnreachable:
+        log.warning("host.unreachable", host=self.hostname, reason=error.message)
+        return HostUnreachable(f"Host '{self.hostname}' is unreachable")
 
     def _open(self) -> Hypervisor:
         with self._opening:

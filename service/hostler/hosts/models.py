@@ -65,6 +65,8 @@ class Server(Model):
     cpu_total = fields.IntField(null=True, description="Logical CPUs")
     memory_total_mb = fields.IntField(null=True, description="MiB")
     memory_free_mb = fields.IntField(null=True, description="MiB, when it was last seen")
+    disk_total_gb = fields.FloatField(null=True, description="GiB, of the storage pool of new disks")
+    disk_free_gb = fields.FloatField(null=True, description="GiB, when it was last seen")
     last_seen = fields.DatetimeField(null=True, description="UTC, its libvirt's last answer")
     created_at = fields.DatetimeField(auto_now_add=True, description="UTC")
     updated_at = fields.DatetimeField(auto_now=True, description="UTC")

@@ -78,7 +78,7 @@ async def remove_server(caller: Admin, engine: EngineOf, server: ServerOf) -> Do
 
 @router.post("/{server_id}/refresh", summary="Refresh a server")
 async def refresh_server(caller: Writer, engine: EngineOf, server: ServerOf) -> Refreshed:
-    """Compare every VM of the server with what is known of it, now."""
+    """Compare every VM and every base image of the server with what is known of it, now."""
     report = await actions.refresh(engine, server)
     return Refreshed(
         message=f"Server '{server.hostname}' refreshed: {report.machines} VMs",

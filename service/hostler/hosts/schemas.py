@@ -87,7 +87,7 @@ class ServerChange(RequestBody):
 
 
 class ServerShown(ResponseBody):
-    """A server: how it is reached, its state, its capacity (logical CPUs, MiB)."""
+    """A server: how it is reached, its state, its capacity (logical CPUs, MiB of memory, GiB of its disks' pool)."""
 
     id: int
     hostname: str
@@ -107,6 +107,8 @@ class ServerShown(ResponseBody):
     cpu_total: int | None
     memory_total_mb: int | None
     memory_free_mb: int | None
+    disk_total_gb: float | None
+    disk_free_gb: float | None
     last_seen: Timestamp | None
     created_at: Timestamp
     updated_at: Timestamp

@@ -8,6 +8,7 @@ what no event told of, and a guest that has just started is looked at every seco
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 import time
 
@@ -19,6 +20,8 @@ from hostler.database import DatabaseUnavailable
 from hostler.hosts.accelerator import virt_type_of
 from hostler.hosts.connection import HostConnections
 from hostler.hosts.models import Server
+from hostler.images.recovery import recover as recover_images
+from hostler.images.sync import sync_images
 from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.recovery import recover, sweep_unfinished
 from hostler.machines.sync import mark_unreachable, read_host, sync_host
@@ -98,7 +101,8 @@ class _Watch:
         self._wants_address: set[str] = set()
         self._listens_to: Hypervisor | None = None
         self._failures = 0
-        self.task = asyncio.create_task(self._run(), name=f"watch-host-{server.id}")
+        # a context of its own: it would log under the id of the request that happened to register the server
+        self.task = asyncio.create_task(self._run(), name=f"watch-host-{server.id}", context=contextvars.Context())
 
     def note(self, uuid: str) -> None:
         """A domain is to be looked at."""
@@ -132,7 +136,9 @@ class _Watch:
         await host.call(self._listen)
         await read_host(server, host)
         await recover(server, host)
+        await recover_images(server, host)
         report = await sync_host(server, host, look_closely=None)
+        await sync_images(server, host, closely=True)
         log.info("host.watched", host=server.hostname, vms=report.machines)
         await virt_type_of(server, host)
         self._failures = 0
@@ -147,6 +153,7 @@ class _Watch:
             if compared + self._resync_seconds <= time.monotonic():
                 await read_host(server, host)
                 await sweep_unfinished(server, host)
+                await sync_images(server, host)
                 compared = time.monotonic()
             await sync_host(server, host, look_closely=uuids)
             await self._expect_addresses(server)

@@ -3,10 +3,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from tortoise import fields
 from tortoise.models import Model
 
 from hostler.hosts.models import Server
+
+
+class ImageAction(StrEnum):
+    """What can be done to an image, as its job is called."""
+
+    UPLOAD = "image_upload"
+    DELETE = "image_delete"
 
 
 class Image(Model):

@@ -1,76 +1,171 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The jobs that this process carries out, each in a task of its own.
 
-A request waits for its job, but does not own it: a client that goes away, or a wait that takes too long, cancels
-nothing.
+A request waits for its job, but does not own it: a client that goes away, would rather not wait, or has waited too
+long, cancels nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
-from hostler.errors import Conflict, ServiceError, Unavailable
+from hostler.database import DatabaseUnavailable
+from hostler.errors import (
+    Conflict,
+    ServiceError,
+    Unavailable,
+    Unexpected,
+    error_of_status,
+    problems_of,
+    status_of,
+)
 from hostler.jobs.ledger import close_job
 from hostler.jobs.models import Job, JobState
 from hostler.jobs.track import JobTrack
+from hostler.preference import NO_PREFERENCE, Preference
 
 log = structlog.get_logger(__name__)
+
+_STOPPING = "The service is stopping; the next one looks into what became of this"
 
 Work = Callable[[JobTrack], Awaitable[Mapping[str, Any]]]
 """What a job does; answers its result as plain data, or raises a `ServiceError` or a `HostlerError`."""
 
 
-class StillRunning(Exception):
-    """The job takes longer than the caller wanted to wait; it goes on."""
+_LOOK_AGAIN_SECONDS = 0.2
+_HEED_SECONDS = 1.0
 
-    def __init__(self, job: Job) -> None:
+
+class Canceled(Conflict):
+    """What whoever waits for a job is told that was canceled."""
+
+    code = "canceled"
+
+    def __init__(self) -> None:
+        super().__init__("The operation was canceled")
+
+
+class StillRunning(Exception):
+    """The job takes longer than the caller wanted to wait, ``by_preference`` or at all; it goes on."""
+
+    def __init__(self, job: Job, by_preference: bool = False) -> None:
         super().__init__(f"Job {job.id} is still running")
         self.job = job
+        self.by_preference = by_preference
+
+
+@dataclass(slots=True)
+class _Task:
+    task: asyncio.Task[Mapping[str, Any]]
+    leaves_at_once: bool
+    is_told: bool = False
 
 
 class Crew:
-    """Carries jobs out. ``wait_seconds`` is how long `carry_out` waits for one."""
+    """Carries jobs out. ``wait_seconds`` is how long a caller without a preference waits for one."""
 
     def __init__(self, wait_seconds: float) -> None:
         self._wait_seconds = wait_seconds
-        self._tasks: dict[int, asyncio.Task[Mapping[str, Any]]] = {}
+        self._tasks: dict[int, _Task] = {}
+        self._heeding: asyncio.Task[None] | None = None
         self._closing = False
 
-    async def carry_out(self, job: Job, work: Work) -> Mapping[str, Any]:
-        """Do the job and answer its result; raises what the work raised, or `StillRunning`."""
+    async def carry_out(
+        self,
+        job: Job,
+        work: Work,
+        preference: Preference = NO_PREFERENCE,
+        after: Callable[[], None] = lambda: None,
+        leaves_at_once: bool = True,
+    ) -> Mapping[str, Any]:
+        """Do the job and answer its result; raises what the work raised, or `StillRunning`.
+
+        ``after`` is called when the job has ended, whoever still waits for it. Work that is canceled is left where it
+        is, unless it says that it does not leave at once: then it ends by itself, where its next step is fenced off.
+        """
         task = asyncio.create_task(self._do(job, work), name=f"job-{job.id}")
-        self._tasks[job.id] = task
+        self._tasks[job.id] = _Task(task, leaves_at_once)
+        if self._heeding is None or self._heeding.done():
+            self._heeding = asyncio.create_task(self._heed_cancels(), name="job cancels")
         task.add_done_callback(lambda done: self._forget(job.id, done))
-        done, _ = await asyncio.wait([task], timeout=self._wait_seconds)
+        task.add_done_callback(lambda _done: after())
+        done, _ = await asyncio.wait([task], timeout=self._seconds(preference))
         if not done:
-            raise StillRunning(job)
+            raise StillRunning(job, preference.respond_async)
         return task.result()
+
+    async def wait_for(self, job: Job, preference: Preference = NO_PREFERENCE) -> Job:
+        """Wait until a job that another request asked for has ended, here or elsewhere, and answer its row.
+
+        Raises `StillRunning`, also for one that has ended if its caller would not wait at all.
+        """
+        deadline = time.monotonic() + self._seconds(preference)
+        while time.monotonic() < deadline:
+            if self._closing:
+                raise Unavailable(_STOPPING, code="stopping")
+            row = await Job.get(id=job.id)
+            if row.state not in (JobState.QUEUED.value, JobState.RUNNING.value):
+                return row
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        raise StillRunning(job, preference.respond_async)
 
     def cancel(self, job_id: int) -> None:
         """End a job's work here and now, because another job has taken its VM over."""
-        task = self._tasks.get(job_id)
-        if task is not None:
-            task.cancel()
+        known = self._tasks.get(job_id)
+        if known is not None:
+            known.task.cancel()
+
+    async def stop(self, job_id: int, seconds: float) -> None:
+        """Have a job end whose row says that it was canceled, and wait for that, at most ``seconds``.
+
+        A job of another process is left to that one, which finds out by itself.
+        """
+        known = self._tasks.get(job_id)
+        if known is None:
+            return
+        if known.leaves_at_once and not known.is_told:
+            known.is_told = True  # once: what it then does to leave is not to be cut off
+            known.task.cancel()
+        await asyncio.wait([known.task], timeout=seconds)
 
     async def close(self, seconds: float) -> None:
         """Wait for what is running, at most ``seconds``; what is left then is for the next start to sort out."""
         self._closing = True
         if self._tasks:
-            await asyncio.wait(list(self._tasks.values()), timeout=seconds)
-        left = list(self._tasks.values())
+            await asyncio.wait([known.task for known in self._tasks.values()], timeout=seconds)
+        left: list[asyncio.Task[Any]] = [known.task for known in self._tasks.values()]
+        if self._heeding is not None:
+            left.append(self._heeding)
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+
+    def _seconds(self, preference: Preference) -> float:
+        return min(preference.wait, self._wait_seconds) if preference.respond_async else self._wait_seconds
 
     def _forget(self, job_id: int, task: asyncio.Task[Mapping[str, Any]]) -> None:
         del self._tasks[job_id]
         if not task.cancelled():
             task.exception()  # whoever waited has it; where nobody did, it stands in the job
+
+    async def _heed_cancels(self) -> None:
+        """Stop what other processes have canceled, for as long as there is something to stop."""
+        while self._tasks:
+            await asyncio.sleep(_HEED_SECONDS)
+            try:
+                canceled = await Job.filter(id__in=list(self._tasks), cancel_requested_at__not_isnull=True)
+            except DatabaseUnavailable as error:
+                log.warning("job.cancels_unread", reason=str(error))
+                continue
+            for job in canceled:
+                await self.stop(job.id, 0)
 
     async def _do(self, job: Job, work: Work) -> Mapping[str, Any]:
         structlog.contextvars.bind_contextvars(job=job.id, action=job.action, vm=job.vm_id)
@@ -80,14 +175,17 @@ class Crew:
             result = await work(track)
         except asyncio.CancelledError:
             await track.settle()
+            if await _is_closed_as_canceled(job):
+                raise Canceled from None
             # superseded: its row is closed already. At shutdown: the row stays open for the next start to look into
             log.info("job.cancelled")
             if self._closing:
-                message = "The service is stopping; the next one looks into what became of this"
-                raise Unavailable(message, code="stopping") from None
+                raise Unavailable(_STOPPING, code="stopping") from None
             raise Conflict("The operation gave way to another one on the same VM", code="superseded") from None
         except Exception as error:
             await track.settle()
+            if await _is_closed_as_canceled(job):
+                raise Canceled from error
             await self._fail(job, error)
             raise
         await track.settle()
@@ -96,11 +194,23 @@ class Crew:
         return result
 
     async def _fail(self, job: Job, error: Exception) -> None:
-        if isinstance(error, HostlerError | ServiceError):
+        if isinstance(error, HostlerError):
+            error = error_of_status(status_of(error), error.message, code=error.code, errors=problems_of(error))
+        if isinstance(error, ServiceError):
             log.warning("job.failed", code=error.code, reason=error.message)
-            await close_job(job, JobState.FAILED, error_code=error.code, error_detail=error.message)
         else:
             log.exception("job.failed")
-            await close_job(
-                job, JobState.FAILED, error_code="internal_error", error_detail="An internal error; the log has it"
-            )
+            error = Unexpected()
+        # beside its words, what makes the answer whole for whoever asks again under the same key
+        whole = {"status": error.status, "errors": [[problem.field, problem.message] for problem in error.errors]}
+        await close_job(job, JobState.FAILED, result=whole, error_code=error.code, error_detail=error.message)
+
+
+async def _is_closed_as_canceled(job: Job) -> bool:
+    """Close a job that ended because it was canceled; whether it was."""
+    if not await Job.filter(id=job.id, state=JobState.RUNNING.value, cancel_requested_at__not_isnull=True).exists():
+        return False
+    error = Canceled()
+    await close_job(job, JobState.CANCELED, error_code=error.code, error_detail=error.message)
+    log.info("job.canceled")
+    return True

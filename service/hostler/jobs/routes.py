@@ -5,18 +5,29 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query, Response
 
+from hostler.engine import EngineOf
 from hostler.errors import NotFound
+from hostler.events.routes import TicketOf, stream_responses
+from hostler.events.streams import EventStream, StandingOf, StreamsOf
+from hostler.jobs import live
+from hostler.jobs.accepted import ACCEPTED
+from hostler.jobs.cancel import cancel
+from hostler.jobs.crew import StillRunning
 from hostler.jobs.models import Job, JobLog, JobState, JobStep
 from hostler.jobs.schemas import JobInFull, JobShown
 from hostler.paging import Page, Paging, fetch_page
 from hostler.permission import Caller, Requires
+from hostler.preference import PreferenceOf
 from hostler.routing import Router
 
 router = Router(prefix="/api/jobs", tags=["jobs"])
 
 Reader = Annotated[Caller, Requires("read")]
+Writer = Annotated[Caller, Requires("write")]
+Follower = Annotated[Caller, Requires("read", stream=True)]
+JobId = Annotated[int, Path(description="The job's id", ge=1, le=2**63 - 1)]
 
 LONGEST_LOG = 1000
 """How many of a job's last log lines are shown with it."""
@@ -43,13 +54,57 @@ async def list_jobs(
 
 
 @router.get("/{job_id}", summary="Show a job")
-async def show_job(
-    caller: Reader, job_id: Annotated[int, Path(description="The job's id", ge=1, le=2**63 - 1)]
-) -> JobInFull:
+async def show_job(caller: Reader, job_id: JobId) -> JobInFull:
     """One job, with its steps and the end of its log."""
-    job = await Job.get_or_none(id=job_id)
-    if job is None:
-        raise NotFound(f"Job with ID {job_id} not found", code="job_not_found")
+    job = await _job(job_id)
     steps = await JobStep.filter(job_id=job_id).order_by("position")
     lines = await JobLog.filter(job_id=job_id).order_by("-id").limit(LONGEST_LOG)
     return JobInFull.with_steps(job, steps, lines[::-1])
+
+
+@router.get(
+    "/{job_id}/events",
+    summary="Follow a job",
+    response_class=Response,  # errors stay JSON
+    responses={
+        **stream_responses("Events `job`, `step`, `line` and at last `end`, each with `data` as the job shows it"),
+        204: {"description": "The client has got `end` already"},
+    },
+)
+async def follow_job(
+    caller: Follower,
+    streams: StreamsOf,
+    standing: StandingOf,
+    job_id: JobId,
+    last_event_id: Annotated[
+        str | None,
+        Query(description="Go on after this event, where the client has no header for it", pattern=live.PLACE_PATTERN),
+    ] = None,
+    last_event_id_header: Annotated[
+        str | None, Header(alias="Last-Event-ID", description="Go on after this event", pattern=live.PLACE_PATTERN)
+    ] = None,
+    ticket: TicketOf = None,
+) -> Response:
+    """Server-sent events: the job's steps and the lines of its log, those from before first, up to its end."""
+    await _job(job_id)
+    after = last_event_id if last_event_id_header is None else last_event_id_header
+    if after == live.END:
+        return Response(status_code=204)  # what tells a browser not to come again
+    place = live.Place() if after is None else live.Place.of(after)
+    return EventStream(streams, standing, live.follow(job_id, place))
+
+
+@router.post("/{job_id}/cancel", summary="Cancel a job", responses=ACCEPTED)
+async def cancel_job(caller: Writer, engine: EngineOf, preference: PreferenceOf, job_id: JobId) -> JobShown:
+    """Have a job end, and answer it as it is then: 202 while it is still about to. One that has ended is left alone."""
+    job = await cancel(engine.crew, job_id, preference)
+    if job.state == JobState.RUNNING.value:
+        raise StillRunning(job, preference.respond_async)
+    return JobShown.of(job)
+
+
+async def _job(job_id: int) -> Job:
+    job = await Job.get_or_none(id=job_id)
+    if job is None:
+        raise NotFound(f"Job with ID {job_id} not found", code="job_not_found")
+    return job

@@ -56,6 +56,7 @@ class JobShown(ResponseBody):
     error: JobError | None
     supersedes_id: int | None
     request_id: str | None
+    cancel_requested_at: Timestamp | None
     created_at: Timestamp
     started_at: Timestamp | None
     finished_at: Timestamp | None
@@ -66,7 +67,9 @@ class JobShown(ResponseBody):
         error = None
         if job.error_code is not None:
             error = JobError(code=job.error_code, detail=job.error_detail or "")
-        return cls.model_validate({**_plain(job), "actor": job.actor_name, "error": error})
+        # of a failed job the row's result is only for who asks again under its key
+        result = job.result if error is None else None
+        return cls.model_validate({**_plain(job), "actor": job.actor_name, "result": result, "error": error})
 
 
 class JobInFull(JobShown):

@@ -12,10 +12,13 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import structlog
+from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Superseded
+from hostler.events.record import Kind, record_job
 from hostler.jobs.models import Job, JobLog, JobState, JobStep, StepState
+from hostler.jobs.readers import told
 from hostler.machines.models import Machine
 
 log = structlog.get_logger(__name__)
@@ -63,9 +66,15 @@ class JobTrack:
 
     async def check_generation(self) -> None:
         """As `fence`, for the event loop."""
+        if await self.is_canceled():
+            raise Superseded("The operation was canceled")
         mine = await Machine.filter(id=self.job.vm_id, generation=self.job.generation).exists()
         if not (mine and await Job.filter(id=self.job.id, state=JobState.RUNNING.value).exists()):
             raise Superseded("Another operation has taken the VM over")
+
+    async def is_canceled(self) -> bool:
+        """Whether the job was asked to end."""
+        return await Job.filter(id=self.job.id, cancel_requested_at__not_isnull=True).exists()
 
     async def settle(self) -> None:
         """Wait until all that was told is written; nothing may be told after."""
@@ -80,21 +89,24 @@ class JobTrack:
         while (write := await self._told.get()) is not None:
             try:
                 await write()
+                told(self.job.id)
             except Exception:  # a line that can't be kept must not keep the job from ending
                 log.exception("job.record_failed", job=self.job.id)
 
     async def _start_step(self, name: str, progress: int | None) -> None:
         self._positions[name] = self._next_position
         self._next_position += 1
-        await JobStep.create(
-            job_id=self.job.id,
-            position=self._positions[name],
-            name=name,
-            state=StepState.RUNNING.value,
-            started_at=datetime.now(UTC),
-        )
         share = {} if progress is None else {"progress": progress}
-        await Job.filter(id=self.job.id).update(progress_text=name, **share)
+        async with in_transaction():
+            await JobStep.create(
+                job_id=self.job.id,
+                position=self._positions[name],
+                name=name,
+                state=StepState.RUNNING.value,
+                started_at=datetime.now(UTC),
+            )
+            await Job.filter(id=self.job.id).update(progress_text=name, **share)
+            await record_job(Kind.JOB_CHANGED, self.job.id)
 
     async def _finish_step(self, name: str, state: StepState, changed: bool | None, detail: str | None) -> None:
         if name not in self._positions:  # a step that ended without having begun: a playbook's skipped one

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, InvalidSpec
-from hostler.errors import BadRequest, FieldProblem
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from hostler.errors import BadRequest, Conflict, FieldProblem, problems_of
+from hostler.hosts.models import Server
 
 
 def bad_field(error: HostlerError) -> BadRequest:
     """The answer for the core's error: what is missing on the host, too small, too large or not to be had there."""
-    problems = [FieldProblem(error.field, error.message)] if error.field else []
-    if isinstance(error, InvalidSpec):
-        problems = [FieldProblem(one.field, one.message) for one in error.errors]
-    return BadRequest(error.message, code=error.code, errors=problems)
+    return BadRequest(error.message, code=error.code, errors=problems_of(error))
+
+
+def name_taken(name: str, server: Server) -> Conflict:
+    """The answer where another VM of the server has that name."""
+    message = f"A VM named '{name}' already exists on host '{server.hostname}'"
+    return Conflict(message, code="name_taken", errors=[FieldProblem("name", message)])

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from tortoise.transactions import in_transaction
+
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from hostler.events.record import Kind, record_vms
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine
 
@@ -25,6 +28,7 @@ _SEEN = (
     "vnc_port",
     "network_type",
     "bridge_name",
+    "network_name",
     "firmware",
     "description",
     "tags",
@@ -49,7 +53,9 @@ async def write_down(row: Machine, observed: ObservedMachine, server: Server) ->
     changed = [name for name in _SEEN if getattr(row, name) != before[name]]
     if changed:
         row.last_seen = datetime.now(UTC)
-        await row.save(update_fields=[*changed, "last_seen", "updated_at"])
+        async with in_transaction():
+            await row.save(update_fields=[*changed, "last_seen", "updated_at"])
+            await record_vms(Kind.VM_CHANGED, [row.id])
     return bool(changed)
 
 
@@ -69,7 +75,7 @@ def fill(row: Machine, observed: ObservedMachine, server: Server) -> None:
     row.mac_address = observed.mac_address
     row.vnc_enabled = any(shown.type == "vnc" for shown in observed.definition.graphics)
     row.vnc_port = observed.vnc_port
-    row.network_type, row.bridge_name = _network(observed, server)
+    row.network_type, row.bridge_name, row.network_name = _network(observed, server)
     row.firmware = observed.definition.firmware
     row.autostart = observed.autostart
     row.foreign = record is None
@@ -85,12 +91,13 @@ def fill(row: Machine, observed: ObservedMachine, server: Server) -> None:
             setattr(row, name, text[:longest])
 
 
-def _network(observed: ObservedMachine, server: Server) -> tuple[str, str | None]:
+def _network(observed: ObservedMachine, server: Server) -> tuple[str, str | None, str | None]:
+    """The first card's type, bridge and libvirt network."""
     card = next(iter(observed.definition.interfaces), None)
     if card is None:
-        return "none", None
+        return "none", None, None
     if card.type == "bridge":
-        return "bridge", card.source
+        return "bridge", card.source, None
     if card.type == "user" or (card.type == "network" and card.source == server.network):
-        return "nat", None
-    return "network", None
+        return "nat", None, None
+    return "network", None, card.source if card.type == "network" else None

@@ -12,22 +12,24 @@ from typing import Any
 
 import structlog
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import delete
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import delete_volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import DeleteVolume
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import plan_change
 from hostler.database import rows
 from hostler.dispatch import Action
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
 from hostler.jobs.ledger import PROCESS, close_job
 from hostler.jobs.models import Job, JobState
-from hostler.machines.models import Machine
+from hostler.machines.forgetting import forget
+from hostler.machines.leftovers import delete_left, left_disks, planned_disks
+from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.observation import write_down
+from hostler.machines.schemas import Vm
 from hostler.machines.undoing import undo_create
+from hostler.machines.wanted import change_of
 
 log = structlog.get_logger(__name__)
 
@@ -35,73 +37,81 @@ _CUT_OFF = "The service was stopped while this ran"
 
 
 async def recover(server: Server, host: HostConnection) -> None:
-    """Settle the jobs on that host whose process is gone, and what others left when it went away.
+    """Settle the jobs of VMs on that host whose process is gone, and what others left when it went away.
 
     Raises `HostUnreachable`.
     """
-    for job in await Job.filter(server_id=server.id, state=JobState.RUNNING.value).exclude(lease_owner=PROCESS):
-        try:
-            await _settle(job, server, host)
-        except HostUnreachable:
-            raise
-        except HostlerError as error:
-            log.warning("job.recovery_failed", job=job.id, reason=error.message)
-            await _fail(job, f"{_CUT_OFF}, and what it left could not be put right: {error.message}")
+    jobs = Job.filter(server_id=server.id, state=JobState.RUNNING.value, vm_id__not_isnull=True)
+    for job in await jobs.exclude(lease_owner=PROCESS):
+        with structlog.contextvars.bound_contextvars(request_id=job.request_id):  # of whoever asked for it
+            try:
+                await _settle(job, server, host)
+            except HostUnreachable:
+                raise
+            except HostlerError as error:
+                log.warning("job.recovery_failed", job=job.id, reason=error.message)
+                await _fail(job, f"{_CUT_OFF}, and what it left could not be put right: {error.message}")
     await sweep_unfinished(server, host)
 
 
 async def sweep_unfinished(server: Server, host: HostConnection) -> None:
-    """Take away what failed creates could not take back, because the host was gone by then or still at work on it.
+    """Take away what failed creates and deletes could not, because the host was gone by then or still at work on it.
 
     Raises `HostUnreachable`.
     """
-    # one statement: a create may begin or end between two
+    # one statement: a job may begin or end between two
     unfinished = await rows(
-        "SELECT id FROM vm WHERE server_id = ? AND status = 'creating'"
+        "SELECT id FROM vm WHERE server_id = ? AND status IN ('creating', 'deleting')"
         " AND NOT EXISTS (SELECT 1 FROM job WHERE job.vm_id = vm.id AND job.state = 'running')",
         server.id,
     )
     for row in await Machine.filter(id__in=[one["id"] for one in unfinished]):
         observed = await host.call(partial(_look, uuid=row.uuid))
+        if observed is not None and row.status == MachineStatus.DELETING.value:
+            await write_down(row, observed, server)  # it was not even begun
+            continue
         if observed is not None and (observed.record is None or observed.record.id != row.id):
             continue  # by the number in its record it is another service's, which may be at work on it
         try:
-            await host.call(partial(undo_create, uuid=row.uuid))
+            if row.status == MachineStatus.DELETING.value:
+                await host.call(partial(delete_left, paths=await left_disks(row)))
+            else:
+                await host.call(partial(undo_create, uuid=row.uuid, name=row.name))
         except HostUnreachable:
             raise
         except HostlerError as error:
             log.warning("vm.unfinished_stays", host=server.hostname, vm=row.id, reason=error.message)
             continue
-        await row.delete()
+        await forget(row.id)
         log.info("vm.unfinished_removed", host=server.hostname, vm=row.id, name=row.name)
 
 
 async def _settle(job: Job, server: Server, host: HostConnection) -> None:
     uuid = job.vm_uuid or ""
-    row = await Machine.get_or_none(id=job.vm_id)
+    row = await Machine.get_or_none(id=job.vm_id).select_related("server")
     observed = await host.call(lambda hypervisor: _look(hypervisor, uuid))
     if job.action == Action.CREATE and (observed is None or _is_incomplete(observed)):
         # the record on the host says that this is the rest of a create, so it is ours to take away
-        await host.call(lambda hypervisor: delete.delete(hypervisor, uuid))
+        await host.call(partial(undo_create, uuid=uuid, name=job.vm_name or ""))
         await _fail(job, f"{_CUT_OFF}; what it had made was taken away")
         if row is not None:
-            await row.delete()
+            await forget(row.id)
     elif job.action == Action.DELETE and observed is None:
-        await host.call(lambda hypervisor: _delete_planned_disks(hypervisor, job))
+        await host.call(partial(delete_left, paths=planned_disks(job)))
         await close_job(job, JobState.SUCCEEDED, result={"recovered": True})
         if row is not None:
-            await row.delete()
+            await forget(row.id)
     else:
         if row is not None and observed is not None:
             await write_down(row, observed, server)
-        if observed is not None and _is_done(job, observed):
-            await close_job(job, JobState.SUCCEEDED, result={"recovered": True})
+        if observed is not None and _is_done(job, observed, server):
+            await close_job(job, JobState.SUCCEEDED, result={"recovered": True, **_answer(job, row)})
         else:
             await _fail(job, f"{_CUT_OFF}; the VM is {'gone' if observed is None else observed.status}")
     log.info("job.recovered", job=job.id, action=job.action, vm=job.vm_id)
 
 
-def _is_done(job: Job, observed: ObservedMachine) -> bool:
+def _is_done(job: Job, observed: ObservedMachine, server: Server) -> bool:
     """Whether the VM is what the job was to make of it."""
     if job.action == Action.CREATE:
         return True
@@ -109,10 +119,22 @@ def _is_done(job: Job, observed: ObservedMachine) -> bool:
         return observed.is_active
     if job.action in (Action.STOP, Action.FORCE_STOP):
         return not observed.is_active
-    if job.action == Action.RESIZE:
-        has: Mapping[str, Any] = observed.as_data()
-        return all(has.get(name) == value for name, value in job.parameters.items() if value is not None)
+    if job.action in (Action.RESIZE, Action.UPDATE):
+        return _has_changed(job, observed, server)
     return False
+
+
+def _has_changed(job: Job, observed: ObservedMachine, server: Server) -> bool:
+    """Whether nothing is left of the change that the job was to make."""
+    try:
+        return not plan_change(observed, change_of(job.parameters), server.network).changed
+    except HostlerError:
+        return False  # it can't be made in the state that the VM is in, so something is left
+
+
+def _answer(job: Job, row: Machine | None) -> Mapping[str, Any]:
+    """What a client gets who asks again for the VM that was created, under its key."""
+    return {"vm": Vm.of(row).model_dump(mode="json")} if job.action == Action.CREATE and row is not None else {}
 
 
 def _is_incomplete(observed: ObservedMachine) -> bool:
@@ -122,12 +144,6 @@ def _is_incomplete(observed: ObservedMachine) -> bool:
 def _look(hypervisor: Hypervisor, uuid: str) -> ObservedMachine | None:
     domain = hypervisor.find_domain(uuid) if uuid else None
     return None if domain is None else observe(hypervisor, domain)
-
-
-def _delete_planned_disks(hypervisor: Hypervisor, job: Job) -> None:
-    disks = job.parameters.get("disks")
-    for path in disks if isinstance(disks, list) else []:
-        delete_volume(hypervisor, DeleteVolume(str(path)))
 
 
 async def _fail(job: Job, detail: str) -> None:

@@ -4,19 +4,34 @@
 from __future__ import annotations
 
 import uuid as uuids
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Path, Query, Response
+from fastapi.responses import JSONResponse
 from tortoise.queryset import QuerySet
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.spec import Resources
 from hostler.bodies import StorableText
 from hostler.engine import EngineOf, require_hypervisor
 from hostler.errors import Conflict, NotFound
 from hostler.jobs.accepted import ACCEPTED
-from hostler.machines import actions, creation
+from hostler.jobs.idempotency import IdempotencyKeyOf
+from hostler.machines import changing, configuration, creation, power, removal
+from hostler.machines.asked import AskedOf, AskedOfVersion
+from hostler.machines.dry_run import DryRun
 from hostler.machines.models import Machine, MachineStatus
-from hostler.machines.schemas import CreateBody, Deleted, OperationDone, ResizeBody, Vm, VmList
+from hostler.machines.schemas import (
+    ConfigBody,
+    CreateBody,
+    Deleted,
+    OperationDone,
+    ResizeBody,
+    UpdateBody,
+    Vm,
+    VmConfig,
+    VmList,
+    VmOrder,
+)
+from hostler.machines.version import tag_of
 from hostler.paging import Paging, fetch_page
 from hostler.permission import Caller, Requires
 from hostler.routing import Router
@@ -51,6 +66,10 @@ async def _machine(vm_id: Annotated[str, Path(description="The VM's id, or its U
 MachineOf = Annotated[Machine, Depends(_machine)]
 Hypervisors = Annotated[None, Depends(require_hypervisor)]
 
+TAGGED: dict[int | str, dict[str, Any]] = {
+    200: {"headers": {"ETag": {"description": "The VM's version, for If-Match", "schema": {"type": "string"}}}}
+}
+
 
 @router.get("", summary="List VMs")
 async def list_vms(
@@ -60,8 +79,9 @@ async def list_vms(
     server_id: Annotated[int | None, Query(description="Only those on this server", ge=1, le=2**31 - 1)] = None,
     os_type: Annotated[StorableText | None, Query(description="Only those with this OS type", max_length=64)] = None,
     search: Annotated[StorableText | None, Query(description="Text in the name, in any case", max_length=255)] = None,
+    sort: Annotated[VmOrder, Query(description="By which field, with - before it for the other way round")] = "id",
 ) -> VmList:
-    """VMs in the order of their ids; answered from the database, without asking a hypervisor."""
+    """VMs, answered from the database, without asking a hypervisor."""
     query: QuerySet[Machine] = Machine.all()
     if status is not None:
         query = query.filter(status=status.value)
@@ -71,7 +91,7 @@ async def list_vms(
         query = query.filter(os_type=os_type)
     if search:
         query = query.filter(name__icontains=search)
-    rows, total = await fetch_page(query.select_related("server"), paging)
+    rows, total = await fetch_page(query.select_related("server"), paging, sort)
     return VmList(
         vms=[Vm.of(row) for row in rows],
         total=total,
@@ -81,16 +101,48 @@ async def list_vms(
     )
 
 
-@router.post("", status_code=201, summary="Create a VM", responses=ACCEPTED)
-async def create_vm(caller: Writer, _ready: Hypervisors, engine: EngineOf, body: CreateBody) -> Vm:
+@router.post(
+    "",
+    status_code=201,
+    response_model=Vm,
+    summary="Create a VM",
+    responses={**ACCEPTED, 200: {"model": DryRun, "description": "With `dry_run=true`: what would be done"}},
+)
+async def create_vm(
+    caller: Writer,
+    _ready: Hypervisors,
+    engine: EngineOf,
+    asked: AskedOf,
+    key: IdempotencyKeyOf,
+    body: CreateBody,
+) -> Vm | JSONResponse:
     """Make a VM, stopped unless ``start`` says otherwise; all or nothing."""
-    return Vm.of(await creation.create(engine, caller, body))
+    outcome = await creation.create(engine, asked, body, key)
+    return outcome if isinstance(outcome, Vm) else JSONResponse(outcome.model_dump(mode="json"))
 
 
-@router.get("/{vm_id}", summary="Show a VM")
-async def show_vm(caller: Reader, row: MachineOf) -> Vm:
+@router.get("/{vm_id}", summary="Show a VM", responses=TAGGED)
+async def show_vm(caller: Reader, row: MachineOf, response: Response) -> Vm:
     """One VM."""
+    response.headers["ETag"] = tag_of(row)
     return Vm.of(row)
+
+
+@router.put("/{vm_id}", summary="Change a VM", responses={**ACCEPTED, **TAGGED})
+async def update_vm(
+    caller: Writer,
+    _ready: Hypervisors,
+    engine: EngineOf,
+    asked: AskedOfVersion,
+    row: MachineOf,
+    body: UpdateBody,
+    response: Response,
+) -> Vm | DryRun:
+    """Change what the body names; a change of sizes is a resize, under the same rule."""
+    answer = await changing.update(engine, asked, row, body)
+    if isinstance(answer, Vm):
+        response.headers["ETag"] = tag_of(row)
+    return answer
 
 
 @router.delete("/{vm_id}", summary="Delete a VM", responses=ACCEPTED)
@@ -98,17 +150,53 @@ async def delete_vm(
     caller: Writer,
     _ready: Hypervisors,
     engine: EngineOf,
+    asked: AskedOfVersion,
     row: MachineOf,
     delete_disks: Annotated[bool, Query(description="Whether the disks that are its own are deleted, too")] = True,
-) -> Deleted:
+) -> Deleted | DryRun:
     """Power the VM off, undefine it, and delete the disks that are its own."""
-    return await actions.delete(engine, caller, row, delete_disks)
+    return await removal.delete(engine, asked, row, delete_disks)
+
+
+@router.get("/{vm_id}/config", summary="Show a VM's configuration", responses=TAGGED)
+async def show_config(
+    caller: Reader,
+    engine: EngineOf,
+    row: MachineOf,
+    response: Response,
+    xml: Annotated[
+        bool, Query(description="Whether to ask the host for the domain's XML, too; for those who may write")
+    ] = False,
+) -> VmConfig:
+    """The configuration of the VM's next boot."""
+    shown = await configuration.show(engine, caller, row, xml)
+    response.headers["ETag"] = tag_of(row)
+    return shown
+
+
+@router.put("/{vm_id}/config", summary="Change a VM's configuration", responses={**ACCEPTED, **TAGGED})
+async def update_config(
+    caller: Writer,
+    _ready: Hypervisors,
+    engine: EngineOf,
+    asked: AskedOfVersion,
+    row: MachineOf,
+    body: ConfigBody,
+    response: Response,
+) -> VmConfig | DryRun:
+    """Change what the body names; of a running VM the display and the network may change at its next boot."""
+    answer = await changing.configure(engine, asked, row, body)
+    if isinstance(answer, VmConfig):
+        response.headers["ETag"] = tag_of(row)
+    return answer
 
 
 @router.post("/{vm_id}/start", summary="Start a VM", responses=ACCEPTED)
-async def start_vm(caller: Writer, _ready: Hypervisors, engine: EngineOf, row: MachineOf) -> OperationDone:
+async def start_vm(
+    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedOf, row: MachineOf
+) -> OperationDone | DryRun:
     """Power the VM on."""
-    return await actions.start(engine, caller, row)
+    return await power.start(engine, asked, row)
 
 
 @router.post("/{vm_id}/stop", summary="Stop a VM gracefully", responses=ACCEPTED)
@@ -116,23 +204,48 @@ async def stop_vm(
     caller: Writer,
     _ready: Hypervisors,
     engine: EngineOf,
+    asked: AskedOf,
     row: MachineOf,
     timeout: Annotated[int | None, Query(description="Seconds the guest has to power off", ge=1, le=3600)] = None,
     force: Annotated[bool, Query(description="Whether its plug is pulled after that")] = False,
-) -> OperationDone:
+) -> OperationDone | DryRun:
     """Ask the guest to power off, and wait for it."""
-    return await actions.stop(engine, caller, row, timeout or engine.settings.stop_timeout_seconds, force)
+    return await power.stop(engine, asked, row, timeout or engine.settings.stop_timeout_seconds, force)
 
 
 @router.post("/{vm_id}/force-stop", summary="Power a VM off", responses=ACCEPTED)
-async def force_stop_vm(caller: Writer, _ready: Hypervisors, engine: EngineOf, row: MachineOf) -> OperationDone:
+async def force_stop_vm(
+    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedOf, row: MachineOf
+) -> OperationDone | DryRun:
     """Pull the VM's plug."""
-    return await actions.force_stop(engine, caller, row)
+    return await power.force_stop(engine, asked, row)
+
+
+@router.post("/{vm_id}/restart", summary="Restart a VM", responses=ACCEPTED)
+async def restart_vm(
+    caller: Writer,
+    _ready: Hypervisors,
+    engine: EngineOf,
+    asked: AskedOf,
+    row: MachineOf,
+    timeout: Annotated[int | None, Query(description="Seconds the guest has to reboot", ge=1, le=3600)] = None,
+    force: Annotated[bool, Query(description="Whether it is turned off and on again instead")] = False,
+) -> OperationDone | DryRun:
+    """Ask the guest to reboot, and wait for it; or turn the VM off and on again."""
+    return await power.restart(engine, asked, row, timeout or engine.settings.stop_timeout_seconds, force)
+
+
+@router.post("/{vm_id}/reset", summary="Reset a VM", responses=ACCEPTED)
+async def reset_vm(
+    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedOf, row: MachineOf
+) -> OperationDone | DryRun:
+    """Press the VM's reset button."""
+    return await power.reset(engine, asked, row)
 
 
 @router.post("/{vm_id}/resize", summary="Resize a VM", responses=ACCEPTED)
 async def resize_vm(
-    caller: Writer, _ready: Hypervisors, engine: EngineOf, row: MachineOf, body: ResizeBody
-) -> OperationDone:
-    """Give a VM that is off other sizes; a disk never shrinks."""
-    return await actions.resize(engine, caller, row, Resources(body.cpu_cores, body.memory_mb, body.disk_gb))
+    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedOf, row: MachineOf, body: ResizeBody
+) -> OperationDone | DryRun:
+    """Give a VM other sizes: one that is off, or with ``live`` one that runs. A disk never shrinks."""
+    return await changing.resize(engine, asked, row, body)

@@ -40,11 +40,22 @@ DiskGb = Annotated[float, _spec("disk_gb", strict=True, allow_inf_nan=False)]
 
 
 class NetworkConfigBody(RequestBody):
-    """How a new VM is connected."""
+    """How one card of a new VM is connected."""
 
     type: Annotated[Literal["nat", "bridge", "network", "none"], _of(core.NetworkConfig, "type")] = "nat"
     bridge_name: Annotated[str | None, _of(core.NetworkConfig, "bridge_name")] = None
     network_name: Annotated[str | None, _of(core.NetworkConfig, "network_name")] = None
+    model: Annotated[Literal["virtio", "e1000e", "rtl8139"], _of(core.NetworkConfig, "model")] = "virtio"
+    mac_address: Annotated[str | None, _of(core.NetworkConfig, "mac_address")] = None
+
+
+class DiskConfigBody(RequestBody):
+    """A further disk of a new VM."""
+
+    size_gb: Annotated[float, _of(core.DiskConfig, "size_gb", strict=True, allow_inf_nan=False)]
+    image: Annotated[str | None, _of(core.DiskConfig, "image")] = None
+    image_mode: Annotated[Literal["copy", "backing"], _of(core.DiskConfig, "image_mode")] = "copy"
+    bus: Annotated[Literal["virtio", "scsi", "sata"], _of(core.DiskConfig, "bus")] = "virtio"
 
 
 class CloudInitBody(RequestBody):
@@ -69,7 +80,13 @@ class CreateBody(RequestBody):
     os_type: Annotated[str, _spec("os_type")] = "linux"
     os_version: Annotated[str | None, _spec("os_version")] = None
     firmware: Annotated[Literal["bios", "uefi"], _spec("firmware")] = "bios"
+    secure_boot: Annotated[bool, _spec("secure_boot", strict=True)] = False
+    tpm: Annotated[bool, _spec("tpm", strict=True)] = False
+    max_cpu_cores: Annotated[int | None, _spec("max_cpu_cores", strict=True)] = None
+    max_memory_mb: Annotated[int | None, _spec("max_memory_mb", strict=True)] = None
+    disks: Annotated[list[DiskConfigBody], _spec("disks", default_factory=list)]
     network_config: Annotated[NetworkConfigBody, _spec("network_config")] = NetworkConfigBody()
+    nics: Annotated[list[NetworkConfigBody], _spec("nics", default_factory=list)]
     cloud_init: Annotated[CloudInitBody | None, _spec("cloud_init")] = None
     description: Annotated[str | None, _spec("description")] = None
     tags: Annotated[list[str], _spec("tags", default_factory=list)]
@@ -88,6 +105,45 @@ class ResizeBody(RequestBody):
     cpu_cores: CpuCores | None = None
     memory_mb: MemoryMb | None = None
     disk_gb: DiskGb | None = None
+    live: Annotated[
+        bool,
+        Field(description="Whether a running VM grows as it runs; what can't waits for its next boot.", strict=True),
+    ] = False
+
+
+class UpdateBody(RequestBody):
+    """What is to be different about a VM; what is left out, or null, stays as it is. An empty text empties."""
+
+    name: Annotated[str, _spec("name")] | None = None
+    cpu_cores: CpuCores | None = None
+    memory_mb: MemoryMb | None = None
+    disk_gb: DiskGb | None = None
+    os_type: Annotated[str, _spec("os_type")] | None = None
+    os_version: Annotated[str, _spec("os_version")] | None = None
+    description: Annotated[str, _spec("description")] | None = None
+    tags: Annotated[list[str], _spec("tags")] | None = None
+    autostart: Annotated[bool, _spec("autostart", strict=True)] | None = None
+    protected: Annotated[bool, _spec("protected", strict=True)] | None = None
+
+
+class NetworkChangeBody(RequestBody):
+    """How a VM is to be connected: its first card."""
+
+    type: Annotated[Literal["nat", "bridge", "network", "none"], _of(core.NetworkConfig, "type")]
+    bridge_name: Annotated[str | None, _of(core.NetworkConfig, "bridge_name")] = None
+    network_name: Annotated[str | None, _of(core.NetworkConfig, "network_name")] = None
+
+
+class ConfigBody(RequestBody):
+    """What is to be different about a VM's configuration; what is left out, or null, stays as it is."""
+
+    cpu_cores: CpuCores | None = None
+    memory_mb: MemoryMb | None = None
+    disk_gb: DiskGb | None = None
+    os_type: Annotated[str, _spec("os_type")] | None = None
+    os_version: Annotated[str, _spec("os_version")] | None = None
+    vnc_enabled: Annotated[bool, Field(description="Whether it has a VNC display.", strict=True)] | None = None
+    network_config: Annotated[NetworkChangeBody, Field(description="How its first card is connected.")] | None = None
 
 
 class ServerOfVm(ResponseBody):
@@ -155,6 +211,72 @@ class Vm(ResponseBody):
         )
 
 
+VmOrder = Literal[
+    "id", "-id",
+    "name", "-name",
+    "status", "-status",
+    "cpu_cores", "-cpu_cores",
+    "memory_mb", "-memory_mb",
+    "disk_gb", "-disk_gb",
+    "created_at", "-created_at",
+    "updated_at", "-updated_at",
+]  # fmt: skip
+"""What a list of VMs can be sorted by."""
+
+
+class NetworkConfigOfVm(ResponseBody):
+    """How a VM's first card is connected."""
+
+    type: Literal["nat", "bridge", "network", "none"]
+    bridge_name: str | None
+    network_name: str | None = Field(
+        default=None, description="Of type network only", exclude_if=lambda value: value is None
+    )
+
+
+class VmConfig(ResponseBody):
+    """A VM's configuration, as it is at its next boot."""
+
+    id: int
+    name: str
+    uuid: str
+    cpu_cores: int
+    memory_mb: int
+    disk_gb: float
+    os_type: str | None
+    os_version: str | None
+    vnc_enabled: bool
+    vnc_port: int | None
+    network_config: NetworkConfigOfVm
+    xml_config: str | None = Field(description="The domain's XML, secrets left out, where it was asked for")
+    next_boot: list[str] | None = Field(
+        default=None,
+        description="Of a change: the fields that wait for the VM's next boot",
+        exclude_if=lambda value: not value,
+    )
+
+    @classmethod
+    def of(cls, row: Machine, xml: str | None = None, next_boot: list[str] | None = None) -> VmConfig:
+        """The configuration of a row."""
+        return cls(
+            id=row.id,
+            name=row.name,
+            uuid=row.uuid,
+            cpu_cores=row.cpu_cores,
+            memory_mb=row.memory_mb,
+            disk_gb=row.disk_gb,
+            os_type=row.os_type,
+            os_version=row.os_version,
+            vnc_enabled=row.vnc_enabled,
+            vnc_port=row.vnc_port,
+            network_config=NetworkConfigOfVm.model_validate(
+                {"type": row.network_type or "none", "bridge_name": row.bridge_name, "network_name": row.network_name}
+            ),
+            xml_config=xml,
+            next_boot=next_boot,
+        )
+
+
 class VmList(ResponseBody):
     """A page of VMs."""
 
@@ -171,6 +293,11 @@ class OperationDetails(ResponseBody):
     name: str
     status: str
     changed: bool
+    next_boot: list[str] | None = Field(
+        default=None,
+        description="Of a live resize: the fields that wait for the VM's next boot",
+        exclude_if=lambda value: value is None,
+    )
 
 
 class OperationDone(ResponseBody):

@@ -11,9 +11,11 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from tortoise.exceptions import IntegrityError
+from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import host_facts, look_at, states
@@ -22,9 +24,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.acceler
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import DomainState, Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine, status_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_gib
+from hostler.events.record import Kind, record_server, record_vms
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server, ServerState
 from hostler.jobs.models import Job, JobState
+from hostler.machines.forgetting import forget
 from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.observation import fill, write_down
 
@@ -74,31 +79,45 @@ async def sync_host(
 
 async def read_host(server: Server, host: HostConnection, seconds: float | None = None) -> None:
     """Write down what the host is, and that it is reachable."""
-    facts = await host.call(host_facts, seconds=seconds)
-    await Server.filter(id=server.id).update(
-        state=ServerState.REACHABLE.value,
-        state_reason=None,
-        host_uuid=facts.uuid,
-        cpu_total=facts.resources.cpus,
-        memory_total_mb=facts.resources.memory_mb,
-        memory_free_mb=facts.resources.free_memory_mb,
-        last_seen=datetime.now(UTC),
-    )
+    current = await Server.get_or_none(id=server.id) or server  # which pool it is may have been changed
+    facts = await host.call(partial(host_facts, pool_name=current.pool), seconds=seconds)
+    lasting = {
+        "state": ServerState.REACHABLE.value,
+        "state_reason": None,
+        "host_uuid": facts.uuid,
+        "cpu_total": facts.resources.cpus,
+        "memory_total_mb": facts.resources.memory_mb,
+        "disk_total_gb": None if facts.pool is None else disk_gib(facts.pool.capacity),
+    }
+    moving = {
+        "memory_free_mb": facts.resources.free_memory_mb,
+        "disk_free_gb": None if facts.pool is None else disk_gib(facts.pool.available),
+    }
+    async with in_transaction():
+        changed = not await Server.filter(id=server.id, **lasting).exists()
+        await Server.filter(id=server.id).update(**lasting, **moving, last_seen=datetime.now(UTC))
+        if changed:
+            await record_server(Kind.SERVER_CHANGED, server.id)
 
 
 async def mark_unreachable(server: Server, reason: HostUnreachable) -> None:
     """Write down that the host can't be reached: nobody knows what its VMs do."""
-    await Server.filter(id=server.id).update(state=ServerState.UNREACHABLE.value, state_reason=reason.message)
-    await (
-        Machine.filter(server_id=server.id)
-        .exclude(status__in=[MachineStatus.CREATING.value, MachineStatus.DELETING.value])
-        .update(status=MachineStatus.UNKNOWN.value, updated_at=datetime.now(UTC))
-    )
+    is_so = {"state": ServerState.UNREACHABLE.value, "state_reason": reason.message}
+    left_alone = [MachineStatus.CREATING.value, MachineStatus.DELETING.value, MachineStatus.UNKNOWN.value]
+    async with in_transaction():
+        if not await Server.filter(id=server.id, **is_so).exists():
+            await Server.filter(id=server.id).update(**is_so)
+            await record_server(Kind.SERVER_CHANGED, server.id)
+        ids = await _ids(Machine.filter(server_id=server.id).exclude(status__in=left_alone))
+        await Machine.filter(id__in=ids).update(status=MachineStatus.UNKNOWN.value, updated_at=datetime.now(UTC))
+        await record_vms(Kind.VM_CHANGED, ids)
 
 
 async def forget_gone(server_id: int, name: str) -> None:
     """Forget a VM of that name that others have removed: a domain that takes its name is another VM."""
-    await Machine.filter(server_id=server_id, name=name, status=MachineStatus.ERROR.value).delete()
+    gone = await _ids(Machine.filter(server_id=server_id, name=name, status=MachineStatus.ERROR.value))
+    if gone:
+        await forget(*gone)
 
 
 async def _busy(server: Server) -> set[int]:
@@ -106,6 +125,10 @@ async def _busy(server: Server) -> set[int]:
         "vm_id", flat=True
     )
     return {int(str(one)) for one in ids}
+
+
+async def _ids(rows: QuerySet[Machine]) -> list[int]:
+    return [int(str(one)) for one in await rows.values_list("id", flat=True)]
 
 
 def _differs(row: Machine | None, state: DomainState) -> bool:
@@ -119,10 +142,12 @@ def _differs(row: Machine | None, state: DomainState) -> bool:
 async def _mark_gone(rows: Iterable[Machine]) -> int:
     gone = 0
     for row in rows:
-        if row.status != MachineStatus.ERROR.value:
+        if row.status not in (MachineStatus.ERROR.value, MachineStatus.DELETING.value):
             log.warning("vm.gone", vm=row.id, name=row.name)
             row.status, row.ip_address, row.ip_source, row.vnc_port = MachineStatus.ERROR.value, None, None, None
-            await row.save(update_fields=["status", "ip_address", "ip_source", "vnc_port", "updated_at"])
+            async with in_transaction():
+                await row.save(update_fields=["status", "ip_address", "ip_source", "vnc_port", "updated_at"])
+                await record_vms(Kind.VM_CHANGED, [row.id])
             gone += 1
     return gone
 
@@ -142,6 +167,7 @@ async def _rename(rows: Mapping[str, Machine], observed: Mapping[str, ObservedMa
             for uuid, name in names.items():
                 await forget_gone(rows[uuid].server_id, name)
                 await Machine.filter(id=rows[uuid].id).update(name=name, updated_at=now)
+            await record_vms(Kind.VM_CHANGED, [rows[uuid].id for uuid in names])
     except IntegrityError:
         return ()  # one has the name of a VM that a job is at work on: each is tried by itself
     for uuid, name in names.items():
@@ -164,7 +190,9 @@ async def _take_in(server: Server, host: HostConnection, machine: ObservedMachin
     fill(row, machine, server)
     row.last_seen = datetime.now(UTC)
     try:
-        await row.save()
+        async with in_transaction():
+            await row.save()
+            await record_vms(Kind.VM_CREATED, [row.id])
     except IntegrityError:
         log.info("vm.being_created", host=server.hostname, name=machine.name)  # by a job that has just begun
         return False

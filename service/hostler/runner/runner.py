@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,8 @@ class PlaybookRunner:
         def tell(event: PlaybookEvent) -> None:
             loop.call_soon_threadsafe(deliver, event)
 
-        work = self._threads.submit(run_in_thread, self._workplace, playbook, request, stop, tell)
+        context = contextvars.copy_context()  # what is logged there belongs to the job, too
+        work = self._threads.submit(context.run, run_in_thread, self._workplace, playbook, request, stop, tell)
         finished = asyncio.wrap_future(work)
 
         def end() -> None:

@@ -35,14 +35,15 @@ from tests.core.machines import GIB, MIB
 
 pytestmark = pytest.mark.lab
 
-STEPS_OF_A_FULL_CREATE = 6
+STEPS_OF_A_FULL_CREATE = 7
 NOWHERE = {"type": "network", "network_name": "nowhere"}
 BRIDGELESS = {"type": "bridge", "bridge_name": "nowhere"}
 
 
 def full(host: Host, name: str) -> Desired:
     """A VM whose create takes every step there is."""
-    return desired(host, name, "running", image="tiny.qcow2", image_mode="backing", cloud_init=SEED, autostart=True)
+    tiny = {"image": "tiny.qcow2", "image_mode": "backing"}
+    return desired(host, name, "running", **tiny, disks=[{"size_gb": 0.01}], cloud_init=SEED, autostart=True)
 
 
 # What is made
@@ -120,6 +121,13 @@ def test_a_vm_on_a_bridge_of_the_host(hypervisor: Hypervisor, lab_host: Host) ->
         ({"image": "../disks/x"}, {}, InvalidSpec, "image"),
         ({"image": "tiny.qcow2", "disk_gb": 0.001}, {}, InvalidSpec, "disk_gb"),
         ({"disk_gb": 65536}, {}, NotEnoughSpace, "disk_gb"),
+        ({"disks": [{"size_gb": 1}, {"size_gb": 1, "image": "nowhere.qcow2"}]}, {}, ImageNotFound, "disks.1.image"),
+        ({"disks": [{"size_gb": 0.001, "image": "tiny.qcow2"}]}, {}, InvalidSpec, "disks.0.size_gb"),
+        ({"disks": [{"size_gb": 65536}]}, {}, NotEnoughSpace, "disks.0.size_gb"),
+        ({"nics": [NOWHERE]}, {}, InvalidSpec, "nics.0.network_name"),
+        ({"network_config": {"type": "none"}, "nics": [BRIDGELESS]}, {}, InvalidSpec, "nics.0.bridge_name"),
+        ({"network_config": {"type": "none"}, "nics": [{}]}, {"network": "nowhere"}, InvalidSpec, "nics.0.type"),
+        ({"cpu_cores": 256}, {}, Unsupported, "cpu_cores"),
         ({"network_config": NOWHERE}, {}, InvalidSpec, "network_config.network_name"),
         ({"network_config": BRIDGELESS}, {}, InvalidSpec, "network_config.bridge_name"),
         ({}, {"network": "nowhere"}, InvalidSpec, "network_config.type"),
@@ -174,7 +182,37 @@ def test_a_disk_that_was_kept_is_not_overwritten_by_the_next_vm(hypervisor: Hype
     assert hypervisor.find_domain_named("kept") is None
 
 
+def test_a_further_disk_that_was_kept_is_not_overwritten_either(hypervisor: Hypervisor, lab_host: Host) -> None:
+    wanted = desired(lab_host, "kept-too", disks=[{"size_gb": 0.01}])
+    wanted = dataclasses.replace(wanted, uuid="00000000-0000-4000-8000-000000000003")
+    root, further = [Path(disk.path or "") for disk in made(hypervisor, wanted).disks]
+    ensure(hypervisor, Desired({"name": "kept-too"}, state="absent", delete_disks=False))
+    volume = hypervisor.find_volume_at(str(root))
+    assert volume is not None
+    volume.delete()
+
+    with pytest.raises(NameTaken, match=f"already has a volume '{further.name}'"):
+        ensure(hypervisor, wanted)
+
+    assert further.exists()
+    assert not root.exists()
+
+
 # What fails on the way is undone
+
+
+def test_a_further_disk_that_can_not_be_made(hypervisor: Hypervisor, lab_host: Host) -> None:
+    image = hypervisor.pool("images").create_volume("vanishing-too.qcow2", MIB, "qcow2")
+    disks = [{"size_gb": 0.01}, {"size_gb": 0.01, "image": "vanishing-too.qcow2"}]
+    plan = planned(hypervisor, desired(lab_host, "half-furnished", disks=disks))
+    image.delete()
+    before = everything_on(hypervisor)
+
+    with pytest.raises(ImageNotFound) as caught:
+        create.create(hypervisor, plan)
+
+    assert caught.value.field == "disks.1.image"
+    assert everything_on(hypervisor) == before
 
 
 def test_an_image_that_vanishes_after_the_plan(hypervisor: Hypervisor, lab_host: Host) -> None:
@@ -286,10 +324,10 @@ def test_a_create_that_is_cut_off_is_refused_by_present_and_removed_by_absent(
     cut_before(position, hypervisor, planned(hypervisor, wanted))
 
     names, volumes = everything_on(hypervisor)
-    assert len(volumes - before[1]) == min(max(position - 2, 0), 2)  # it is not undone
+    assert len(volumes - before[1]) == min(max(position - 2, 0), 3)  # it is not undone
     if position > 1:
         assert "cut" in names
-        assert named(hypervisor, "cut").status == ("running" if position == 6 else "creating")
+        assert named(hypervisor, "cut").status == ("running" if position == 7 else "creating")
         with pytest.raises(WrongState, match="state absent removes it"):
             ensure(hypervisor, wanted)
     answer = ensure(hypervisor, Desired({"name": "cut"}, state="absent"))
@@ -314,15 +352,17 @@ def test_a_create_that_is_cut_off_can_be_carried_out_again(
 
 def test_a_half_made_disk_is_made_anew(hypervisor: Hypervisor, lab_host: Host) -> None:
     plan = planned(hypervisor, full(lab_host, "half"))
-    cut_before(3, hypervisor, plan)
-    (step,) = [step.operation for step in plan.steps if isinstance(step.operation, CreateVolume)]
-    disk = lab_host.layout.pools["default"] / step.name
-    disk.write_bytes(b"half a copy")
+    cut_before(4, hypervisor, plan)
+    names = [step.operation.name for step in plan.steps if isinstance(step.operation, CreateVolume)]
+    root, further = [lab_host.layout.pools["default"] / name for name in names]
+    for disk in (root, further):
+        disk.write_bytes(b"half a copy")
 
     vm = create.create(hypervisor, plan)
 
-    assert vm.disks[0].size == 128 * MIB
-    assert disk.read_bytes()[:4] == b"QFI\xfb"
+    assert [disk.size for disk in vm.disks[:2]] == [128 * MIB, 11 * MIB]
+    for disk in (root, further):
+        assert disk.read_bytes()[:4] == b"QFI\xfb"
 
 
 def test_a_host_that_goes_away_in_the_middle_leaves_what_absent_removes(lab_host: Host) -> None:

@@ -45,6 +45,7 @@ def volume(hypervisor: Hypervisor) -> Volume:
 # What goes
 
 
+@pytest.mark.rule("delete-order", "delete-owned")
 def test_a_vm_goes_with_its_disk_and_its_seed_and_its_image_stays(hypervisor: Hypervisor, lab_host: Host) -> None:
     before = everything_on(hypervisor)
     vm = made(hypervisor, desired(lab_host, "gone", image="tiny.qcow2", image_mode="backing", cloud_init=SEED))
@@ -56,6 +57,7 @@ def test_a_vm_goes_with_its_disk_and_its_seed_and_its_image_stays(hypervisor: Hy
     assert everything_on(hypervisor) == before
 
 
+@pytest.mark.rule("delete-order")
 def test_a_vm_that_runs_is_powered_off_first(hypervisor: Hypervisor, lab_host: Host) -> None:
     before = everything_on(hypervisor)
     vm = made(hypervisor, desired(lab_host, "running", "running"))
@@ -69,6 +71,7 @@ def test_a_vm_that_has_gone_is_no_error(hypervisor: Hypervisor) -> None:
     assert delete.delete(hypervisor, str(uuids.uuid4())) == []
 
 
+@pytest.mark.rule("delete-order")
 def test_the_variables_of_its_firmware_go_with_a_uefi_vm(hypervisor: Hypervisor, lab_host: Host) -> None:
     before = everything_on(hypervisor)
     vm = made(hypervisor, desired(lab_host, "uefi", "running", firmware="uefi"))
@@ -81,6 +84,7 @@ def test_the_variables_of_its_firmware_go_with_a_uefi_vm(hypervisor: Hypervisor,
     assert everything_on(hypervisor) == before
 
 
+@pytest.mark.rule("delete-order")
 def test_saved_memory_goes_with_a_saved_vm(hypervisor: Hypervisor, lab_host: Host) -> None:
     before = everything_on(hypervisor)
     vm = made(hypervisor, desired(lab_host, "saved", "running"))
@@ -139,6 +143,7 @@ def test_a_protected_vm_stays_as_it_is(hypervisor: Hypervisor, lab_host: Host) -
     assert Path(vm.disks[0].path or "").exists()
 
 
+@pytest.mark.rule("delete-owned")
 def test_a_disk_that_others_use_in_any_way_stays(hypervisor: Hypervisor, lab_host: Host) -> None:
     """A shared one, a backing file of a volume, one that another domain names, one on no pool, an ISO."""
     pool = hypervisor.pool("default")
@@ -213,6 +218,7 @@ def test_a_base_that_an_overlay_names_by_a_relative_path_stays(hypervisor: Hyper
     assert base.exists()
 
 
+@pytest.mark.rule("delete-owned")
 def test_an_overlay_of_an_overlay_keeps_the_whole_chain(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = made(hypervisor, desired(lab_host, "chain", image="tiny.qcow2", image_mode="backing"))
     middle = hypervisor.find_volume_at(vm.disks[0].path or "")

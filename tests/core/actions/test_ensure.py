@@ -74,7 +74,8 @@ def test_absent_without_a_vm_is_no_change(test_driver: Hypervisor) -> None:
     answer = ensure(test_driver, Desired({"name": "nobody"}, state="absent"))
 
     assert answer == {
-        "changed": False, "diff": {"before": {}, "after": {}}, "plan": [], "vm": None, "deleted_disks": [],
+        "changed": False, "diff": {"before": {}, "after": {}}, "plan": [], "next_boot": [], "vm": None,
+        "deleted_disks": [],
     }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from tests.core.actions.guests import SEED, desired, made, named, wait_until
         (99, 0, False, "unknown"),
     ],
 )
+@pytest.mark.rule("vm-status")
 def test_a_status_is_one_word_of_the_api(state: int, reason: int, saved: bool, status: str) -> None:
     assert status_of(state, reason, saved) == status
 
@@ -92,6 +93,7 @@ def test_a_transient_vm_is_seen_as_it_runs(hypervisor: Hypervisor) -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.rule("units")
 def test_sizes_are_those_of_the_next_start(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = made(hypervisor, desired(lab_host, "pending", "running"))
     domain = hypervisor.domain(vm.uuid)

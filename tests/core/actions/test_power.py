@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""On and off, with guests that obey, that don't, and that somebody else has switched meanwhile."""
+"""On, off and on again, with guests that obey, that don't, and that somebody else has switched meanwhile."""
 
 import uuid as uuids
 
@@ -13,13 +13,22 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,
     HostlerError,
     MachineNotFound,
+    OperationFailed,
     Superseded,
+    WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from lab.host import Host
 from tests.core.actions.guests import SEED, desired, made, named, wait_until
 
 pytestmark = pytest.mark.lab
+
+
+def listens(hypervisor: Hypervisor, vm: ObservedMachine) -> bool:
+    """Whether the guest has booted: its agent is connected."""
+    running = observe(hypervisor, hypervisor.domain(vm.uuid)).running
+    return running is not None and running.guest_agent_connected
 
 
 def test_a_guest_boots_says_its_address_and_obeys_the_power_button(hypervisor: Hypervisor, lab_host: Host) -> None:
@@ -53,7 +62,9 @@ def test_a_guest_boots_says_its_address_and_obeys_the_power_button(hypervisor: H
 
 
 @pytest.mark.skipif("os.geteuid() != 0", reason="a plain user's lab has no leases")
-def test_a_guest_without_an_agent_is_found_by_its_lease(hypervisor: Hypervisor, lab_host: Host) -> None:
+def test_a_guest_without_an_agent_is_found_by_its_lease_and_restarts_by_its_power_button(
+    hypervisor: Hypervisor, lab_host: Host
+) -> None:
     vm = made(hypervisor, desired(lab_host, "agentless", image="tiny.qcow2", image_mode="backing"))
     domain = hypervisor.domain(vm.uuid)
     xml = domain.xml(inactive=True, secure=True)
@@ -65,6 +76,9 @@ def test_a_guest_without_an_agent_is_found_by_its_lease(hypervisor: Hypervisor, 
     address = observe(hypervisor, domain).address
     assert address is not None
     assert address.source == "lease"
+    number = domain.handle.ID()
+    assert power.restart(hypervisor, vm.uuid, timeout=60) is True  # by the power button: libvirt makes a reset of it
+    assert domain.handle.ID() == number
     assert power.force_stop(hypervisor, vm.uuid) is True
     assert observe(hypervisor, domain).address is None  # though the lease is still there
 
@@ -124,8 +138,138 @@ def test_a_transient_guest_that_vanishes_when_it_is_off_is_stopped_all_the_same(
 def test_a_vm_that_is_not_there_is_said_so(hypervisor: Hypervisor) -> None:
     nobody = str(uuids.uuid4())
 
-    for switch in (power.start, power.force_stop, power.ask_to_stop):
+    for switch in (
+        power.start,
+        power.force_stop,
+        power.ask_to_stop,
+        power.resume,
+        power.reset,
+        power.power_cycle,
+        power.ask_to_reboot,
+    ):
         with pytest.raises(MachineNotFound):
             switch(hypervisor, nobody)
     with pytest.raises(HostlerError):
         power.stop(hypervisor, nobody, timeout=1)
+
+
+# On again
+
+
+@pytest.mark.slow
+def test_a_guest_restarts_when_it_is_asked_to_and_when_it_is_reset(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "restarts", "running", image="tiny.qcow2", image_mode="backing"))
+    domain = hypervisor.domain(vm.uuid)
+    number = domain.handle.ID()
+    wait_until(lambda: listens(hypervisor, vm), "the guest listens")
+
+    assert power.restart(hypervisor, vm.uuid, timeout=60) is True
+
+    assert (named(hypervisor, "restarts").status, hypervisor.domain(vm.uuid).handle.ID()) == ("running", number)
+    with hypervisor.reboots_of(vm.uuid) as reboots:
+        assert power.reset(hypervisor, vm.uuid) is True
+        wait_until(lambda: reboots.happened, "the reset is seen")
+    assert hypervisor.domain(vm.uuid).handle.ID() == number
+    assert power.restart(hypervisor, vm.uuid, timeout=0, force=True) is True
+    assert named(hypervisor, "restarts").status == "running"
+    assert hypervisor.domain(vm.uuid).handle.ID() != number
+
+
+@pytest.mark.slow
+def test_a_guest_that_powers_off_instead_is_told_so(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "ends", image="tiny.qcow2", image_mode="backing"))
+    xml = hypervisor.domain(vm.uuid).xml(inactive=True, secure=True)
+    hypervisor.redefine(xml.replace("<on_reboot>restart<", "<on_reboot>destroy<"))
+    power.start(hypervisor, vm.uuid)
+    wait_until(lambda: listens(hypervisor, vm), "the guest listens")
+
+    with pytest.raises(OperationFailed, match=r"^Failed to restart VM: it powered off instead and is off now$"):
+        power.restart(hypervisor, vm.uuid, timeout=60)
+
+    assert named(hypervisor, "ends").status == "stopped"
+    assert "<on_reboot>destroy<" in hypervisor.domain(vm.uuid).xml(inactive=True)
+
+
+@pytest.mark.slow
+def test_a_guest_that_is_asked_while_it_boots_is_asked_again(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "boots", "running", image="tiny.qcow2", image_mode="backing"))
+
+    assert power.restart(hypervisor, vm.uuid, timeout=120) is True
+
+
+def test_a_guest_that_ignores_it_runs_on(
+    hypervisor: Hypervisor, lab_host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm = made(hypervisor, desired(lab_host, "ignores", "running"))
+    monkeypatch.setattr(power, "ASK_AGAIN_SECONDS", 0.1)
+    asked_again = []
+
+    with pytest.raises(GuestTimeout, match=r"^The guest did not restart within 0\.6 s; the VM is still running$"):
+        power.restart(hypervisor, vm.uuid, timeout=0.6, fence=lambda: asked_again.append(True))
+
+    assert asked_again
+    assert named(hypervisor, "ignores").status == "running"
+
+    def fence() -> None:
+        raise Superseded("another operation has taken the VM over")
+
+    with pytest.raises(Superseded):
+        power.restart(hypervisor, vm.uuid, timeout=60, fence=fence)
+
+
+def test_a_paused_guest_can_not_restart_itself_and_can_be_reset(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "frozen", "running"))
+    hypervisor.domain(vm.uuid).handle.suspend()
+
+    with pytest.raises(WrongState, match=r"^VM is paused: its guest can't restart$"):
+        power.restart(hypervisor, vm.uuid, timeout=60)
+
+    assert power.reset(hypervisor, vm.uuid) is True
+    assert named(hypervisor, "frozen").status == "paused"
+    assert power.power_cycle(hypervisor, vm.uuid) is True
+    assert named(hypervisor, "frozen").status == "running"
+
+
+def test_a_power_cycle_that_does_not_come_back_says_that_the_vm_is_off(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "diskless", "running"))
+    volume = hypervisor.find_volume_at(vm.disks[0].path or "")
+    assert volume is not None
+    volume.delete()  # libvirt does that without a word
+
+    with pytest.raises(OperationFailed, match=r"^Failed to start VM: .*; the VM is off now$"):
+        power.power_cycle(hypervisor, vm.uuid)
+
+    assert named(hypervisor, "diskless").status == "stopped"
+
+
+def test_a_transient_guest_is_not_cut_off_for_good(hypervisor: Hypervisor) -> None:
+    definition = DomainDefinition("stays-on", str(uuids.uuid4()), "qemu", 1, 65536, machine="q35")
+    hypervisor.create_transient(domain_xml(definition))
+
+    with pytest.raises(WrongState, match=r"^VM is transient"):
+        power.power_cycle(hypervisor, definition.uuid)
+
+    assert power.is_off(hypervisor, definition.uuid) is False
+    assert power.reset(hypervisor, definition.uuid) is True
+
+
+def test_a_vm_that_is_off_does_not_restart(test_driver: Hypervisor) -> None:
+    vm = test_driver.define(domain_xml(DomainDefinition("off", str(uuids.uuid4()), "test", 1, 65536)))
+
+    for switch in (power.reset, power.power_cycle, power.ask_to_reboot):
+        with pytest.raises(WrongState, match=r"^VM is not running$"):
+            switch(test_driver, vm.uuid)
+    for force in (True, False):
+        with pytest.raises(WrongState, match=r"^VM is not running$"):
+            power.restart(test_driver, vm.uuid, timeout=1, force=force)
+    assert power.is_off(test_driver, vm.uuid) is True
+
+
+def test_the_test_drivers_guests_restart_at_once(test_driver: Hypervisor) -> None:
+    vm = test_driver.define(domain_xml(DomainDefinition("obedient", str(uuids.uuid4()), "test", 1, 65536)))
+    power.start(test_driver, vm.uuid)
+
+    assert power.restart(test_driver, vm.uuid, timeout=1) is True
+    assert power.reset(test_driver, vm.uuid) is True
+    assert power.restart(test_driver, vm.uuid, timeout=1, force=True) is True
+    assert power.is_off(test_driver, vm.uuid) is False

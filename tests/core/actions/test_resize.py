@@ -8,7 +8,7 @@ import uuid as uuids
 
 import pytest
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, hardware
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
@@ -144,7 +144,7 @@ def test_a_vm_that_runs_keeps_its_sizes_whatever_the_plan_said(hypervisor: Hyper
     with pytest.raises(WrongState, match="VM must be stopped before resizing"):
         ensure(hypervisor, sizes("busy", memory_mb=256))
     with pytest.raises(WrongState):
-        domains.resize(hypervisor, ResizeDomain(vm.uuid, SizeEdit(2, None)))
+        hardware.resize(hypervisor, ResizeDomain(vm.uuid, SizeEdit(2, None)))
     with pytest.raises(WrongState):
         disks.grow(hypervisor, GrowDisk(vm.uuid, path, GIB))
 
@@ -177,8 +177,8 @@ def test_growing_again_after_a_crash_is_no_change(hypervisor: Hypervisor, lab_ho
 
     disks.grow(hypervisor, grow)
     disks.grow(hypervisor, grow)
-    domains.resize(hypervisor, ResizeDomain(vm.uuid, SizeEdit(2, 262144)))
-    domains.resize(hypervisor, ResizeDomain(vm.uuid, SizeEdit(2, 262144)))
+    hardware.resize(hypervisor, ResizeDomain(vm.uuid, SizeEdit(2, 262144)))
+    hardware.resize(hypervisor, ResizeDomain(vm.uuid, SizeEdit(2, 262144)))
 
     assert virtual_size(vm.disks[0].path) == 256 * MIB
 

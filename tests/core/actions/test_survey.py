@@ -52,7 +52,11 @@ def test_a_lost_host_is_no_host_without_vms(test_driver: Hypervisor) -> None:
 def test_a_real_host_with_its_vms(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = made(hypervisor, desired(lab_host, "surveyed"))
 
-    assert host_facts(hypervisor).uuid == str(lab_host.layout.uuid)
+    facts = host_facts(hypervisor, "default")
+    assert facts.uuid == str(lab_host.layout.uuid)
+    assert facts.pool is not None
+    assert facts.pool.capacity > facts.pool.available > 0
+    assert host_facts(hypervisor, "nowhere").pool is None
     assert states(hypervisor)[vm.uuid].state == SHUTOFF
     found, unreadable = look_at(hypervisor, states(hypervisor))
     assert found[vm.uuid] == vm

@@ -158,3 +158,31 @@ def test_the_agent_is_connected_only_when_libvirt_says_so(state: str | None, con
     )
 
     assert (read.guest_agent, read.guest_agent_connected) == (True, connected)
+
+
+def test_room_to_grow_is_what_the_xml_says() -> None:
+    plain = read_domain(domain("<vcpu>4</vcpu>"))
+    room = read_domain(domain("<maxMemory slots='8' unit='GiB'>4</maxMemory><vcpu current='2'>4</vcpu>"))
+
+    assert (plain.vcpus, plain.max_vcpus, plain.max_memory_kib, plain.memory_slots) == (4, None, None, 0)
+    assert (room.vcpus, room.max_vcpus, room.max_memory_kib, room.memory_slots) == (2, 4, 4 * 1024**2, 8)
+    assert read_domain(domain("<maxMemory unit='GiB'>4</maxMemory>")).memory_slots == 0
+
+
+@pytest.mark.parametrize(
+    ("os", "secure"),
+    [
+        ("<os firmware='efi'><type>hvm</type><loader secure='yes'/></os>", True),
+        ("<os><type>hvm</type><loader type='pflash' readonly='yes' secure='yes'>/x.fd</loader></os>", True),
+        ("<os><type>hvm</type><loader type='pflash' readonly='yes' secure='no'>/x.fd</loader></os>", False),
+        ("<os firmware='efi'><type>hvm</type></os>", False),
+        ("<os><type>hvm</type></os>", False),
+    ],
+)
+def test_secure_boot_is_what_the_loader_enforces(os: str, secure: bool) -> None:
+    assert read_domain(domain("", os)).secure_boot is secure
+
+
+def test_a_tpm_of_any_kind_is_one() -> None:
+    assert read_domain(domain("<devices><tpm model='tpm-tis'><backend type='passthrough'/></tpm></devices>")).tpm
+    assert not read_domain(domain("<devices/>")).tpm

@@ -2,6 +2,7 @@
 """What is written is what libvirt takes, and gives back."""
 
 import dataclasses
+from xml.etree.ElementTree import Element
 
 import pytest
 from hypothesis import given
@@ -24,8 +25,10 @@ from tests.core.machines import FULL_RECORD, SPEC, SURROUNDINGS, UUID
 
 def every_field(kind: str) -> DomainDefinition:
     """A VM with something in every field, of that domain type."""
-    spec = dataclasses.replace(SPEC, name="written", os_type="windows")
-    whole = design(spec, SURROUNDINGS, UUID, FULL_RECORD, "/disks/a b&c<d>'\".qcow2", "/disks/seed.iso")
+    spec = dataclasses.replace(
+        SPEC, name="written", os_type="windows", tpm=True, max_cpu_cores=4, max_memory_mb=SPEC.memory_mb * 2
+    )
+    whole = design(spec, SURROUNDINGS, UUID, FULL_RECORD, ["/disks/a b&c<d>'\".qcow2"], "/disks/seed.iso")
     return dataclasses.replace(
         whole,
         type=kind,
@@ -61,9 +64,9 @@ def test_the_test_driver_gives_every_field_back(test_driver: Hypervisor) -> None
 
 
 @pytest.mark.lab
-@pytest.mark.parametrize("firmware", ["bios", "uefi"])
-def test_the_real_libvirt_gives_every_field_back(hypervisor: Hypervisor, firmware: str) -> None:
-    written = dataclasses.replace(every_field("qemu"), firmware=firmware)
+@pytest.mark.parametrize(("firmware", "secure_boot"), [("bios", False), ("uefi", False), ("uefi", True)])
+def test_the_real_libvirt_gives_every_field_back(hypervisor: Hypervisor, firmware: str, secure_boot: bool) -> None:
+    written = dataclasses.replace(every_field("qemu"), firmware=firmware, secure_boot=secure_boot)
     read = read_domain(hypervisor.define(domain_xml(written)).xml(inactive=True))
 
     assert read == as_libvirt_has_it(written, read)
@@ -75,7 +78,7 @@ def test_the_real_libvirt_takes_what_is_designed_and_passes_its_schema(hyperviso
     spec = dataclasses.replace(
         SPEC, name="designed", network_config=NetworkConfig(network, "br0" if network == "bridge" else None)
     )
-    written = design(spec, SURROUNDINGS, UUID, FULL_RECORD, "/disks/root.qcow2", None)
+    written = design(spec, SURROUNDINGS, UUID, FULL_RECORD, ["/disks/root.qcow2"], None)
     read = read_domain(hypervisor.define(domain_xml(written)).xml(inactive=True))  # which validates
 
     assert [card.type for card in read.interfaces] == {"nat": ["network"], "bridge": ["bridge"], "none": []}[network]
@@ -113,3 +116,32 @@ def test_each_disk_names_its_format() -> None:
     drivers = element(domain_xml(every_field("qemu"))).findall("devices/disk/driver")
 
     assert [driver.get("type") for driver in drivers] == ["qcow2", "raw", "raw"]
+
+
+def test_secure_boot_wants_keys_in_the_firmware_and_a_guard_around_them() -> None:
+    secure = element(domain_xml(dataclasses.replace(every_field("qemu"), firmware="uefi", secure_boot=True)))
+    plain = element(domain_xml(dataclasses.replace(every_field("qemu"), firmware="uefi")))
+
+    def features(domain: Element) -> dict[str | None, str | None]:
+        return {feature.get("name"): feature.get("enabled") for feature in domain.findall("os/firmware/feature")}
+
+    assert features(secure) == {"secure-boot": "yes", "enrolled-keys": "yes"}
+    assert [loader.get("secure") for loader in secure.findall("os/loader")] == ["yes"]
+    assert [smm.get("state") for smm in secure.findall("features/smm")] == ["on"]
+    assert features(plain) == {"secure-boot": "no"}
+    assert plain.find("os/loader") is None
+    assert plain.find("features/smm") is None
+
+
+def test_room_for_memory_comes_with_the_one_numa_cell_that_libvirt_asks_for() -> None:
+    domain = element(domain_xml(every_field("qemu")))
+
+    (cell,) = domain.findall("cpu/numa/cell")
+    assert cell.attrib == {"id": "0", "cpus": "0-3", "memory": domain.findtext("memory"), "unit": "KiB"}
+    assert element(domain_xml(dataclasses.replace(every_field("qemu"), max_memory_kib=None))).find("cpu/numa") is None
+
+
+def test_a_vm_without_a_cpu_mode_has_no_cpu_element() -> None:
+    bare = dataclasses.replace(every_field("qemu"), cpu_mode=None, max_memory_kib=None)
+
+    assert element(domain_xml(bare)).find("cpu") is None

@@ -258,6 +258,21 @@ def test_lifecycle_events_of_a_real_host_arrive_from_another_connection(hypervis
 
 
 @pytest.mark.lab
+def test_reboots_are_seen_while_they_are_watched_for_and_a_lost_watch_is_no_error(lab_host: Host) -> None:
+    with Hypervisor.open(lab_host.uri) as hypervisor:
+        domain = hypervisor.create_transient(domain_xml(shell("qemu", "reboots")))
+        with hypervisor.reboots_of(domain.uuid) as reboots:
+            assert reboots.happened is False
+            domain.reset()
+            wait_until(lambda: reboots.happened, "the reset is seen", timeout=10)
+        with hypervisor.reboots_of(domain.uuid) as others:
+            hypervisor.close()
+        assert others.happened is False
+        with pytest.raises(HostUnreachable), hypervisor.reboots_of(domain.uuid):
+            pass
+
+
+@pytest.mark.lab
 def test_a_connection_that_is_lost_says_so_to_whoever_uses_it_and_to_whoever_watches(lab_host: Host) -> None:
     lost = threading.Event()
     hypervisor = Hypervisor.open(lab_host.uri)
@@ -276,7 +291,7 @@ def test_a_connection_that_is_lost_says_so_to_whoever_uses_it_and_to_whoever_wat
             domain.is_active,
             domain.xml,
             domain.start,
-            pool.available,
+            pool.space,
             pool.volumes,
             lambda: domain.disk_size("vda"),
             lambda: hypervisor.find_domain(domain.uuid),

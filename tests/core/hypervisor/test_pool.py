@@ -3,7 +3,9 @@
 
 import hashlib
 import json
+import os
 import uuid as uuids
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,7 +50,8 @@ def qemu_img(path: str) -> dict[str, object]:
 def test_a_pool_says_what_it_is(pool: Pool, lab_host: Host) -> None:
     assert pool.type_and_path() == ["dir", str(lab_host.layout.pools["default"])]
     assert pool.require_active() is pool
-    assert pool.available() > 0
+    space = pool.space()
+    assert space.capacity >= space.available > 0
 
 
 def test_a_pool_that_is_not_active_is_as_good_as_none(hypervisor: Hypervisor, lab_host: Host, tmp_path: Path) -> None:
@@ -69,7 +72,6 @@ def test_a_blank_volume(pool: Pool) -> None:
     assert facts.backing_path is None
     assert facts.allocation < MIB
     assert qemu_img(volume.path)["virtual-size"] == 3 * GIB
-    assert volume.pool_type() == "dir"
 
 
 def test_an_overlay_names_its_image_and_the_images_format(pool: Pool, image: Volume) -> None:
@@ -156,7 +158,7 @@ def test_a_name_is_never_markup(pool: Pool, hypervisor: Hypervisor) -> None:
 
 def test_no_space_is_said_as_such(pool: Pool) -> None:
     with pytest.raises(NotEnoughSpace):
-        pool.create_volume(new_name().replace(".qcow2", ".raw"), pool.available() + GIB, "raw")
+        pool.create_volume(new_name().replace(".qcow2", ".raw"), pool.space().available + GIB, "raw")
 
 
 def test_a_volume_that_is_deleted_is_gone(pool: Pool, hypervisor: Hypervisor) -> None:
@@ -169,3 +171,52 @@ def test_a_volume_that_is_deleted_is_gone(pool: Pool, hypervisor: Hypervisor) ->
     assert not Path(volume.path).exists()
     with pytest.raises(HostlerError):
         volume.facts()
+
+
+def test_what_is_written_in_pieces_is_what_is_there(pool: Pool) -> None:
+    content = bytes(range(256)) * 8192
+    volume = pool.create_volume(new_name().replace(".qcow2", ".raw"), 0, "raw")
+
+    volume.write([content[:1], b"", content[1 : MIB + 5], content[MIB + 5 :]])
+
+    assert Path(volume.path).read_bytes() == content
+    assert volume.facts().capacity == len(content)
+
+
+def test_what_the_pieces_raise_ends_the_writing_and_the_volume_can_be_deleted(pool: Pool) -> None:
+    def cut_off() -> Iterator[bytes]:
+        yield bytes(MIB)
+        raise ZeroDivisionError
+
+    volume = pool.create_volume(new_name().replace(".qcow2", ".raw"), 0, "raw")
+
+    with pytest.raises(ZeroDivisionError):
+        volume.write(cut_off())
+
+    volume.delete()
+    assert not Path(volume.path).exists()
+
+
+def test_a_file_whose_name_is_no_text_hides_no_volume(pool: Pool, lab_host: Host) -> None:
+    volume = pool.create_volume(new_name(), MIB, "qcow2")
+    odd = lab_host.layout.pools["default"] / os.fsdecode(b"\xff.qcow2")
+    odd.write_bytes(bytes(512))
+    try:
+        pool.refresh()
+        assert [one.name for one in pool.volumes()] == [volume.name] == pool.volume_names()
+    finally:
+        odd.unlink()
+        pool.refresh()
+
+
+def test_an_overlay_of_an_iso_can_be_opened(pool: Pool) -> None:
+    """libvirt calls it iso, for which QEMU has no driver."""
+    disc = pool.create_volume(new_name().replace(".qcow2", ".iso"), 0, "raw")
+    disc.write([bytes(32769), b"CD001", bytes(2048)])
+    pool.refresh()
+    facts = disc.facts()
+    assert facts.format == "iso"
+
+    overlay = pool.create_volume(new_name(), MIB, "qcow2", backing=facts)
+
+    assert qemu_img(overlay.path)["backing-filename-format"] == "raw"

@@ -1,129 +1,329 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What brings a VM to other sizes, and what doesn't."""
+"""What changes a VM that is there, when each change takes effect, and what is refused."""
 
 import dataclasses
+import re
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Graphics, Interface
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec, WrongState
-from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedDisk
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import MUST_BE_STOPPED, plan_resize
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, GrowDisk, Plan, ResizeDomain
-from ansible_collections.hostler.libvirt.plugins.module_utils.spec import Resources, disk_bytes, disk_gib
-from tests.core.machines import GIB, MIB, UUID, observed
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import TRANSIENT
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+    Applies,
+    ConnectCard,
+    GrowDisk,
+    Plan,
+    PlugVcpus,
+    RenameDomain,
+    ResizeDomain,
+    SetAutostart,
+    SetVnc,
+    WriteRecord,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import NetworkConfig
+from tests.core.machines import FULL_RECORD, GIB, RECORD, UUID, observed
+
+MAC = "52:54:00:00:00:01"
+NAT = Interface("network", "default", MAC, "e1000e")
+BRIDGED = Interface("bridge", "br0", MAC, "e1000e")
+EVERYTHING = Change(
+    name="web-2", cpu_cores=4, memory_mb=2048, disk_gb=20, os_type="freebsd", os_version="14", description="x",
+    tags=("a",), autostart=True, protected=True, vnc_enabled=True, network_config=NetworkConfig("bridge", "br0"),
+)  # fmt: skip
 
 
-def test_the_same_sizes_are_no_change_on_a_vm_that_runs() -> None:
-    running = observed(status="running", is_active=True)
+def with_devices(machine: ObservedMachine | None = None, **devices: Any) -> ObservedMachine:
+    """``machine`` with those interfaces or graphics in its definition and, if it runs, as it runs."""
+    machine = machine or observed()
+    definition = dataclasses.replace(machine.definition, **devices)
+    return dataclasses.replace(machine, definition=definition, running=definition if machine.is_active else None)
 
-    for wanted in (Resources(), Resources(2, 1024, 10), Resources(cpu_cores=2), Resources(disk_gb=10.0)):
-        assert plan_resize(running, wanted) == Plan()
+
+def planned(change: Change, machine: ObservedMachine | None = None, nat: str | None = "default") -> Plan:
+    return plan_change(machine or observed(), change, nat, "2024-07-08T09:10:11Z")
 
 
-def test_vcpus_and_memory_change_in_one_step_and_the_disk_in_another() -> None:
-    plan = plan_resize(observed(), Resources(4, 2048, 20))
+def running(**changes: Any) -> ObservedMachine:
+    return with_devices(observed(status="running", is_active=True, **changes), interfaces=(NAT,))
 
-    assert [step.operation for step in plan.steps] == [
-        ResizeDomain(UUID, SizeEdit(4, 2048 * 1024)),
-        GrowDisk(UUID, "/disks/web-1.qcow2", 20 * GIB),
+
+def refusal(change: Change, machine: ObservedMachine | None = None) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidSpec) as caught:
+        planned(change, machine)
+    return [(error.field, error.message) for error in caught.value.errors]
+
+
+def test_what_it_is_already_is_no_change() -> None:
+    machine = with_devices(
+        observed(record=dataclasses.replace(FULL_RECORD, incomplete=False), autostart=True, disk_size=10 * GIB),
+        interfaces=(NAT,),
+        graphics=(Graphics("vnc"),),
+    )
+    same = Change(
+        "web-1", 2, 1024, 10, "linux", "Debian 12", "What it is for", ("env=test", "a/b"), True, True, True,
+        NetworkConfig("nat"),
+    )  # fmt: skip
+
+    assert planned(Change(), machine) == planned(same, machine) == Plan()
+
+
+def test_all_at_once_what_can_be_put_back_comes_before_what_can_not() -> None:
+    plan = planned(EVERYTHING)
+
+    assert [type(step.operation) for step in plan.steps] == [
+        ResizeDomain,
+        ConnectCard,
+        SetVnc,
+        RenameDomain,
+        WriteRecord,
+        SetAutostart,
+        GrowDisk,
     ]
-    assert plan.as_data() == {
-        "changed": True,
-        "steps": [
-            {"title": "Set 4 vCPUs, 2048 MiB of memory", "applies": "off"},
-            {"title": "Grow the root disk to 20 GiB", "applies": "off"},
-        ],
-        "before": {"cpu_cores": 2, "memory_mb": 1024, "disk_gb": 10},
-        "after": {"cpu_cores": 4, "memory_mb": 2048, "disk_gb": 20},
+    given = {one.name for one in dataclasses.fields(Change)} - {"live"}
+    assert set(plan.before) == set(plan.after) == given
+    assert {field for step in plan.steps for field in step.fields} == given
+    assert plan.next_boot == []
+
+
+def test_each_step_sets_the_fields_that_it_says() -> None:
+    for one in dataclasses.fields(Change):
+        if one.name != "live":
+            plan = planned(Change(**{one.name: getattr(EVERYTHING, one.name)}))
+            assert [step.fields for step in plan.steps] == [(one.name,)]
+            assert list(plan.after) == [one.name]
+
+
+# The name
+
+
+def test_a_vm_that_is_off_is_renamed() -> None:
+    (step,) = planned(Change(name="web-2")).steps
+
+    assert (step.operation, step.applies) == (RenameDomain(UUID, "web-2"), Applies.OFF)
+
+
+def test_a_vm_that_runs_is_not_renamed() -> None:
+    for status in ("running", "paused"):
+        with pytest.raises(WrongState, match=r"^VM must be stopped before renaming$"):
+            planned(Change(name="web-2"), running(name="web-1") if status == "running" else observed(status=status))
+    with pytest.raises(WrongState, match=r"^VM must be stopped before renaming; it is saved: "):
+        planned(Change(name="web-2"), observed(status="saved"))
+
+
+def test_a_name_that_others_gave_may_stay_and_no_new_one_may_be_so() -> None:
+    theirs = observed(name='Büro & "Empfang"')
+
+    assert planned(Change(name='Büro & "Empfang"'), theirs) == Plan()
+    ((field, _message),) = refusal(Change(name='Büro & "Diele"'), theirs)
+    assert field == "name"
+
+
+# The record
+
+
+def test_what_it_says_of_itself_is_written_at_once_whether_it_runs_or_not() -> None:
+    for machine in (observed(record=FULL_RECORD), running(record=FULL_RECORD)):
+        whole = dataclasses.replace(
+            machine,
+            definition=dataclasses.replace(
+                machine.definition, record=dataclasses.replace(FULL_RECORD, incomplete=False)
+            ),
+        )
+        (step,) = planned(Change(os_version="", description="", tags=(), protected=False), whole).steps
+        assert step.applies is Applies.NOW
+        assert step.operation == WriteRecord(
+            UUID,
+            dataclasses.replace(
+                FULL_RECORD, os_version=None, description=None, tags=(), protected=False, revision=4, incomplete=False
+            ),
+        )
+
+
+def test_a_vm_of_others_becomes_ours_when_something_is_said_of_it() -> None:
+    theirs = observed(record=None)
+
+    (step,) = planned(Change(description="Theirs", autostart=False), theirs).steps
+
+    assert step.operation == WriteRecord(UUID, Record(UUID, "2024-07-08T09:10:11Z", description="Theirs"))
+    assert planned(Change(description="", tags=(), protected=False), theirs) == Plan()
+    assert [type(step.operation) for step in planned(Change(cpu_cores=4, vnc_enabled=True), theirs).steps] == [
+        ResizeDomain,
+        SetVnc,
+    ]
+
+
+def test_a_vm_that_is_being_made_is_not_changed() -> None:
+    with pytest.raises(WrongState, match="is being created, or its creation was cut off"):
+        planned(Change(description="x"), observed(record=dataclasses.replace(RECORD, incomplete=True)))
+
+
+# The display and the network
+
+
+@pytest.mark.parametrize(("machine", "applies"), [(observed(), Applies.NOW), (running(), Applies.NEXT_BOOT)])
+def test_a_display_comes_and_goes_with_the_next_boot(machine: ObservedMachine, applies: Applies) -> None:
+    (step,) = planned(Change(vnc_enabled=True), machine).steps
+    assert (step.operation, step.applies) == (SetVnc(UUID, "127.0.0.1"), applies)
+
+    shown = with_devices(machine, graphics=(Graphics("spice"), Graphics("vnc")))
+    (step,) = planned(Change(vnc_enabled=False), shown).steps
+    assert (step.operation, step.applies) == (SetVnc(UUID, None), applies)
+    spice = with_devices(machine, graphics=(Graphics("spice"),))
+    assert planned(Change(vnc_enabled=False), spice) == Plan()
+
+
+@pytest.mark.parametrize(
+    ("config", "nat", "card"),
+    [
+        (NetworkConfig("bridge", "br0"), "default", BRIDGED),
+        (NetworkConfig("network", network_name="blue"), "default", Interface("network", "blue", MAC, "e1000e")),
+        (NetworkConfig("nat"), "other", Interface("network", "other", MAC, "e1000e")),
+        (NetworkConfig("nat"), None, Interface("user", None, MAC, "e1000e")),
+        (
+            NetworkConfig("nat", mac_address="52:54:00:AA:00:02"),
+            "default",
+            Interface("network", "default", "52:54:00:aa:00:02", "e1000e"),
+        ),
+        (NetworkConfig("nat", model="rtl8139"), "default", Interface("network", "default", MAC, "rtl8139")),
+        (NetworkConfig("none"), "default", None),
+    ],
+)
+def test_the_first_card_is_plugged_in_elsewhere_and_is_else_the_same(
+    config: NetworkConfig, nat: str | None, card: Interface | None
+) -> None:
+    machine = with_devices(interfaces=(NAT,))
+
+    (step,) = planned(Change(network_config=config), machine, nat).steps
+
+    assert step.operation == ConnectCard(UUID, card)
+    assert step.applies is Applies.NOW
+
+
+def test_a_vm_without_a_card_gets_one() -> None:
+    (step,) = planned(Change(network_config=NetworkConfig("nat", model="e1000e"))).steps
+
+    assert step.operation == ConnectCard(UUID, Interface("network", "default", None, "e1000e"))
+    assert planned(Change(network_config=NetworkConfig("none"))) == Plan()
+
+
+def test_a_running_vm_is_plugged_in_elsewhere_at_once_where_libvirt_can() -> None:
+    (step,) = planned(Change(network_config=NetworkConfig("bridge", "br0")), running()).steps
+    assert (step.operation, step.applies) == (ConnectCard(UUID, BRIDGED, live=True), Applies.NOW)
+
+    for config, nat in (
+        (NetworkConfig("nat"), None),
+        (NetworkConfig("none"), "default"),
+        (NetworkConfig("bridge", "br0", model="rtl8139"), "default"),
+        (NetworkConfig("bridge", "br0", mac_address="52:54:00:00:00:02"), "default"),
+    ):
+        plan = planned(Change(network_config=config), running(), nat)
+        assert plan.next_boot == ["network_config"]
+        (step,) = plan.steps
+        assert isinstance(step.operation, ConnectCard)
+        assert not step.operation.live
+
+
+def test_a_diff_of_the_network_speaks_as_a_spec_does() -> None:
+    plan = planned(Change(network_config=NetworkConfig("bridge", "br0")), with_devices(interfaces=(NAT,)))
+
+    assert plan.before == {"network_config": {"type": "nat", "model": "e1000e", "mac_address": MAC}}
+    assert plan.after == {
+        "network_config": {"type": "bridge", "bridge_name": "br0", "model": "e1000e", "mac_address": MAC}
     }
-    assert {step.applies for step in plan.steps} == {Applies.OFF}
 
 
-def test_only_what_differs_is_in_the_steps_and_in_the_diff() -> None:
-    plan = plan_resize(observed(), Resources(2, 512, 10))
+def test_a_device_of_the_host_is_nothing_to_plug_elsewhere() -> None:
+    passed_through = with_devices(interfaces=(Interface("hostdev", None, MAC),))
 
-    assert [step.operation for step in plan.steps] == [ResizeDomain(UUID, SizeEdit(None, 512 * 1024))]
-    assert (plan.before, plan.after) == ({"memory_mb": 1024}, {"memory_mb": 512})
-
-
-@pytest.mark.parametrize("status", ["running", "paused", "suspended", "stopping", "saved", "unknown", "creating"])
-def test_a_vm_that_is_not_off_keeps_its_sizes(status: str) -> None:
-    machine = observed(status=status, is_active=status not in ("saved", "creating"))
-
-    for wanted in (Resources(cpu_cores=4), Resources(memory_mb=2048), Resources(disk_gb=20)):
-        with pytest.raises(WrongState, match=f"^{MUST_BE_STOPPED}$"):
-            plan_resize(machine, wanted)
+    ((field, message),) = refusal(Change(network_config=NetworkConfig("nat")), passed_through)
+    assert (field, "of type hostdev" in message) == ("network_config.type", True)
 
 
-def test_the_message_is_the_apis_own() -> None:
-    assert MUST_BE_STOPPED == "VM must be stopped before resizing"
+def test_none_never_takes_a_card_that_nobody_named() -> None:
+    """Asked again, as a PUT may be, it would take the next one."""
+    two = with_devices(interfaces=(NAT, BRIDGED))
+
+    ((field, message),) = refusal(Change(network_config=NetworkConfig("none")), two)
+    assert (field, "has further cards" in message) == ("network_config.type", True)
 
 
-def test_a_crashed_vm_is_off() -> None:
-    assert plan_resize(observed(status="crashed"), Resources(4)).changed
+# What can't be changed
 
 
-@pytest.mark.parametrize("disk_gb", [9.999, 9, 0.001])
-def test_a_disk_never_shrinks(disk_gb: float) -> None:
-    for status in ("stopped", "running"):
-        with pytest.raises(InvalidSpec, match="can't shrink: it has 10 GiB") as caught:
-            plan_resize(observed(status=status), Resources(disk_gb=disk_gb))
-        assert caught.value.field == "disk_gb"
+def test_a_saved_vm_keeps_its_devices_and_may_say_other_things_of_itself() -> None:
+    saved = with_devices(observed(status="saved"), interfaces=(NAT,))
+
+    for change in (Change(vnc_enabled=True), Change(network_config=NetworkConfig("bridge", "br0"))):
+        with pytest.raises(WrongState, match=r"^VM is saved: start it, then stop it, before its devices are changed$"):
+            planned(change, saved)
+    assert planned(Change(description="x", autostart=True), saved).changed
 
 
-def test_memory_that_shows_as_the_same_is_the_same() -> None:
-    """Others give a VM a size that is no whole MiB; a diff from 1024 to 1024 helps nobody."""
-    odd = observed(memory_kib=1024 * 1024 + 4, status="running")
+def test_a_transient_vm_has_no_definition_to_change() -> None:
+    transient = dataclasses.replace(running(), is_persistent=False)
 
-    assert plan_resize(odd, Resources(memory_mb=1024)) == Plan()
-    with pytest.raises(WrongState):
-        plan_resize(odd, Resources(memory_mb=1025))
-
-
-@pytest.mark.parametrize("size", [10 * GIB + 1, 10 * GIB - 1, 10 * GIB + 512, 10 * GIB + 400 * 1024])
-def test_a_disk_that_shows_as_the_same_is_the_same(size: int) -> None:
-    assert plan_resize(observed(disk_size=size, status="running"), Resources(disk_gb=10)) == Plan()
-
-
-@given(st.floats(min_value=0.001, max_value=64 * 1024))
-def test_a_disk_made_for_a_size_has_it_and_has_the_size_it_shows(disk_gb: float) -> None:
-    size = disk_bytes(disk_gb)
-    machine = observed(disk_size=size, status="running")
-
-    assert plan_resize(machine, Resources(disk_gb=disk_gb)) == Plan()
-    assert plan_resize(machine, Resources(disk_gb=disk_gib(size))) == Plan()
+    for change in (
+        Change(name="web-2"),
+        Change(cpu_cores=1),
+        Change(description="x"),
+        Change(autostart=True),
+        Change(vnc_enabled=True),
+        Change(network_config=NetworkConfig("bridge", "br0")),
+    ):
+        with pytest.raises(WrongState, match=rf"^{re.escape(TRANSIENT)}$"):
+            planned(change, transient)
 
 
-@given(st.integers(1, 1024 * 64), st.integers(2, 1024))
-def test_a_disk_grows_to_what_is_asked(mib: int, more: int) -> None:
-    wanted = (mib + more) / 1024
-    plan = plan_resize(observed(disk_size=mib * MIB), Resources(disk_gb=wanted))
+def test_a_running_vm_grows_only_if_it_may() -> None:
+    roomy = running()
+    roomy = dataclasses.replace(roomy, running=dataclasses.replace(roomy.definition, max_vcpus=8))
 
-    (step,) = plan.steps
-    assert step.operation == GrowDisk(UUID, "/disks/web-1.qcow2", (mib + more) * MIB)
-    assert plan.before != plan.after
-
-
-def test_a_vm_without_a_root_disk_that_is_known_has_none_to_grow() -> None:
-    diskless = observed(disks=())
-    unknown = observed(disk_size=None)
-    networked = observed(disks=(ObservedDisk("vda", "disk", None, "raw", GIB),))
-    cdrom = observed(disks=(ObservedDisk("sda", "cdrom", "/a.iso", "raw", GIB),))
-
-    for machine in (diskless, unknown, networked, cdrom):
-        with pytest.raises(InvalidSpec) as caught:
-            plan_resize(machine, Resources(disk_gb=20))
-        assert caught.value.field == "disk_gb"
-        assert plan_resize(machine, Resources(cpu_cores=3)).changed
+    with pytest.raises(WrongState, match=r"^VM must be stopped before resizing$"):
+        planned(Change(cpu_cores=4, description="x"), roomy)
+    plan = planned(Change(cpu_cores=4, description="x", live=True), roomy)
+    assert [type(step.operation) for step in plan.steps] == [ResizeDomain, WriteRecord, PlugVcpus]
 
 
-def test_the_root_disk_is_the_first_that_is_one() -> None:
-    seed = ObservedDisk("sda", "cdrom", "/seed.iso", "raw", None)
-    root = ObservedDisk("vda", "disk", "/root.qcow2", "qcow2", GIB)
-    data = ObservedDisk("vdb", "disk", "/data.qcow2", "qcow2", 5 * GIB)
-    plan = plan_resize(dataclasses.replace(observed(), disks=(seed, root, data)), Resources(disk_gb=2))
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (Change(name="../x"), "name"),
+        (Change(name=""), "name"),
+        (Change(name="a\n"), "name"),
+        (Change(cpu_cores=0), "cpu_cores"),
+        (Change(memory_mb=31), "memory_mb"),
+        (Change(disk_gb=float("nan")), "disk_gb"),
+        (Change(os_type=""), "os_type"),
+        (Change(os_version="x" * 256), "os_version"),
+        (Change(description="\x00"), "description"),
+        (Change(tags=("a", "a")), "tags"),
+        (Change(tags=("",)), "tags.0"),
+        (Change(tags=("a",) * 65), "tags"),
+        (Change(network_config=NetworkConfig("bridge")), "network_config.bridge_name"),
+        (Change(network_config=NetworkConfig("bridge", "x" * 16)), "network_config.bridge_name"),
+        (Change(network_config=NetworkConfig("nat", "br0")), "network_config.bridge_name"),
+        (Change(network_config=NetworkConfig("what")), "network_config.type"),
+        (Change(network_config=NetworkConfig(mac_address="01:00:00:00:00:00")), "network_config.mac_address"),
+        (Change(autostart="yes"), "autostart"),  # type: ignore[arg-type]
+        (Change(vnc_enabled=1), "vnc_enabled"),  # type: ignore[arg-type]
+        (Change(cpu_cores=1.5), "cpu_cores"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_can_be_of_no_vm_is_refused_by_its_name(change: Change, field: str) -> None:
+    assert refusal(change)[0][0] == field
 
-    assert [step.operation for step in plan.steps] == [GrowDisk(UUID, "/root.qcow2", 2 * GIB)]
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    wrong = Change(name="/", cpu_cores=0, tags=("",), network_config=NetworkConfig("bridge"))
+
+    assert [field for field, _message in refusal(wrong)] == [
+        "name",
+        "cpu_cores",
+        "tags.0",
+        "network_config.bridge_name",
+    ]

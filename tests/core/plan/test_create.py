@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.abilities import Abilities
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
     InvalidSpec,
     NameTaken,
     NotEnoughSpace,
+    Unsupported,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import plan_create, spec_as_data
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
@@ -25,13 +27,18 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     WriteSeed,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import PoolFacts
-from ansible_collections.hostler.libvirt.plugins.module_utils.spec import CloudInit, MachineSpec
-from tests.core.machines import GIB, IMAGE, MIB, RECORD, SPEC, SURROUNDINGS, UUID
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
+    CloudInit,
+    DiskConfig,
+    MachineSpec,
+    NetworkConfig,
+)
+from tests.core.machines import GIB, IMAGE, IMAGES, MIB, RECORD, SPEC, SURROUNDINGS, UUID
 
 FULL = dataclasses.replace(
     SPEC,
     image="debian.qcow2",
-    cloud_init=CloudInit(hostname="web", user_data="#cloud-config\npassword: hunter2\n"),
+    cloud_init=CloudInit(hostname="web", user_data="#cloud-config\npassword: hunter2\n", network_config="psk: hunter3"),
     autostart=True,
     protected=True,
     description="<b> {{ x }}",
@@ -54,7 +61,7 @@ def one(plan: Plan, kind: type) -> Any:
 
 def test_the_domain_is_defined_first_and_completed_last() -> None:
     assert operations(planned()) == [DefineDomain, CreateVolume, WriteRecord]
-    assert operations(planned(FULL, start=True, image=IMAGE)) == [
+    assert operations(planned(FULL, start=True, images=IMAGES)) == [
         DefineDomain,
         CreateVolume,
         WriteSeed,
@@ -65,14 +72,14 @@ def test_the_domain_is_defined_first_and_completed_last() -> None:
 
 
 def test_the_definition_is_marked_incomplete_and_the_last_record_is_not() -> None:
-    plan = planned(FULL, image=IMAGE)
+    plan = planned(FULL, images=IMAGES)
 
     assert one(plan, DefineDomain).definition.record == dataclasses.replace(RECORD, incomplete=True)
     assert one(plan, WriteRecord).record == RECORD
 
 
 def test_the_definition_names_the_very_volumes_that_are_made() -> None:
-    plan = planned(FULL, image=IMAGE)
+    plan = planned(FULL, images=IMAGES)
 
     root, seed = one(plan, DefineDomain).definition.disks
     assert root.path == f"/disks/{one(plan, CreateVolume).name}"
@@ -87,7 +94,7 @@ def test_volumes_of_two_vms_never_have_the_same_name() -> None:
         step.operation.name
         for record in (RECORD, other)
         for spec in (FULL, dataclasses.replace(FULL, name="web-2"))
-        for step in plan_create(spec, dataclasses.replace(SURROUNDINGS, image=IMAGE), record).steps
+        for step in plan_create(spec, dataclasses.replace(SURROUNDINGS, images=IMAGES), record).steps
         if isinstance(step.operation, (CreateVolume, WriteSeed))
     }
 
@@ -99,12 +106,12 @@ def test_volumes_of_two_vms_never_have_the_same_name() -> None:
     [
         ("copy", None, (None, None, "copy")),
         ("backing", None, (None, None, "backing")),
-        ("copy", IMAGE, ("images", "debian.qcow2", "copy")),
-        ("backing", IMAGE, ("images", "debian.qcow2", "backing")),
+        ("copy", "debian.qcow2", ("images", "debian.qcow2", "copy")),
+        ("backing", "debian.qcow2", ("images", "debian.qcow2", "backing")),
     ],
 )
 def test_the_root_disk_is_blank_or_comes_from_the_image(mode: str, image: Any, expected: tuple[Any, ...]) -> None:
-    volume = one(planned(dataclasses.replace(SPEC, image_mode=mode), image=image), CreateVolume)
+    volume = one(planned(dataclasses.replace(SPEC, image=image, image_mode=mode), images=IMAGES), CreateVolume)
 
     assert (volume.image_pool, volume.image, volume.image_mode) == expected
     assert (volume.pool, volume.capacity, volume.format) == ("default", 10 * GIB, "qcow2")
@@ -126,39 +133,144 @@ def test_a_disk_that_an_earlier_vm_left_under_this_name_is_never_overwritten() -
 @pytest.mark.parametrize("kind", ["logical", "iscsi", "disk", "rbd", "zfs", ""])
 def test_a_pool_without_files_is_refused(kind: str) -> None:
     with pytest.raises(InvalidSpec, match="'lvm' is of type") as caught:
-        planned(pool=PoolFacts("lvm", kind, "/dev/vg", 100 * GIB))
+        planned(pool=PoolFacts("lvm", kind, "/dev/vg", 100 * GIB, 100 * GIB))
     assert caught.value.field == "pool"
 
 
 def test_a_disk_smaller_than_its_image_is_refused_and_the_least_size_said_will_do() -> None:
-    odd = dataclasses.replace(IMAGE, capacity=2 * GIB + 512)
+    odd = {"debian.qcow2": dataclasses.replace(IMAGE, capacity=2 * GIB + 512)}
+    spec = dataclasses.replace(SPEC, image="debian.qcow2")
 
     with pytest.raises(InvalidSpec) as caught:
-        planned(dataclasses.replace(SPEC, disk_gb=2.0), image=odd)
+        planned(dataclasses.replace(spec, disk_gb=2.0), images=odd)
     assert caught.value.field == "disk_gb"
     assert "2.001 GiB" in caught.value.message
 
-    planned(dataclasses.replace(SPEC, disk_gb=2.001), image=odd)
-    planned(dataclasses.replace(SPEC, disk_gb=2), image=IMAGE)
+    planned(dataclasses.replace(spec, disk_gb=2.001), images=odd)
+    planned(dataclasses.replace(spec, disk_gb=2), images=IMAGES)
 
 
-def test_a_disk_larger_than_the_pool_is_refused() -> None:
-    pool = PoolFacts("default", "dir", "/disks", 10 * GIB - 1)
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        (SPEC, "disk_gb"),
+        (dataclasses.replace(SPEC, disk_gb=1, disks=(DiskConfig(1), DiskConfig(10))), "disks.1.size_gb"),
+    ],
+)
+def test_a_disk_larger_than_its_whole_pool_is_refused(spec: MachineSpec, field: str) -> None:
+    pool = PoolFacts("default", "dir", "/disks", 10 * GIB - 1, 10 * GIB - 1)
 
-    with pytest.raises(NotEnoughSpace, match="'default' has 10 GiB free, less than the 10 GiB") as caught:
-        planned(pool=pool)
-    assert caught.value.field == "disk_gb"
-    planned(pool=dataclasses.replace(pool, available=10 * GIB))
+    with pytest.raises(NotEnoughSpace, match="'default' holds 10 GiB in all, less than the 10 GiB") as caught:
+        planned(spec, pool=pool)
+    assert caught.value.field == field
+    planned(spec, pool=dataclasses.replace(pool, capacity=10 * GIB))
+
+
+def test_disks_may_promise_more_than_is_free() -> None:
+    """They are thin: how far the promises go beyond the space is the operator's choice."""
+    planned(
+        dataclasses.replace(SPEC, disks=(DiskConfig(10),) * 24),
+        pool=PoolFacts("default", "dir", "/disks", 10 * GIB, 0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("modes", "free", "field"),
+    [
+        ([], GIB - 1, "image"),
+        (["copy"], GIB, "disks.0.image"),
+        (["backing", "copy"], 2 * GIB - 1, "disks.1.image"),
+        (["copy"], 2 * GIB, None),
+        (["backing", "backing"], GIB, None),
+    ],
+)
+def test_copies_of_images_need_the_space_that_their_images_take(modes: list[str], free: int, field: str | None) -> None:
+    spec = dataclasses.replace(
+        SPEC, image="debian.qcow2", disks=tuple(DiskConfig(10, "debian.qcow2", mode) for mode in modes)
+    )
+    pool = PoolFacts("default", "dir", "/disks", 100 * GIB, free)
+
+    if field is None:
+        planned(spec, pool=pool, images=IMAGES)
+        return
+    with pytest.raises(NotEnoughSpace, match=r"'default' has .* GiB free, less than the . GiB that copies") as caught:
+        planned(spec, pool=pool, images=IMAGES)
+    assert caught.value.field == field
+
+
+# Further disks and cards
+
+
+def test_each_further_disk_is_a_volume_of_its_own_made_before_the_seed() -> None:
+    spec = dataclasses.replace(FULL, disks=(DiskConfig(1), DiskConfig(2.5, "debian.qcow2", "backing", "scsi")))
+
+    plan = planned(spec, images=IMAGES)
+
+    assert operations(plan)[:5] == [DefineDomain, CreateVolume, CreateVolume, CreateVolume, WriteSeed]
+    root, blank, overlay = [step.operation for step in plan.steps if isinstance(step.operation, CreateVolume)]
+    assert [volume.name for volume in (root, blank, overlay)] == [
+        f"web-1-{UUID[:8]}-{what}.qcow2" for what in ("root", "disk1", "disk2")
+    ]
+    assert (blank.image, blank.capacity) == (None, GIB)
+    assert (overlay.image_pool, overlay.image, overlay.image_mode) == ("images", "debian.qcow2", "backing")
+    assert (overlay.capacity, overlay.image_field) == (2.5 * GIB, "disks.1.image")
+    assert [disk.path for disk in one(plan, DefineDomain).definition.disks[:3]] == [
+        f"/disks/{volume.name}" for volume in (root, blank, overlay)
+    ]
+    assert plan.steps[3].title == "Create a disk of 2.5 GiB in pool 'default' from image 'debian.qcow2'"
+
+
+def test_every_disk_smaller_than_its_image_is_named() -> None:
+    spec = dataclasses.replace(
+        SPEC, disk_gb=1, image="debian.qcow2", disks=(DiskConfig(2, "debian.qcow2"), DiskConfig(1.5, "debian.qcow2"))
+    )
+
+    with pytest.raises(InvalidSpec) as caught:
+        planned(spec, images=IMAGES)
+    assert [error.field for error in caught.value.errors] == ["disk_gb", "disks.1.size_gb"]
+
+
+# What the host's QEMU can't give
+
+
+@pytest.mark.parametrize(
+    ("abilities", "spec", "field"),
+    [
+        (Abilities(uefi=False), {"firmware": "uefi"}, "firmware"),
+        (Abilities(secure_boot=False), {"firmware": "uefi", "secure_boot": True}, "secure_boot"),
+        (Abilities(tpm=False), {"tpm": True}, "tpm"),
+        (Abilities(max_vcpus=8), {"cpu_cores": 9}, "cpu_cores"),
+        (Abilities(max_vcpus=8), {"max_cpu_cores": 9}, "max_cpu_cores"),
+        (Abilities(max_vcpus=288), {"cpu_cores": 256}, "cpu_cores"),
+        (Abilities(), {"max_cpu_cores": 256}, "max_cpu_cores"),
+    ],
+)
+def test_what_the_host_can_not_give_is_refused_by_name(abilities: Abilities, spec: dict[str, Any], field: str) -> None:
+    wanted = dataclasses.replace(SPEC, **spec)
+
+    with pytest.raises(Unsupported) as caught:
+        planned(wanted, abilities=abilities)
+    assert caught.value.field == field
+    nothing = Abilities(max_vcpus=2, uefi=False, secure_boot=False, tpm=False)
+    planned(SPEC, abilities=nothing)  # which asks for nothing special
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{"firmware": "uefi"}, {"firmware": "uefi", "secure_boot": True}, {"tpm": True}, {"max_cpu_cores": 255}],
+)
+def test_what_the_host_can_not_tell_is_tried(spec: dict[str, Any]) -> None:
+    assert planned(dataclasses.replace(SPEC, **spec), abilities=Abilities()).changed
 
 
 def test_errors_are_of_the_core() -> None:
-    for surroundings in ({"taken_names": frozenset({"web-1"})}, {"pool": PoolFacts("p", "x", "/", 0)}):
+    for surroundings in ({"taken_names": frozenset({"web-1"})}, {"pool": PoolFacts("p", "x", "/", 0, 0)}):
         with pytest.raises(HostlerError):
             planned(**surroundings)
 
 
 def test_before_is_nothing_and_after_is_the_spec_and_its_power() -> None:
-    plan = planned(FULL, image=IMAGE, start=True)
+    plan = planned(FULL, images=IMAGES, start=True)
 
     assert plan.before == {}
     assert plan.after["state"] == "running"
@@ -174,13 +286,19 @@ def test_before_is_nothing_and_after_is_the_spec_and_its_power() -> None:
     assert plan.changed
 
 
-def test_user_data_is_in_the_plan_and_in_nothing_that_is_shown() -> None:
-    plan = planned(FULL, image=IMAGE)
+def test_secrets_are_in_the_plan_and_in_nothing_that_is_shown() -> None:
+    plan = planned(FULL, images=IMAGES)
 
-    assert "hunter2" in one(plan, WriteSeed).content.user_data
-    shown = json.dumps(plan.as_data())
-    assert "hunter2" not in shown
-    assert plan.after["cloud_init"]["user_data"] == "(not shown)"
+    content = one(plan, WriteSeed).content
+    assert "hunter2" in content.user_data
+    assert "hunter3" in content.network_config
+    for shown in (json.dumps(plan.as_data()), repr(plan), repr(FULL)):
+        assert "hunter" not in shown
+    assert plan.after["cloud_init"] == {
+        "hostname": "web",
+        "user_data": "(not shown)",
+        "network_config": "(not shown)",
+    }
 
 
 def test_the_diff_is_plain_data_without_what_is_left_out() -> None:
@@ -192,14 +310,18 @@ def test_the_diff_is_plain_data_without_what_is_left_out() -> None:
         "image_mode": "copy",
         "os_type": "linux",
         "firmware": "bios",
-        "network_config": {"type": "nat"},
+        "network_config": {"type": "nat", "model": "virtio"},
     }
     assert spec_as_data(dataclasses.replace(SPEC, cloud_init=CloudInit()))["cloud_init"] == {}
-    assert json.loads(json.dumps(spec_as_data(FULL))) == spec_as_data(FULL)
+    full = dataclasses.replace(FULL, disks=(DiskConfig(2),), nics=(NetworkConfig("bridge", "br0"),), tpm=True)
+    assert json.loads(json.dumps(spec_as_data(full))) == spec_as_data(full)
+    assert spec_as_data(full)["disks"] == [{"size_gb": 2, "image_mode": "copy", "bus": "virtio"}]
+    assert spec_as_data(full)["nics"] == [{"type": "bridge", "bridge_name": "br0", "model": "virtio"}]
+    assert spec_as_data(full)["tpm"] is True
 
 
 def test_titles_are_for_people() -> None:
-    titles = [step.title for step in planned(FULL, start=True, image=IMAGE).steps]
+    titles = [step.title for step in planned(FULL, start=True, images=IMAGES).steps]
 
     assert titles == [
         "Define VM 'web-1'",

@@ -16,7 +16,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
 
 def test_nothing_to_do_is_no_change() -> None:
     assert not Plan().changed
-    assert Plan().as_data() == {"changed": False, "steps": [], "before": {}, "after": {}}
+    assert Plan().as_data() == {"changed": False, "steps": [], "before": {}, "after": {}, "next_boot": []}
 
 
 def test_a_joined_plan_has_the_first_before_and_the_last_after() -> None:
@@ -30,7 +30,18 @@ def test_a_joined_plan_has_the_first_before_and_the_last_after() -> None:
         "steps": [{"title": "off", "applies": "now"}, {"title": "on", "applies": "off"}],
         "before": {"state": "running", "a": 1},
         "after": {"state": "running", "a": 2},
+        "next_boot": [],
     }
+
+
+def test_fields_that_wait_are_told_once_and_in_order() -> None:
+    steps = (
+        Step("a", PowerOff("u"), Applies.NEXT_BOOT, ("memory_mb", "cpu_cores")),
+        Step("b", PowerOff("u"), Applies.NOW, ("disk_gb",)),
+        Step("c", PowerOff("u"), Applies.NEXT_BOOT, ("cpu_cores", "vnc_enabled")),
+    )
+
+    assert Plan(steps).next_boot == Plan(steps).as_data()["next_boot"] == ["memory_mb", "cpu_cores", "vnc_enabled"]
 
 
 def test_every_operation_has_somebody_who_does_it() -> None:

@@ -56,6 +56,7 @@ async def test_the_forge_makes_good_tokens(client: httpx.AsyncClient, forge: For
 
 
 @pytest.mark.parametrize("claim", ["exp", "iat", "iss", "aud", "sub", "jti", "epoch", "session"])
+@pytest.mark.rule("access-tokens")
 async def test_every_claim_is_required(client: httpx.AsyncClient, forge: Forge, claim: str) -> None:
     assert await status(client, forge(**{claim: None})) == 401
 
@@ -77,6 +78,7 @@ async def test_every_claim_is_required(client: httpx.AsyncClient, forge: Forge, 
     ],
     ids=str,
 )
+@pytest.mark.rule("access-tokens")
 async def test_a_wrong_claim_is_refused(client: httpx.AsyncClient, forge: Forge, changes: dict[str, Any]) -> None:
     now = datetime.now(UTC)
     claims = {name: now + value if isinstance(value, timedelta) else value for name, value in changes.items()}
@@ -94,6 +96,7 @@ async def test_an_unknown_key_name_is_refused(client: httpx.AsyncClient, forge: 
 
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+@pytest.mark.rule("access-tokens")
 async def test_no_other_algorithm_is_taken_even_with_our_key(
     client: httpx.AsyncClient, forge: Forge, algorithm: str, key: tuple[str, bytes]
 ) -> None:
@@ -103,6 +106,7 @@ async def test_no_other_algorithm_is_taken_even_with_our_key(
     assert await status(client, forge(algorithm=algorithm, signing_key=long_key)) == 401
 
 
+@pytest.mark.rule("access-tokens")
 async def test_a_token_without_a_signature_is_refused(client: httpx.AsyncClient, forge: Forge) -> None:
     header, payload, _ = forge().split(".")
     fields = json.loads(base64.urlsafe_b64decode(header + "=="))
@@ -147,6 +151,7 @@ async def test_the_scheme_is_compared_without_case(client: httpx.AsyncClient, fo
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"password": "another password"}])
+@pytest.mark.rule("sessions-end")
 async def test_disabling_or_a_new_password_ends_a_session_at_once(
     client: httpx.AsyncClient, make_user: MakeUser, admin_headers: Headers, change: dict[str, Any]
 ) -> None:

@@ -36,6 +36,7 @@ async def create(client: httpx.AsyncClient, headers: Headers, **changes: Any) ->
     return body
 
 
+@pytest.mark.rule("tokens")
 async def test_a_tokens_secret_is_shown_once(client: httpx.AsyncClient, ada: Headers) -> None:
     made = await create(client, ada)
 
@@ -49,6 +50,7 @@ async def test_a_tokens_secret_is_shown_once(client: httpx.AsyncClient, ada: Hea
     assert made["token"] not in str(dict(stored))
 
 
+@pytest.mark.rule("auth-me", "permissions")
 async def test_a_token_is_good_for_its_scopes_only(client: httpx.AsyncClient, ada: Headers) -> None:
     made = await create(client, ada)
 
@@ -57,6 +59,7 @@ async def test_a_token_is_good_for_its_scopes_only(client: httpx.AsyncClient, ad
     assert (me["username"], me["permissions"], me["credential"]) == ("ada", ["read"], "api_token")
 
 
+@pytest.mark.rule("tokens")
 async def test_a_token_cannot_exceed_its_owner(client: httpx.AsyncClient, ada: Headers) -> None:
     answer = await client.post("/api/tokens", json=NEW | {"scopes": ["read", "admin"]}, headers=ada)
 
@@ -83,6 +86,7 @@ async def test_a_token_loses_what_its_owner_loses(
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"password": "another password"}])
+@pytest.mark.rule("sessions-end")
 async def test_disabling_or_a_new_password_revokes_tokens_for_good(
     client: httpx.AsyncClient, ada: Headers, admin_headers: Headers, change: dict[str, Any]
 ) -> None:
@@ -112,6 +116,7 @@ async def test_an_expired_token_is_refused(client: httpx.AsyncClient, ada: Heade
     assert (await client.get("/api/auth/me", headers=bearer(made["token"]))).status_code == 401
 
 
+@pytest.mark.rule("tokens")
 async def test_expiry_is_as_asked(client: httpx.AsyncClient, ada: Headers) -> None:
     made = await create(client, ada)
     expires = datetime.fromisoformat(made["expires_at"])
@@ -120,6 +125,7 @@ async def test_expiry_is_as_asked(client: httpx.AsyncClient, ada: Headers) -> No
     assert (await create(client, ada, expires_in_days=None))["expires_at"] is None
 
 
+@pytest.mark.rule("tokens")
 async def test_use_is_noted_and_written_at_the_end(app: FastAPI, client: httpx.AsyncClient, ada: Headers) -> None:
     made = await create(client, ada)
     await client.get("/api/auth/me", headers=bearer(made["token"]))
@@ -130,6 +136,7 @@ async def test_use_is_noted_and_written_at_the_end(app: FastAPI, client: httpx.A
     assert datetime.now(UTC) - datetime.fromisoformat(shown["last_used_at"]) < timedelta(minutes=1)
 
 
+@pytest.mark.rule("tokens")
 async def test_others_tokens_are_for_administrators(
     client: httpx.AsyncClient, ada: Headers, read_headers: Headers, admin_headers: Headers
 ) -> None:

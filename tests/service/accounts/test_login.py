@@ -17,6 +17,7 @@ async def login(client: httpx.AsyncClient, username: str, password: str) -> http
     return await client.post("/api/auth/login", data={"username": username, "password": password})
 
 
+@pytest.mark.rule("auth-login")
 async def test_login_answers_what_scripts_rely_on(client: httpx.AsyncClient, settings: Settings) -> None:
     answer = await login(client, "admin", ADMIN_PASSWORD)
 
@@ -33,6 +34,7 @@ async def test_login_answers_what_scripts_rely_on(client: httpx.AsyncClient, set
     }
 
 
+@pytest.mark.rule("auth-login")
 async def test_the_docs_pages_oauth2_form_is_understood(client: httpx.AsyncClient) -> None:
     form = {"grant_type": "password", "scope": "", "username": "admin", "password": ADMIN_PASSWORD}
 
@@ -91,6 +93,7 @@ async def test_a_disabled_user_cannot_log_in(
     assert (await login(client, "ada", USER_PASSWORD)).status_code == 401
 
 
+@pytest.mark.rule("throttle", "error-codes")
 async def test_ten_failures_slow_the_account_down_from_everywhere(
     app: object, client: httpx.AsyncClient, make_user: MakeUser
 ) -> None:
@@ -108,6 +111,7 @@ async def test_ten_failures_slow_the_account_down_from_everywhere(
         assert (await login(elsewhere, "admin", ADMIN_PASSWORD)).status_code == 200
 
 
+@pytest.mark.rule("throttle")
 async def test_ten_failures_slow_the_address_down_for_everybody(client: httpx.AsyncClient, make_user: MakeUser) -> None:
     await make_user("ada", "read")
     for number in range(FAILURES):
@@ -124,6 +128,7 @@ async def test_a_success_makes_up_for_failures(client: httpx.AsyncClient, make_u
         assert (await login(client, "ada", USER_PASSWORD)).status_code == 200
 
 
+@pytest.mark.rule("refresh-tokens")
 async def test_refreshing_rotates_and_the_old_token_ends_the_session(client: httpx.AsyncClient) -> None:
     first = (await login(client, "admin", ADMIN_PASSWORD)).json()
     second = (await client.post("/api/auth/refresh", json={"refresh_token": first["refresh_token"]})).json()
@@ -148,6 +153,7 @@ async def test_another_session_survives_the_theft_of_one(client: httpx.AsyncClie
     assert (await client.post("/api/auth/refresh", json={"refresh_token": other["refresh_token"]})).status_code == 200
 
 
+@pytest.mark.rule("auth-login")
 async def test_logout_ends_the_session_at_once(client: httpx.AsyncClient) -> None:
     pair = (await login(client, "admin", ADMIN_PASSWORD)).json()
 

@@ -28,6 +28,7 @@ def new_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+@pytest.mark.rule("signing-key")
 def test_the_first_start_makes_a_key_for_its_owner_only(settings: Settings, keys_file: Path) -> None:
     signer = load_signer(settings)
 
@@ -44,6 +45,7 @@ def test_two_installations_do_not_take_each_others_tokens(settings: Settings, tm
         load_signer(other).read(load_signer(settings).sign(CLAIMS))
 
 
+@pytest.mark.rule("signing-key")
 def test_a_retired_key_verifies_until_it_is_taken_out(settings: Settings, keys_file: Path) -> None:
     token = load_signer(settings).sign(CLAIMS)
     content = json.loads(keys_file.read_text())
@@ -91,6 +93,7 @@ def test_a_damaged_file_is_refused_without_repeating_it(settings: Settings, keys
     assert "c2hvcnQ" not in str(refused.value)
 
 
+@pytest.mark.rule("signing-key")
 def test_a_key_of_the_settings_needs_no_file(settings: Settings, keys_file: Path) -> None:
     key = secrets.token_hex(16)
     configured = Settings(state_dir=settings.state_dir, signing_key=key)
@@ -101,6 +104,7 @@ def test_a_key_of_the_settings_needs_no_file(settings: Settings, keys_file: Path
     assert load_signer(Settings(state_dir=settings.state_dir / "other", signing_key=key)).read(token) == CLAIMS
 
 
+@pytest.mark.rule("access-tokens")
 def test_a_token_that_was_good_is_refused_once_it_has_expired(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 NEW = {"username": "ada", "password": USER_PASSWORD, "permissions": ["read", "write", "admin"]}
 
 
+@pytest.mark.rule("users")
 async def test_a_created_user_is_shown_without_its_password(client: httpx.AsyncClient, admin_headers: Headers) -> None:
     answer = await client.post("/api/users", json=NEW, headers=admin_headers)
 
@@ -188,6 +189,7 @@ async def test_a_users_id_is_never_used_again(client: httpx.AsyncClient, admin_h
     assert second["id"] > first["id"]
 
 
+@pytest.mark.rule("list-shape")
 async def test_lists_are_paged(client: httpx.AsyncClient, admin_headers: Headers) -> None:
     # rows without a login: a real password each would take seconds
     await User.bulk_create(
@@ -230,6 +232,7 @@ async def test_an_impossible_id_is_no_crash(client: httpx.AsyncClient, admin_hea
     ("method", "path"),
     [("GET", ""), ("POST", ""), ("GET", "/1"), ("PUT", "/1"), ("DELETE", "/1"), ("GET", "/999"), ("PUT", "/x")],
 )
+@pytest.mark.rule("users")
 async def test_users_are_for_administrators(
     client: httpx.AsyncClient, write_headers: Headers, method: str, path: str
 ) -> None:
@@ -240,6 +243,7 @@ async def test_users_are_for_administrators(
     assert (writer.status_code, writer.json()["detail"]) == (403, "Not enough permissions")
 
 
+@pytest.mark.rule("auth-me")
 async def test_the_session_of_a_read_only_user_may_read_itself_only(
     client: httpx.AsyncClient, make_user: MakeUser
 ) -> None:

@@ -143,6 +143,19 @@ def test_wrong_settings_are_a_sentence(hostler: Hostler, tmp_path: Path) -> None
     assert "'prot' is not a setting" in result.stderr
 
 
+def test_settings_are_shown_without_their_secrets(hostler: Hostler, settings: Settings) -> None:
+    given = {"HOSTLER_ADMIN_PASSWORD": "hidden-1", "HOSTLER_PORT": "1", "HOSTLER_PROT": "2"}
+
+    result = hostler("settings", **given)
+
+    shown = {line.split()[0]: line.split()[1:] for line in succeeded(result).splitlines()}
+    assert shown["port"] == ["1", "HOSTLER_PORT"]
+    assert shown["state_dir"] == [f'"{settings.state_dir}"', "HOSTLER_STATE_DIR"]
+    assert "hidden-1" not in result.stdout + result.stderr
+    assert result.stderr == "HOSTLER_PROT is not a setting; was HOSTLER_PORT meant?\n"
+    assert not settings.state_dir.exists(), "looking made something"
+
+
 def test_migrate_says_what_it_did(hostler: Hostler) -> None:
     applied = "".join(f"Applied {name}\n" for name in NAMES)
     assert succeeded(hostler("migrate")) == f"{applied}The database is up to date\n"

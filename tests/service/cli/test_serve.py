@@ -4,54 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 
 import httpx
-import pytest
 
 from hostler.settings import Settings
-
-Serve = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def serve(settings: Settings) -> Iterator[Serve]:
-    """Start ``hostler serve`` on the test's state directory and a free port."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("HOSTLER_")}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hostler", "serve", *(arguments or ("--port", "0"))],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=inherited | {"HOSTLER_STATE_DIR": str(settings.state_dir)} | environment,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
-    """Return the first match in the lines on standard output; fails if they end before."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        if match := re.search(pattern, line):
-            return match
-    assert process.stderr is not None
-    raise AssertionError(f"{pattern!r} was not shown; standard error: {process.stderr.read()}")
+from tests.service.serving import Serve, read_until
 
 
 def test_from_nothing_to_a_token_and_back_to_nothing(serve: Serve) -> None:
@@ -105,6 +65,18 @@ def test_a_port_that_is_taken_is_a_sentence(serve: Serve) -> None:
 
     assert process.returncode == 1
     assert said == f"hostler: The service can't listen on 127.0.0.1 port {port}: Address already in use\n"
+
+
+def test_a_variable_that_is_nearly_a_setting_is_warned_of(serve: Serve) -> None:
+    process = serve(HOSTLER_LOG_FORMAT="json", HOSTLER_RESYNC_SECOND="7", HOSTLER_TOKEN="x")
+    read_until(process, "is listening on")
+
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate()
+
+    told = [line for line in map(json.loads, log.splitlines()) if line["event"] == "setting.misspelt"]
+    shown = [(line["level"], line["variable"], line["meant"]) for line in told]
+    assert shown == [("warning", "HOSTLER_RESYNC_SECOND", "HOSTLER_RESYNC_SECONDS")]
 
 
 def test_signing_keys_that_others_can_read_are_a_sentence(serve: Serve, settings: Settings) -> None:

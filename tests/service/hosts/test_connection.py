@@ -155,3 +155,23 @@ async def test_a_server_at_another_uri_gets_another_connection(lab_host: Host) -
     with pytest.raises(HostUnreachable):
         await before.call(Hypervisor.host_uuid)
     connections.close()
+
+
+async def test_long_calls_keep_nobody_from_a_host(host: HostConnection, busy: threading.Event) -> None:
+    def long(hypervisor: Hypervisor) -> Hypervisor:
+        busy.wait(30)
+        return hypervisor
+
+    first, second, third = (asyncio.create_task(host.call(long, long=True)) for _ in range(3))
+    shared = await host.call(lambda hypervisor: hypervisor)
+
+    assert not any(call.done() for call in (first, second, third))
+    busy.set()
+    assert len({shared, await first, await second, await third}) == 4, "each has a connection of its own"
+
+
+async def test_a_long_call_to_a_host_that_is_not_there_names_it() -> None:
+    nowhere = HostConnection("lost-host", "qemu:///system?socket=/nonexistent/socket", threads=1)
+
+    with pytest.raises(HostUnreachable, match=r"^Host 'lost-host' is unreachable$"):
+        await nowhere.call(Hypervisor.resources, long=True)

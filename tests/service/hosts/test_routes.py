@@ -29,6 +29,7 @@ async def register(client: httpx.AsyncClient, headers: Headers, **fields: Any) -
     return await client.post("/api/servers", headers=headers, json={**NOWHERE, **fields})
 
 
+@pytest.mark.rule("servers")
 async def test_a_server_is_registered_shown_listed_changed_and_removed(
     client: httpx.AsyncClient, admin_headers: Headers
 ) -> None:
@@ -123,6 +124,7 @@ async def test_bad_input_is_refused_by_the_name_of_its_field(
     assert changed.status_code in (404, 422)
 
 
+@pytest.mark.rule("error-503")
 async def test_a_refresh_of_an_unreachable_server_names_it(client: httpx.AsyncClient, admin_headers: Headers) -> None:
     server = (await register(client, admin_headers)).json()
 
@@ -134,6 +136,7 @@ async def test_a_refresh_of_an_unreachable_server_names_it(client: httpx.AsyncCl
     assert shown["state"] == "unreachable"
 
 
+@pytest.mark.rule("servers")
 async def test_only_administrators_change_servers(
     client: httpx.AsyncClient, admin_headers: Headers, write_headers: Headers, read_headers: Headers
 ) -> None:

@@ -129,11 +129,13 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("uri", GOOD)
+@pytest.mark.rule("uri-is-code")
 def test_the_three_forms_are_let_in(uri: str) -> None:
     assert checked_uri(uri) == uri
 
 
 @pytest.mark.parametrize("uri", HOSTILE)
+@pytest.mark.rule("uri-is-code")
 def test_everything_else_is_refused_by_field(uri: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         checked_uri(uri)
@@ -141,6 +143,7 @@ def test_everything_else_is_refused_by_field(uri: str) -> None:
     assert [problem.field for problem in refused.value.errors] == ["libvirt_uri"]
 
 
+@pytest.mark.rule("uri-is-code")
 def test_what_the_operator_trusts_is_let_in_as_it_stands_and_nothing_like_it() -> None:
     trusted = ("qemu:///system?socket=/run/lab/libvirt-sock",)
 

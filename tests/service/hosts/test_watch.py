@@ -145,6 +145,7 @@ async def test_a_server_that_is_disabled_and_enabled_again_is_watched_again(
     await appears("seen")
 
 
+@pytest.mark.rule("vm-status")
 async def test_a_killed_libvirtd_makes_vms_unknown_and_its_return_makes_them_true(
     app: FastAPI, api: httpx.AsyncClient, server: Server, clean_host: Host
 ) -> None:

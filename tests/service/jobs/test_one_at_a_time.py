@@ -41,6 +41,7 @@ async def job_of(action: str) -> Job:
     return await Job.get(action=action)
 
 
+@pytest.mark.rule("one-at-a-time", "error-codes")
 async def test_a_busy_vm_refuses_everything_else_and_names_the_job(
     api: httpx.AsyncClient, vm: dict[str, Any], clean_host: Host
 ) -> None:
@@ -62,6 +63,7 @@ async def test_a_busy_vm_refuses_everything_else_and_names_the_job(
     assert (await waiting).json()["message"] == "VM stopped successfully"
 
 
+@pytest.mark.rule("one-at-a-time")
 async def test_force_stop_takes_the_place_of_a_stop_that_waits(
     api: httpx.AsyncClient, vm: dict[str, Any], clean_host: Host
 ) -> None:

@@ -30,6 +30,7 @@ def fields_of(answer: httpx.Response) -> list[str]:
     return [error["field"] for error in answer.json()["errors"]]
 
 
+@pytest.mark.rule("create-stopped", "vms")
 async def test_the_contracts_example_makes_a_stopped_vm(
     api: httpx.AsyncClient, server: Server, clean_host: Host
 ) -> None:
@@ -61,6 +62,7 @@ async def test_the_contracts_example_makes_a_stopped_vm(
     assert f"<hostler:id>{vm['id']}</hostler:id>" in clean_host.virsh("dumpxml", "my-new-vm")
 
 
+@pytest.mark.rule("create-stopped")
 async def test_start_makes_a_running_one(api: httpx.AsyncClient, server: Server, clean_host: Host) -> None:
     vm = await create(api, server, "eager", start=True, autostart=True)
 
@@ -71,6 +73,7 @@ async def test_start_makes_a_running_one(api: httpx.AsyncClient, server: Server,
     assert "Autostart:      enable" in clean_host.virsh("dominfo", "eager")
 
 
+@pytest.mark.rule("vm-names")
 async def test_names_that_are_none_are_refused(api: httpx.AsyncClient, server: Server, clean_host: Host) -> None:
     nameless: list[Any] = [
         "",
@@ -125,6 +128,7 @@ async def test_names_that_are_none_are_refused(api: httpx.AsyncClient, server: S
     assert domains(clean_host) == set()
 
 
+@pytest.mark.rule("error-codes")
 async def test_fields_that_can_be_nowhere_are_422_and_named(
     api: httpx.AsyncClient, server: Server, clean_host: Host
 ) -> None:
@@ -162,6 +166,7 @@ async def test_fields_that_can_be_nowhere_are_422_and_named(
     assert domains(clean_host) == set()
 
 
+@pytest.mark.rule("unknown-fields")
 async def test_fields_within_fields_are_named_by_their_path(api: httpx.AsyncClient, server: Server) -> None:
     impossible: list[tuple[dict[str, Any], str]] = [
         ({"network_config": {"type": "vlan"}}, "network_config.type"),
@@ -205,6 +210,7 @@ async def test_every_wrong_field_is_named_at_once(api: httpx.AsyncClient, server
     assert "'disk': there is no such field" in answer.json()["detail"]
 
 
+@pytest.mark.rule("error-codes")
 async def test_what_is_not_on_the_server_is_400_and_named(
     api: httpx.AsyncClient, server: Server, clean_host: Host
 ) -> None:
@@ -222,7 +228,7 @@ async def test_what_is_not_on_the_server_is_400_and_named(
             "disk_gb",
             "disk_gb: is smaller than image 'tiny.qcow2', which needs ",
         ),
-        ({"disk_gb": 65536}, "disk_gb", "Storage pool 'default' has "),
+        ({"disk_gb": 65536}, "disk_gb", "Storage pool 'default' holds "),
     ]
     for fields, field, detail in missing:
         answer = await post(api, server, **fields)
@@ -271,6 +277,7 @@ async def test_a_bridge_that_is_there_is_used(api: httpx.AsyncClient, server: Se
     assert bridge in clean_host.virsh("domiflist", "bridged")
 
 
+@pytest.mark.rule("vm-names", "error-codes")
 async def test_a_name_that_is_taken_is_409(api: httpx.AsyncClient, server: Server, clean_host: Host) -> None:
     await create(api, server, "my-new-vm")
     before = volumes(clean_host)
@@ -296,6 +303,7 @@ async def test_a_name_that_only_the_host_knows_to_be_taken_is_409(
     assert answer.json()["detail"] == "A VM named 'my-new-vm' already exists on host 'lab1'"
 
 
+@pytest.mark.rule("vm-names")
 async def test_of_ten_identical_creates_one_wins(api: httpx.AsyncClient, server: Server, clean_host: Host) -> None:
     answers = await asyncio.gather(*(post(api, server) for _ in range(10)))
 
@@ -321,6 +329,7 @@ async def test_different_creates_at_once_do_not_hinder_each_other(
     assert {vm["name"] for vm in (await api.get("/api/vms", params={"status": "stopped"})).json()["vms"]} == names
 
 
+@pytest.mark.rule("vm-names")
 async def test_two_servers_can_have_a_vm_of_one_name_only_on_two_hosts(
     app: FastAPI, api: httpx.AsyncClient, server: Server, clean_host: Host
 ) -> None:
@@ -336,6 +345,7 @@ async def test_two_servers_can_have_a_vm_of_one_name_only_on_two_hosts(
     assert (await post(api, again, name="twin")).status_code == 409
 
 
+@pytest.mark.rule("error-503")
 async def test_without_a_server_everything_that_needs_one_is_503_in_the_contracts_words(
     api: httpx.AsyncClient,
 ) -> None:
@@ -372,6 +382,7 @@ async def test_a_disabled_host_is_503_and_named(
     assert domains(clean_host) == {"asleep"}
 
 
+@pytest.mark.rule("error-503", "create-all-or-nothing")
 async def test_a_host_that_is_not_there_is_503_and_named_and_leaves_no_row(
     app: FastAPI, api: httpx.AsyncClient
 ) -> None:
@@ -385,6 +396,7 @@ async def test_a_host_that_is_not_there_is_503_and_named_and_leaves_no_row(
     assert await Machine.all().count() == 0
 
 
+@pytest.mark.rule("client-leaves")
 async def test_a_client_that_goes_away_cancels_nothing(
     api: httpx.AsyncClient, server: Server, clean_host: Host
 ) -> None:
@@ -404,6 +416,7 @@ async def test_a_client_that_goes_away_cancels_nothing(
     assert domains(clean_host) == {"my-new-vm"}
 
 
+@pytest.mark.rule("order-of-refusals")
 async def test_401_comes_before_403_and_403_before_all_else(
     client: httpx.AsyncClient, read_headers: Headers, write_headers: Headers, server: Server
 ) -> None:

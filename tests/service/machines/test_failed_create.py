@@ -67,6 +67,7 @@ async def test_a_step_before_that_fails(api: httpx.AsyncClient, server: Server, 
 
 
 @pytest.mark.parametrize("protected", [False, True])
+@pytest.mark.rule("create-all-or-nothing")
 async def test_a_step_after_that_fails_takes_the_vm_back(
     api: httpx.AsyncClient, server: Server, clean_host: Host, site: Path, protected: bool
 ) -> None:
@@ -151,6 +152,7 @@ async def test_an_operators_playbook_that_makes_no_vm(
     assert_nothing_is_left(clean_host)
 
 
+@pytest.mark.rule("error-silence")
 async def test_what_the_module_refuses_keeps_its_code(
     api: httpx.AsyncClient, server: Server, clean_host: Host, site: Path
 ) -> None:

@@ -59,6 +59,7 @@ async def names(api: httpx.AsyncClient, **query: Any) -> list[str]:
     return [vm["name"] for vm in answer.json()["vms"]]
 
 
+@pytest.mark.rule("vms", "units", "list-shape")
 async def test_a_vm_has_every_field_of_the_contract(api: httpx.AsyncClient, shelf: Server) -> None:
     row = await put(
         shelf,
@@ -102,6 +103,7 @@ async def test_a_vm_has_every_field_of_the_contract(api: httpx.AsyncClient, shel
     }
 
 
+@pytest.mark.rule("vm-addresses")
 async def test_what_is_not_known_of_a_vm_is_null(api: httpx.AsyncClient, shelf: Server) -> None:
     row = await put(shelf, "bare")
 
@@ -112,6 +114,7 @@ async def test_what_is_not_known_of_a_vm_is_null(api: httpx.AsyncClient, shelf: 
     assert shown["network"] == {"ip_address": None, "mac_address": None}
 
 
+@pytest.mark.rule("list-order")
 async def test_pages_follow_each_other_in_the_order_of_ids(api: httpx.AsyncClient, shelf: Server) -> None:
     for number in range(5):
         await put(shelf, f"vm{4 - number}")
@@ -130,10 +133,25 @@ async def test_pages_follow_each_other_in_the_order_of_ids(api: httpx.AsyncClien
     assert past["page"] == 4
 
 
+@pytest.mark.rule("list-order")
+async def test_another_order_is_by_the_field_that_is_asked_for_and_by_id_where_that_is_alike(
+    api: httpx.AsyncClient, shelf: Server
+) -> None:
+    for name, cores in (("b", 2), ("c", 1), ("a", 2)):
+        await put(shelf, name, cpu_cores=cores)
+
+    assert await names(api, sort="name") == ["a", "b", "c"]
+    assert await names(api, sort="-name") == ["c", "b", "a"]
+    assert await names(api, sort="-id") == ["a", "c", "b"]
+    assert await names(api, sort="-cpu_cores") == ["b", "a", "c"]
+    assert await names(api, sort="cpu_cores", per_page=1, page=2) == ["b"]
+
+
 async def test_a_list_of_nothing_has_no_pages(api: httpx.AsyncClient) -> None:
     assert (await api.get("/api/vms")).json() == {"vms": [], "total": 0, "page": 1, "per_page": 20, "total_pages": 0}
 
 
+@pytest.mark.rule("list-order")
 async def test_a_parameter_that_makes_no_sense_is_named(api: httpx.AsyncClient) -> None:
     nonsense = {
         "per_page": ["101", "0", "-1", "many", ""],
@@ -141,6 +159,7 @@ async def test_a_parameter_that_makes_no_sense_is_named(api: httpx.AsyncClient) 
         "server_id": ["0", "lab1", str(2**63)],
         "status": ["runing", ""],
         "search": ["x" * 256],
+        "sort": ["", "password_hash", "name; DROP TABLE vm", "--id"],
     }
     for parameter, values in nonsense.items():
         for value in values:
@@ -175,6 +194,7 @@ async def test_filters_by_status_server_and_os_type(api: httpx.AsyncClient, shel
     assert await names(api, status="paused") == []
 
 
+@pytest.mark.rule("list-search")
 async def test_a_search_is_literal_text_in_any_case(api: httpx.AsyncClient, shelf: Server) -> None:
     # imported domains keep whatever name they have
     everything = ["Web-1", "my_web", "web%", "100%", "back\\slash", "o'clock"]
@@ -226,6 +246,7 @@ async def test_an_unknown_vm_is_404_in_the_contracts_words(api: httpx.AsyncClien
         assert answer.json()["detail"] == f"VM with ID {key} not found"
 
 
+@pytest.mark.rule("vm-ids")
 async def test_a_uuid_stands_for_the_id(api: httpx.AsyncClient, shelf: Server) -> None:
     row = await put(shelf, "there")
 
@@ -236,6 +257,7 @@ async def test_a_uuid_stands_for_the_id(api: httpx.AsyncClient, shelf: Server) -
         assert by_uuid.json() == by_id.json()
 
 
+@pytest.mark.rule("vm-ids")
 async def test_a_uuid_that_two_hosts_have_is_ambiguous_and_the_ids_are_not(
     api: httpx.AsyncClient, shelf: Server
 ) -> None:

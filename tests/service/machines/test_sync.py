@@ -83,6 +83,7 @@ async def refresh(api: httpx.AsyncClient, server: Server) -> dict[str, Any]:
     return report
 
 
+@pytest.mark.rule("vm-names")
 async def test_a_domain_of_others_appears_by_itself_and_does_as_it_is_told(
     api: httpx.AsyncClient, server: Server, virsh: Virsh
 ) -> None:
@@ -118,7 +119,8 @@ async def test_what_virsh_does_to_a_vm_shows(api: httpx.AsyncClient, server: Ser
     virsh("managedsave", "touched")
     assert (await becomes(api, vm, "saved"))["vnc_port"] is None
     refused = await api.post(f"/api/vms/{vm['id']}/resize", json={"memory_mb": 96})
-    assert (refused.status_code, refused.json()["detail"]) == (400, "VM must be stopped before resizing")
+    assert refused.status_code == 400
+    assert refused.json()["detail"] == "VM must be stopped before resizing; it is saved: start it, then stop it"
     virsh("start", "touched")
     await becomes(api, vm, "running")
     virsh("destroy", "touched")
@@ -295,6 +297,7 @@ async def test_a_vm_with_a_job_is_left_to_it(api: httpx.AsyncClient, server: Ser
     await becomes(api, vm, "stopped")
 
 
+@pytest.mark.rule("delete-owned")
 async def test_a_disk_that_another_domain_names_is_not_deleted(
     api: httpx.AsyncClient, server: Server, virsh: Virsh, clean_host: Host
 ) -> None:

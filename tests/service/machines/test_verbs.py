@@ -22,7 +22,7 @@ from tests.service.machines.lab_service import clear, create, domains, eventuall
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lab]
 
-VERBS = ("start", "stop", "force-stop", "resize")
+VERBS = ("start", "stop", "force-stop", "restart", "reset", "resize")
 
 
 @pytest.fixture
@@ -99,6 +99,7 @@ async def test_a_paused_vm_is_running_already_and_is_stopped_by_force(
     assert await status(api, vm) == "stopped"
 
 
+@pytest.mark.rule("stop-waits")
 async def test_a_guest_that_does_not_shut_down_is_504_and_runs_on(
     api: httpx.AsyncClient, vm: dict[str, Any], clean_host: Host
 ) -> None:
@@ -244,6 +245,7 @@ async def test_an_id_is_never_used_again(api: httpx.AsyncClient, vm: dict[str, A
     assert again["uuid"] != vm["uuid"]
 
 
+@pytest.mark.rule("delete-gone")
 async def test_delete_of_a_vm_that_libvirt_has_no_more_forgets_it_and_says_so(
     api: httpx.AsyncClient, vm: dict[str, Any], clean_host: Host
 ) -> None:
@@ -264,7 +266,8 @@ async def test_a_verb_on_a_vm_that_libvirt_has_no_more_is_404_naming_its_host(
 ) -> None:
     clear(clean_host)
     for verb in VERBS:
-        answer = await api.post(f"/api/vms/{vm['id']}/{verb}", json={"memory_mb": 96})
+        body = {"memory_mb": 96} if verb == "resize" else None
+        answer = await api.post(f"/api/vms/{vm['id']}/{verb}", json=body)
 
         assert answer.status_code == 404
         assert answer.json()["detail"] == "VM 'my-vm' is no longer on host 'lab1'"

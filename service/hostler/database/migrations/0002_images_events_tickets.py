@@ -118,9 +118,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "session",
-                    fields.CharField(
-                        description="The session that asked for it, empty for an API token", max_length=32
-                    ),
+                    fields.CharField(description="The session that asked for it, or which API token", max_length=32),
                 ),
                 ("epoch", fields.IntField(description="The user's session_epoch when it was made")),
                 ("expires_at", fields.DatetimeField(description="UTC", auto_now=False, auto_now_add=False)),

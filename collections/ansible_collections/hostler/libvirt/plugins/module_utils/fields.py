@@ -7,9 +7,24 @@ import dataclasses
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, Optional, Tuple, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Tuple,
+    Type,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
+
+LIBVIRT_NAME_PATTERN = r"^[^/\x00-\x1f\x7f]{1,255}$"  # a pool, network or volume that others named
 
 # what XML 1.0 can't carry at all: libvirt would refuse the domain, and the seed's files should be text
 _NOT_XML_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -55,18 +70,75 @@ def check_types(spec: Any) -> None:
         raise InvalidSpec(errors)
 
 
+def object_from(spec_class: Type[Any], values: Mapping[str, Any], owner: str) -> Any:
+    """The ``spec_class`` that plain data describe, mappings and lists of them within it made its own classes' objects.
+
+    A key whose value is None counts as left out; ``owner`` is what the fields are of ("a VM"). Raises `InvalidSpec` for
+    fields that are missing or unknown. Types are left to `check_types`.
+    """
+    errors: List[FieldError] = []
+    made = _object_from(spec_class, values, "", owner, errors)
+    if errors:
+        raise InvalidSpec(errors)
+    return made
+
+
+def _object_from(
+    spec_class: Type[Any], values: Mapping[str, Any], path: str, owner: str, errors: List[FieldError]
+) -> Any:
+    given: Dict[str, Any] = {key: value for key, value in values.items() if value is not None}
+    fields = {one.name: one for one in dataclasses.fields(spec_class)}
+    found = [
+        FieldError(path + name, "is required")
+        for name, one in fields.items()
+        if one.default is dataclasses.MISSING and name not in given
+    ]
+    found += [FieldError(f"{path}{key}", f"is not a field of {owner}") for key in given if key not in fields]
+    kinds = get_type_hints(spec_class)
+    for name in fields:
+        if name in given:
+            given[name] = _value_from(kinds[name], given[name], path + name, errors)
+    errors += found
+    return None if found else spec_class(**given)
+
+
+def _value_from(kind: Any, value: Any, path: str, errors: List[FieldError]) -> Any:
+    kind = _wanted(kind)
+    if get_origin(kind) is tuple and isinstance(value, list):
+        items = enumerate(value)
+        return tuple(_value_from(get_args(kind)[0], item, f"{path}.{index}", errors) for index, item in items)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        return _object_from(kind, value, path + ".", path, errors)
+    return value
+
+
 _TYPE_SAYS = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
 def _type_errors(spec: Any, path: str) -> Iterator[FieldError]:
     for name, kind in get_type_hints(type(spec)).items():
-        value = getattr(spec, name)
-        if not _fits(value, kind):
-            wanted = next((one for one in get_args(kind) if get_origin(kind) is Union), kind)
-            says = "a list of texts" if get_origin(wanted) is tuple else _TYPE_SAYS.get(wanted, "a mapping")
-            yield FieldError(path + name, f"must be {says}")
-        elif dataclasses.is_dataclass(value):
-            yield from _type_errors(value, f"{path}{name}.")
+        yield from _value_type_errors(getattr(spec, name), kind, path + name)
+
+
+def _value_type_errors(value: Any, kind: Any, path: str) -> Iterator[FieldError]:
+    wanted = _wanted(kind)
+    entry = get_args(wanted)[0] if get_origin(wanted) is tuple else None
+    if isinstance(value, tuple) and dataclasses.is_dataclass(entry):
+        for index, item in enumerate(value):
+            yield from _value_type_errors(item, entry, f"{path}.{index}")
+    elif not _fits(value, kind):
+        if entry is None:
+            says = _TYPE_SAYS.get(wanted, "a mapping")
+        else:
+            says = "a list of texts" if entry is str else "a list of mappings"
+        yield FieldError(path, f"must be {says}")
+    elif dataclasses.is_dataclass(value):
+        yield from _type_errors(value, path + ".")
+
+
+def _wanted(kind: Any) -> Any:
+    """The type that a value of that annotated type has unless it is None."""
+    return next((one for one in get_args(kind)), kind) if get_origin(kind) is Union else kind
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -90,8 +162,11 @@ def field_errors(spec: Any, path: str = "") -> Iterator[FieldError]:
             continue
         if dataclasses.is_dataclass(value):
             yield from field_errors(value, name + ".")
-        else:
-            yield from value_errors(name, value, known)
+            continue
+        yield from value_errors(name, value, known)
+        for index, item in enumerate(value if isinstance(value, tuple) else ()):
+            if dataclasses.is_dataclass(item):
+                yield from field_errors(item, f"{name}.{index}.")
 
 
 def value_errors(name: str, value: Any, known: FieldFacts) -> Iterator[FieldError]:

@@ -68,6 +68,7 @@ class ObservedMachine:
     disks: Tuple[ObservedDisk, ...]
     vnc_port: Optional[int]
     address: Optional[GuestAddress]
+    running: Optional[DomainDefinition] = None  # as it runs, None for one that is off
 
     @property
     def is_off(self) -> bool:
@@ -120,7 +121,11 @@ class ObservedMachine:
             "cpu_cores": self.cpu_cores,
             "memory_mb": self.memory_kib // 1024,
             "disk_gb": self.disk_gb,
+            "max_cpu_cores": self.definition.max_vcpus or self.cpu_cores,
+            "max_memory_mb": (self.definition.max_memory_kib or self.memory_kib) // 1024,
             "firmware": self.definition.firmware,
+            "secure_boot": self.definition.secure_boot,
+            "tpm": self.definition.tpm,
             "virt_type": self.definition.type,
             "autostart": self.autostart,
             "protected": self.protected,
@@ -133,5 +138,6 @@ class ObservedMachine:
             "description": None if record is None else record.description,
             "tags": [] if record is None else list(record.tags),
             "disks": [dataclasses.asdict(disk) for disk in self.disks],
+            "nics": [dataclasses.asdict(card) for card in self.definition.interfaces],
             "managed": record is not None,
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import List, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Unsupported
@@ -21,11 +21,11 @@ LABEL = "cidata"
 
 @dataclass(frozen=True)
 class SeedContent:
-    """The seed's files, as text."""
+    """The seed's files, as text. Those that may hold secrets are left out of its representation."""
 
     meta_data: str
-    user_data: str
-    network_config: Optional[str] = None
+    user_data: str = field(repr=False)
+    network_config: Optional[str] = field(default=None, repr=False)
 
     @property
     def digest(self) -> str:

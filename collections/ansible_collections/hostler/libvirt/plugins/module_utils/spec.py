@@ -10,30 +10,67 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple, Type
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.card import (
+    CARD_MODELS,
+    NETWORK_TYPES,
+    NetworkConfig,
+    cards_errors,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.cloud_init import (
+    HOSTNAME_PATTERN,
+    CloudInit,
+    key_errors,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
+    LIBVIRT_NAME_PATTERN,
     FieldFacts,
     check_types,
     facts,
     facts_in,
     field_errors,
+    object_from,
     value_errors,
 )
 
+__all__ = [
+    "CARD_MODELS",
+    "DISK_BUSES",
+    "FIRMWARES",
+    "HOSTNAME_PATTERN",
+    "IMAGE_MODES",
+    "LIBVIRT_NAME_PATTERN",
+    "NAME_PATTERN",
+    "NETWORK_TYPES",
+    "VIRT_TYPES",
+    "CloudInit",
+    "DiskConfig",
+    "MachineSpec",
+    "NetworkConfig",
+    "Resources",
+    "cards_of",
+    "disk_bytes",
+    "disk_gib",
+    "facts_of",
+    "spec_from",
+    "tag_errors",
+    "validate",
+    "validate_resources",
+]
+
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
-HOSTNAME_PATTERN = (
-    r"^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$"
-)
-BRIDGE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$"  # IFNAMSIZ is 16 bytes with its NUL
-LIBVIRT_NAME_PATTERN = r"^[^/\x00-\x1f\x7f]{1,255}$"  # a pool, network or volume that others named
 OS_TYPE_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 TAG_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/=-]{0,62}$"
+IMAGE_SAYS = "the name of a volume, without slashes and control characters"
+
+MAX_CPU_CORES = 512
+MAX_MEMORY_MB = 16 * 1024 * 1024
 
 FIRMWARES = ("bios", "uefi")
-NETWORK_TYPES = ("nat", "bridge", "network", "none")
 IMAGE_MODES = ("copy", "backing")
+DISK_BUSES = ("virtio", "scsi", "sata")
 VIRT_TYPES = ("auto", "kvm", "qemu")
 
 
@@ -46,63 +83,34 @@ def facts_of(spec_class: Type[Any], name: str) -> FieldFacts:
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
-    """How the VM's network card is connected."""
+class DiskConfig:
+    """A further disk of the VM, after its root disk."""
 
-    type: str = field(
-        default="nat",
+    size_gb: float = field(
         metadata=facts(
-            "C(nat) is the host's NAT network, C(bridge) a bridge of the host, C(network) a libvirt network,"
-            " C(none) no card.",
-            choices=NETWORK_TYPES,
-        ),
+            "Size of the disk, rounded up to a whole MiB; at least that of its image.",
+            unit="GiB",
+            exclusive_minimum=0,
+            maximum=64 * 1024,
+        )
     )
-    bridge_name: Optional[str] = field(
+    image: Optional[str] = field(
         default=None,
         metadata=facts(
-            "The host's bridge, for type C(bridge).",
-            pattern=BRIDGE_PATTERN,
-            pattern_says="an interface name of at most 15 letters, digits, dots, dashes and underscores",
-        ),
-    )
-    network_name: Optional[str] = field(
-        default=None,
-        metadata=facts(
-            "The libvirt network, for type C(network).",
+            "The base image of the disk: a volume of the image pool. Blank where it is left out.",
             pattern=LIBVIRT_NAME_PATTERN,
-            pattern_says="the name of a libvirt network, without slashes and control characters",
+            pattern_says=IMAGE_SAYS,
         ),
     )
-
-
-@dataclass(frozen=True)
-class CloudInit:
-    """What the guest's cloud-init is told, on a NoCloud seed that is attached as a CD-ROM."""
-
-    hostname: Optional[str] = field(
-        default=None,
-        metadata=facts(
-            "The guest's host name; the VM's name where it is left out.",
-            pattern=HOSTNAME_PATTERN,
-            pattern_says="a host name of letters, digits, dashes and dots",
-        ),
+    image_mode: str = field(
+        default="copy",
+        metadata=facts("How the disk is made of its image, as the root disk is of its own.", choices=IMAGE_MODES),
     )
-    ssh_authorized_keys: Tuple[str, ...] = field(
-        default=(), metadata=facts("Public keys that may log in as the image's default user.", max_length=100)
-    )
-    user_data: Optional[str] = field(
-        default=None,
+    bus: str = field(
+        default="virtio",
         metadata=facts(
-            "cloud-init user data, passed on as it is (C(#cloud-config), a script, MIME).",
-            max_length=1024 * 1024,
-            secret=True,
-        ),
-    )
-    network_config: Optional[str] = field(
-        default=None,
-        metadata=facts(
-            "cloud-init network configuration (version 1 or 2), passed on as it is.",
-            max_length=64 * 1024,
+            "How the disk is attached. C(sata) is for guests without drivers for C(virtio) and its C(scsi).",
+            choices=DISK_BUSES,
         ),
     )
 
@@ -118,8 +126,8 @@ class MachineSpec:
             pattern_says="1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit",
         )
     )
-    cpu_cores: int = field(metadata=facts("Virtual CPUs.", minimum=1, maximum=512))
-    memory_mb: int = field(metadata=facts("Memory.", unit="MiB", minimum=32, maximum=16 * 1024 * 1024))
+    cpu_cores: int = field(metadata=facts("Virtual CPUs.", minimum=1, maximum=MAX_CPU_CORES))
+    memory_mb: int = field(metadata=facts("Memory.", unit="MiB", minimum=32, maximum=MAX_MEMORY_MB))
     disk_gb: float = field(
         metadata=facts(
             "Size of the root disk, rounded up to a whole MiB; at least that of its image.",
@@ -133,7 +141,7 @@ class MachineSpec:
         metadata=facts(
             "The base image of the root disk: a volume of the image pool. Blank where it is left out.",
             pattern=LIBVIRT_NAME_PATTERN,
-            pattern_says="the name of a volume, without slashes and control characters",
+            pattern_says=IMAGE_SAYS,
         ),
     )
     image_mode: str = field(
@@ -155,7 +163,36 @@ class MachineSpec:
     )
     os_version: Optional[str] = field(default=None, metadata=facts("The guest's system in words.", max_length=255))
     firmware: str = field(default="bios", metadata=facts("The guest's firmware.", choices=FIRMWARES))
+    secure_boot: bool = field(
+        default=False,
+        metadata=facts("Whether the firmware, which is C(uefi), starts only what was signed by those it knows."),
+    )
+    tpm: bool = field(default=False, metadata=facts("Whether the guest has a TPM 2.0, which the host emulates."))
+    max_cpu_cores: Optional[int] = field(
+        default=None,
+        metadata=facts(
+            "To how many virtual CPUs the VM can grow while it runs; to those it has where it is left out.",
+            minimum=1,
+            maximum=MAX_CPU_CORES,
+        ),
+    )
+    max_memory_mb: Optional[int] = field(
+        default=None,
+        metadata=facts(
+            "To how much memory the VM can grow while it runs; to what it has where it is left out.",
+            unit="MiB",
+            minimum=32,
+            maximum=MAX_MEMORY_MB,
+        ),
+    )
     network_config: NetworkConfig = field(default=NetworkConfig(), metadata=facts("How the VM is connected."))
+    disks: Tuple[DiskConfig, ...] = field(
+        default=(),
+        metadata=facts("Further disks, after the root disk.", max_length=24),  # virtio's names end with vdz
+    )
+    nics: Tuple[NetworkConfig, ...] = field(
+        default=(), metadata=facts("Further network cards, after that of C(network_config).", max_length=15)
+    )
     cloud_init: Optional[CloudInit] = field(
         default=None, metadata=facts("What the guest's cloud-init is told; no seed where it is left out.")
     )
@@ -193,10 +230,16 @@ def validate(spec: MachineSpec) -> MachineSpec:
     """Return ``spec`` if every field can be; raise `InvalidSpec` with every one that can't."""
     check_types(spec)
     errors = list(field_errors(spec))
-    errors += _network_errors(spec.network_config)
+    errors += cards_errors(cards_of(spec))
+    errors += (
+        FieldError(f"nics.{index}.type", "is no further card: leave the entry out")
+        for index, card in enumerate(spec.nics)
+        if card.type == "none"
+    )
     if spec.cloud_init is not None:
-        errors += _key_errors(spec.cloud_init.ssh_authorized_keys)
-    errors += _tag_errors(spec.tags)
+        errors += key_errors("cloud_init.ssh_authorized_keys", spec.cloud_init.ssh_authorized_keys)
+    errors += tag_errors(spec.tags)
+    errors += _together_errors(spec)
     if errors:
         raise InvalidSpec(errors)
     return spec
@@ -220,59 +263,17 @@ def spec_from(values: Mapping[str, Any]) -> MachineSpec:
 
     A key whose value is None counts as left out. Raises `InvalidSpec` for what is missing, unknown or wrong.
     """
-    given = {key: value for key, value in values.items() if value is not None}
-    errors = [FieldError(name, "is required") for name in _required(MachineSpec) if name not in given]
-    errors += [FieldError(name, "is not a field of a VM") for name in given if name not in _names(MachineSpec)]
-    if errors:
-        raise InvalidSpec(errors)
-    for name, spec_class in (("network_config", NetworkConfig), ("cloud_init", CloudInit)):
-        if name in given and isinstance(given[name], Mapping):
-            given[name] = _nested(name, spec_class, given[name])
-    if isinstance(given.get("tags"), list):
-        given["tags"] = tuple(given["tags"])
-    return validate(MachineSpec(**given))
+    spec: MachineSpec = object_from(MachineSpec, values, "a VM")
+    return validate(spec)
 
 
-def _nested(name: str, spec_class: Type[Any], values: Mapping[str, Any]) -> Any:
-    given: Dict[str, Any] = {key: value for key, value in values.items() if value is not None}
-    unknown = [key for key in given if key not in _names(spec_class)]
-    if unknown:
-        raise InvalidSpec([FieldError(f"{name}.{key}", f"is not a field of {name}") for key in unknown])
-    if isinstance(given.get("ssh_authorized_keys"), list):
-        given["ssh_authorized_keys"] = tuple(given["ssh_authorized_keys"])
-    return spec_class(**given)
+def cards_of(spec: MachineSpec) -> List[Tuple[str, NetworkConfig]]:
+    """The VM's cards in the order in which the guest finds them, each with its path; type none is one, too."""
+    return [("network_config", spec.network_config), *((f"nics.{i}", card) for i, card in enumerate(spec.nics))]
 
 
-def _names(spec_class: Type[Any]) -> List[str]:
-    return [one.name for one in dataclasses.fields(spec_class)]
-
-
-def _required(spec_class: Type[Any]) -> List[str]:
-    return [one.name for one in dataclasses.fields(spec_class) if one.default is dataclasses.MISSING]
-
-
-def _network_errors(config: NetworkConfig) -> Iterator[FieldError]:
-    for name, owner in (("bridge_name", "bridge"), ("network_name", "network")):
-        value = getattr(config, name)
-        if config.type == owner and not value:
-            yield FieldError(f"network_config.{name}", f"is required for type {owner}")
-        if config.type != owner and value:
-            yield FieldError(f"network_config.{name}", f"goes with type {owner} only")
-
-
-def _key_errors(keys: Sequence[str]) -> Iterator[FieldError]:
-    for index, key in enumerate(keys):
-        # one key a line is what sshd reads: a line break would smuggle a second one, or options, in; and what
-        # cloud-init takes for a line break is whatever Python does, U+0085 and U+2028 among them
-        if (
-            not re.fullmatch(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?", key)
-            or not key.isprintable()
-            or len(key) > 16384
-        ):
-            yield FieldError(f"cloud_init.ssh_authorized_keys.{index}", "must be one OpenSSH public key on one line")
-
-
-def _tag_errors(tags: Sequence[str]) -> Iterator[FieldError]:
+def tag_errors(tags: Sequence[str]) -> Iterator[FieldError]:
+    """What is wrong with a VM's tags."""
     for index, tag in enumerate(tags):
         if not re.fullmatch(TAG_PATTERN, tag):
             yield FieldError(
@@ -281,3 +282,12 @@ def _tag_errors(tags: Sequence[str]) -> Iterator[FieldError]:
             )
     if len(set(tags)) != len(tags):
         yield FieldError("tags", "holds the same tag twice")
+
+
+def _together_errors(spec: MachineSpec) -> Iterator[FieldError]:
+    if spec.secure_boot and spec.firmware != "uefi":
+        yield FieldError("secure_boot", "goes with firmware uefi only")
+    for name, present in (("max_cpu_cores", spec.cpu_cores), ("max_memory_mb", spec.memory_mb)):
+        most = getattr(spec, name)
+        if most is not None and most < present:
+            yield FieldError(name, f"must be at least the {present} that the VM begins with")

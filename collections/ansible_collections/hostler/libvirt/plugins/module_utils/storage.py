@@ -8,9 +8,9 @@ happen is ours to see to.
 from __future__ import annotations
 
 import posixpath
-from typing import List, Optional, Set
+from typing import Dict, List, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk, DomainDefinition
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
@@ -18,8 +18,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import volume_name
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import volume_name
 
 
 def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
@@ -35,29 +36,21 @@ def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
     return [path for path in dict.fromkeys(mine) if path not in taken]
 
 
-def paths_in_use(hypervisor: Hypervisor, except_uuid: str) -> Set[str]:
+def paths_in_use(hypervisor: Hypervisor, except_uuid: str) -> Dict[str, str]:
     """Paths that another domain names, as it is or as it runs, or that some volume has as its backing file.
 
-    Each as it is written there and in the plain spelling that volumes have. What a link on the host leads to can't be
-    asked of libvirt.
+    Each as it is written there and in the plain spelling that volumes have, with who it is that uses it, for people.
+    What a link on the host leads to can't be asked of libvirt.
     """
-    paths: Set[str] = set()
+    users: Dict[str, str] = {}
     for domain in hypervisor.domains():
         if domain.uuid == except_uuid:
             continue
-        try:
-            definitions = [read_domain(domain.xml(inactive=True))]
-            if domain.is_active():
-                definitions.append(read_domain(domain.xml()))
-        except HostlerError:
-            if hypervisor.find_domain(domain.uuid) is None:
-                continue  # it has gone meanwhile, and its claims with it
-            raise
-        for definition in definitions:
+        for definition in definitions_of(hypervisor, domain):
             for disk in definition.disks:
-                path = _path(hypervisor, disk)
+                path = path_of(hypervisor, disk)
                 for one in (*disk.backing_paths, *(() if path is None else (path,))):
-                    paths.update((one, _plain(one)))
+                    _claim(users, one, f"VM '{domain.name}'")
     for pool in hypervisor.pools():
         for volume in pool.volumes():
             try:
@@ -67,12 +60,30 @@ def paths_in_use(hypervisor: Hypervisor, except_uuid: str) -> Set[str]:
                     continue
                 raise
             if backing is not None:
-                paths.update((backing, _plain(backing)))
-    return paths
+                _claim(users, backing, f"volume '{volume.name}' in storage pool '{pool.name}'")
+    return users
+
+
+def definitions_of(hypervisor: Hypervisor, domain: Domain) -> List[DomainDefinition]:
+    """The domain as it is defined and, if it runs, as it runs; none of one that has gone meanwhile."""
+    try:
+        definitions = [read_domain(domain.xml(inactive=True))]
+        if domain.is_active():
+            definitions.append(read_domain(domain.xml()))
+    except HostlerError:
+        if hypervisor.find_domain(domain.uuid) is None:
+            return []
+        raise
+    return definitions
+
+
+def _claim(users: Dict[str, str], path: str, user: str) -> None:
+    for spelling in (path, _plain(path)):
+        users.setdefault(spelling, user)
 
 
 def _candidate(hypervisor: Hypervisor, disk: Disk, machine: ObservedMachine) -> Optional[str]:
-    path = _path(hypervisor, disk)
+    path = path_of(hypervisor, disk)
     if path is None or disk.shareable:
         return None
     volume = hypervisor.find_volume_at(path)
@@ -86,7 +97,8 @@ def _candidate(hypervisor: Hypervisor, disk: Disk, machine: ObservedMachine) -> 
     return volume.path if is_seed else None
 
 
-def _path(hypervisor: Hypervisor, disk: Disk) -> Optional[str]:
+def path_of(hypervisor: Hypervisor, disk: Disk) -> Optional[str]:
+    """Where the disk's file or device is on the host; None for an empty drive and for what is no volume of the host."""
     if disk.path is not None:
         return disk.path
     if disk.pool is None or disk.volume is None:

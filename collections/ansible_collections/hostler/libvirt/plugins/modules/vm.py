@@ -38,6 +38,7 @@ options:
   state:
     description:
       - V(present) makes the VM if it is not there and leaves its power alone, V(running) and V(stopped) see to that too.
+      - V(running) lets a paused VM go on.
       - V(stopped) asks the guest to power off and waits O(timeout) seconds for it.
       - V(absent) powers the VM off, undefines it and then deletes its disks (see O(delete_disks)).
     type: str
@@ -82,10 +83,27 @@ options:
     type: str
     choices: [bios, uefi]
     default: bios
+  secure_boot:
+    description:
+      - Whether the firmware of a new VM, which is V(uefi), starts only what was signed by those it knows.
+    type: bool
+    default: false
+  tpm:
+    description: Whether a new VM has a TPM 2.0, which the host emulates.
+    type: bool
+    default: false
+  max_cpu_cores:
+    description:
+      - To how many virtual CPUs a new VM can grow while it runs, 1 to 512; to those it has where it is left out.
+    type: int
+  max_memory_mb:
+    description:
+      - To how much memory, in MiB, a new VM can grow while it runs, at least 32; to what it has where it is left out.
+    type: int
   network_config:
     description: How a new VM is connected.
     type: dict
-    suboptions:
+    suboptions: &card
       type:
         description:
           - V(nat) is the host's NAT network, V(bridge) a bridge of the host, V(network) a libvirt network, V(none) no card.
@@ -98,6 +116,45 @@ options:
       network_name:
         description: The libvirt network, for type V(network).
         type: str
+      model:
+        description:
+          - What the guest takes the card for.
+          - V(e1000e) and V(rtl8139) are for guests without drivers for V(virtio).
+        type: str
+        choices: [virtio, e1000e, rtl8139]
+        default: virtio
+      mac_address:
+        description: The card's address, of no other card of the network; a random one where it is left out.
+        type: str
+  nics:
+    description: Further network cards of a new VM, after that of O(network_config); 15 at most.
+    type: list
+    elements: dict
+    suboptions: *card
+  disks:
+    description: Further disks of a new VM, after its root disk; 24 at most.
+    type: list
+    elements: dict
+    suboptions:
+      size_gb:
+        description: Size of the disk in GiB, rounded up to a whole MiB; at least that of its image.
+        type: float
+        required: true
+      image:
+        description: The base image of the disk, a volume of O(image_pool). Blank where it is left out.
+        type: str
+      image_mode:
+        description: How the disk is made of its image, as the root disk is of its own.
+        type: str
+        choices: [copy, backing]
+        default: copy
+      bus:
+        description:
+          - How the disk is attached.
+          - V(sata) is for guests without drivers for V(virtio) and its V(scsi).
+        type: str
+        choices: [virtio, scsi, sata]
+        default: virtio
   cloud_init:
     description: What a new guest's cloud-init is told, on a NoCloud seed that is attached as a CD-ROM. Needs pycdlib.
     type: dict
@@ -113,7 +170,9 @@ options:
         description: cloud-init user data, passed on as it is (C(#cloud-config), a script, MIME).
         type: str
       network_config:
-        description: cloud-init network configuration (version 1 or 2), passed on as it is.
+        description:
+          - cloud-init network configuration (version 1 or 2), passed on as it is.
+          - It may hold passwords of networks, so it is never shown.
         type: str
   description:
     description: What a new VM is for.
@@ -157,6 +216,14 @@ options:
     description: Whether a guest that has not powered off by then has its plug pulled; without it that is an error.
     type: bool
     default: false
+  live:
+    description:
+      - Whether a VM that runs may get other sizes; without it that is an error, unless O(state=stopped).
+      - Virtual CPUs, memory and disk grow while it runs as far as O(max_cpu_cores) and O(max_memory_mb), which it was made
+        with, leave room; memory in steps of 128 MiB.
+      - What can't be done while it runs is written into its definition, and RV(next_boot) says so.
+    type: bool
+    default: false
   delete_disks:
     description:
       - Whether O(state=absent) deletes the VM's disks.
@@ -180,10 +247,38 @@ EXAMPLES = r"""
         - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK0wmN/Cr3JXqmLW7u+g9pTh+wyqDHpSQEIQczXkVx9q admin
     state: running
 
+- name: A VM that starts only signed systems, with a disk for its data and a card on a network of its own
+  hostler.libvirt.vm:
+    name: database-01
+    cpu_cores: 4
+    max_cpu_cores: 16
+    memory_mb: 8192
+    max_memory_mb: 65536
+    disk_gb: 20
+    image: debian-12.qcow2
+    firmware: uefi
+    secure_boot: true
+    tpm: true
+    disks:
+      - size_gb: 200
+    nics:
+      - type: network
+        network_name: storage
+        mac_address: "52:54:00:6b:3c:58"
+
 - name: More memory for it, while it is off
   hostler.libvirt.vm:
     name: web-server-01
     memory_mb: 4096
+    create: false
+
+- name: More of everything for a VM that goes on running
+  hostler.libvirt.vm:
+    name: database-01
+    cpu_cores: 8
+    memory_mb: 16384
+    disk_gb: 40
+    live: true
     create: false
 
 - name: Off with it
@@ -213,6 +308,12 @@ plan:
   sample:
     - title: Set 4096 MiB of memory
       applies: "off"
+next_boot:
+  description: The options whose value a running VM gets only at its next boot (see O(live)).
+  returned: success
+  type: list
+  elements: str
+  sample: []
 deleted_disks:
   description: Paths of the disks that were deleted, or in check mode would be.
   returned: O(state=absent)
@@ -241,10 +342,21 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
+    CARD_MODELS,
+    DISK_BUSES,
     FIRMWARES,
     IMAGE_MODES,
     NETWORK_TYPES,
     VIRT_TYPES,
+)
+
+# one network card, named as in the core's NetworkConfig
+CARD_OPTIONS = dict(
+    type=dict(type="str", choices=list(NETWORK_TYPES), default="nat"),
+    bridge_name=dict(type="str"),
+    network_name=dict(type="str"),
+    model=dict(type="str", choices=list(CARD_MODELS), default="virtio"),
+    mac_address=dict(type="str"),
 )
 
 # options that describe a VM, named as in the core's MachineSpec
@@ -257,12 +369,20 @@ SPEC_OPTIONS = dict(
     os_type=dict(type="str", default="linux"),
     os_version=dict(type="str"),
     firmware=dict(type="str", choices=list(FIRMWARES), default="bios"),
-    network_config=dict(
-        type="dict",
+    secure_boot=dict(type="bool", default=False),
+    tpm=dict(type="bool", default=False),
+    max_cpu_cores=dict(type="int"),
+    max_memory_mb=dict(type="int"),
+    network_config=dict(type="dict", options=CARD_OPTIONS),
+    nics=dict(type="list", elements="dict", options=CARD_OPTIONS),
+    disks=dict(
+        type="list",
+        elements="dict",
         options=dict(
-            type=dict(type="str", choices=list(NETWORK_TYPES), default="nat"),
-            bridge_name=dict(type="str"),
-            network_name=dict(type="str"),
+            size_gb=dict(type="float", required=True),
+            image=dict(type="str"),
+            image_mode=dict(type="str", choices=list(IMAGE_MODES), default="copy"),
+            bus=dict(type="str", choices=list(DISK_BUSES), default="virtio"),
         ),
     ),
     cloud_init=dict(
@@ -271,7 +391,7 @@ SPEC_OPTIONS = dict(
             hostname=dict(type="str"),
             ssh_authorized_keys=dict(type="list", elements="str", no_log=False),
             user_data=dict(type="str", no_log=True),
-            network_config=dict(type="str"),
+            network_config=dict(type="str", no_log=True),
         ),
     ),
     description=dict(type="str"),
@@ -300,6 +420,7 @@ def main() -> None:
             create=dict(type="bool", default=True),
             timeout=dict(type="int", default=60),
             force=dict(type="bool", default=False),
+            live=dict(type="bool", default=False),
             delete_disks=dict(type="bool", default=True),
             **SPEC_OPTIONS,
             **PLACEMENT_OPTIONS,
@@ -315,7 +436,7 @@ def main() -> None:
         placement=Placement(**{name: params[name] for name in PLACEMENT_OPTIONS}),
         **{
             name: params[name]
-            for name in ("uuid", "record_id", "owner", "state", "create", "timeout", "force", "delete_disks")
+            for name in ("uuid", "record_id", "owner", "state", "create", "timeout", "force", "live", "delete_disks")
         },
     )
     try:

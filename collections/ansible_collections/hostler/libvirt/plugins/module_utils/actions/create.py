@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-from typing import Callable, FrozenSet, Optional
+from typing import Callable, Dict, FrozenSet, Sequence
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.abilities import abilities_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.delete import delete
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.domains import is_unfinished
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import find_image
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_variables
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of, require_networks
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport, perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
-    FieldError,
     HostlerError,
     HostUnreachable,
-    ImageNotFound,
-    InvalidSpec,
     OperationFailed,
     Superseded,
 )
@@ -23,7 +24,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import ROOT, plan_create, volume_name
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import plan_create
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.design import MACHINE
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import DefineDomain, Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import (
     ImageFacts,
@@ -31,7 +33,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings 
     PoolFacts,
     Surroundings,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import new_disks
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, cards_of
 
 
 def plan_for(
@@ -41,6 +44,8 @@ def plan_for(
 
     Raises what `plan_create` does, `PoolNotFound`, `ImageNotFound`, and `InvalidSpec` for a network that is not there.
     """
+    if spec.firmware == "uefi":
+        require_free_variables(hypervisor, spec.name)
     return plan_create(spec, surroundings_of(hypervisor, spec, placement, record.uuid), record, start)
 
 
@@ -66,58 +71,36 @@ def surroundings_of(hypervisor: Hypervisor, spec: MachineSpec, placement: Placem
     """What of the host matters to that VM."""
     pool = hypervisor.pool(placement.pool).require_active()
     kind, path = pool.type_and_path()
-    image = None if spec.image is None else _image(hypervisor, placement.image_pool, spec.image)
-    network = _network(hypervisor, spec, placement)
+    capacity, available = pool.space()
+    disks = new_disks(spec, uuid)
+    images: Dict[str, ImageFacts] = {}
+    for disk in disks:
+        if disk.config.image is not None and disk.config.image not in images:
+            images[disk.config.image] = _image(hypervisor, placement.image_pool, disk.config.image, disk.image_field)
+    require_networks(hypervisor, cards_of(spec), placement)
+    virt_type = choose_virt_type(hypervisor, placement.virt_type)  # a late question: it may take ten seconds
     return Surroundings(
-        virt_type=choose_virt_type(hypervisor, placement.virt_type),  # the last question: it may take ten seconds
-        is_session=hypervisor.is_session,
-        pool=PoolFacts(pool.name, kind, path, pool.available()),
+        virt_type=virt_type,
+        pool=PoolFacts(pool.name, kind, path, capacity, available),
         image_pool=placement.image_pool,
-        image=image,
-        nat_network=network,
+        images=images,
+        nat_network=nat_network_of(hypervisor, placement),
         taken_names=frozenset(domain.name for domain in hypervisor.domains() if domain.uuid != uuid),
-        taken_volumes=_taken_volumes(hypervisor, pool, volume_name(spec.name, uuid, ROOT), uuid),
+        taken_volumes=_taken_volumes(hypervisor, pool, [disk.volume for disk in disks], uuid),
+        abilities=abilities_of(hypervisor.domain_capabilities(virt_type, MACHINE)),
     )
 
 
-def _taken_volumes(hypervisor: Hypervisor, pool: Pool, name: str, uuid: str) -> FrozenSet[str]:
-    """``name``, if the pool has it and it is not what a create of this VM that was cut off has left."""
-    if hypervisor.find_domain(uuid) is not None or pool.find_volume(name) is None:
+def _taken_volumes(hypervisor: Hypervisor, pool: Pool, names: Sequence[str], uuid: str) -> FrozenSet[str]:
+    """Of ``names`` those that the pool has and that are not what a create of this VM that was cut off has left."""
+    if hypervisor.find_domain(uuid) is not None:
         return frozenset()
-    return frozenset({name})
+    return frozenset(name for name in names if pool.find_volume(name) is not None)
 
 
-def _image(hypervisor: Hypervisor, pool_name: str, name: str) -> ImageFacts:
-    pool = hypervisor.pool(pool_name).require_active()
-    volume = pool.find_volume(name)
-    if volume is None:
-        pool.refresh()  # somebody may have put it there by hand
-        volume = pool.find_volume(name)
-    if volume is None:
-        raise ImageNotFound(f"Image '{name}' not found in storage pool '{pool_name}'", "image")
-    facts = volume.facts()
-    return ImageFacts(name, facts.path, facts.format or "raw", facts.capacity)
-
-
-def _network(hypervisor: Hypervisor, spec: MachineSpec, placement: Placement) -> Optional[str]:
-    config = spec.network_config
-    if config.type == "bridge" and not hypervisor.has_interface(config.bridge_name or ""):
-        message = f"bridge '{config.bridge_name}' not found on this host"
-        raise InvalidSpec([FieldError("network_config.bridge_name", message)])
-    if config.type == "network":
-        return _require_network(hypervisor, config.network_name or "", "network_config.network_name")
-    if config.type == "nat" and not hypervisor.is_session:
-        return _require_network(hypervisor, placement.network, "network_config.type")
-    return None
-
-
-def _require_network(hypervisor: Hypervisor, name: str, field: str) -> str:
-    network = hypervisor.find_network(name)
-    if network is None:
-        raise InvalidSpec([FieldError(field, f"network '{name}' not found on this host")])
-    if not network.is_active():
-        raise InvalidSpec([FieldError(field, f"network '{name}' is not active on this host")])
-    return name
+def _image(hypervisor: Hypervisor, pool_name: str, name: str, field: str) -> ImageFacts:
+    facts = find_image(hypervisor, pool_name, name, field).facts()
+    return ImageFacts(name, facts.path, facts.format or "raw", facts.capacity, facts.allocation)
 
 
 def _undo(hypervisor: Hypervisor, uuid: str, cause: Exception) -> None:

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import find_image
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
-    ImageNotFound,
+    NotEnoughSpace,
     OperationFailed,
     VolumeNotFound,
     WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import MUST_BE_STOPPED
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import MUST_BE_STOPPED
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     CreateVolume,
     DeleteVolume,
@@ -19,6 +21,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     WriteSeed,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.seed import seed_image
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_gib
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import paths_in_use
 
 
@@ -29,10 +32,8 @@ def create_volume(hypervisor: Hypervisor, operation: CreateVolume) -> None:
     if operation.image is None:
         pool.create_volume(operation.name, operation.capacity, operation.format)
         return
-    image_pool = hypervisor.pool(operation.image_pool or operation.pool).require_active()
-    image = image_pool.find_volume(operation.image)
-    if image is None:
-        raise ImageNotFound(f"Image '{operation.image}' not found in storage pool '{image_pool.name}'", "image")
+    image_pool = operation.image_pool or operation.pool
+    image = find_image(hypervisor, image_pool, operation.image, operation.image_field)
     if operation.image_mode == "backing":
         pool.create_volume(operation.name, operation.capacity, operation.format, backing=image.facts())
     else:
@@ -49,12 +50,37 @@ def write_seed(hypervisor: Hypervisor, operation: WriteSeed) -> None:
 
 def grow(hypervisor: Hypervisor, operation: GrowDisk) -> None:
     """Make the disk larger, and see that it is."""
-    if hypervisor.domain(operation.uuid).is_active():
+    domain = hypervisor.domain(operation.uuid)
+    if operation.live and domain.is_active():
+        _grow_live(domain, operation)
+        return
+    if domain.is_active():
         raise WrongState(MUST_BE_STOPPED)
-    volume = hypervisor.find_volume_at(operation.path)
+    _grown(_volume_at(hypervisor, operation.path), operation.capacity)
+
+
+def require_growable(hypervisor: Hypervisor, operation: GrowDisk) -> None:
+    """Raise `VolumeNotFound` or `NotEnoughSpace` if the disk can't become so large, as far as one can tell before.
+
+    A disk takes space as it is written to, so it may promise more than there is; what can never be is refused.
+    """
+    if operation.live and hypervisor.find_volume_at(operation.path) is None:
+        return  # QEMU has it open, and needs no pool
+    pool = hypervisor.pool_of(_volume_at(hypervisor, operation.path))
+    capacity = pool.space().capacity
+    if operation.capacity > capacity > 0:  # 0: such a pool does not know
+        raise NotEnoughSpace(
+            f"Storage pool '{pool.name}' holds {disk_gib(capacity):g} GiB in all, less than the"
+            f" {disk_gib(operation.capacity):g} GiB of the disk",
+            "disk_gb",
+        )
+
+
+def _volume_at(hypervisor: Hypervisor, path: str) -> Volume:
+    volume = hypervisor.find_volume_at(path)
     if volume is None:
-        raise VolumeNotFound(f"Failed to resize the disk: {operation.path} is in no storage pool", "disk_gb")
-    _grown(volume, operation.capacity)
+        raise VolumeNotFound(f"Failed to resize the disk: {path} is in no storage pool", "disk_gb")
+    return volume
 
 
 def delete_volume(hypervisor: Hypervisor, operation: DeleteVolume) -> None:
@@ -74,6 +100,13 @@ def _remove_leftover(pool: Pool, name: str) -> None:
     leftover = pool.find_volume(name)
     if leftover is not None:
         leftover.delete()
+
+
+def _grow_live(domain: Domain, operation: GrowDisk) -> None:
+    if (domain.disk_size(operation.path) or 0) < operation.capacity:
+        domain.resize_disk(operation.path, operation.capacity)
+    if domain.disk_size(operation.path) != operation.capacity:
+        raise OperationFailed("Failed to resize the disk: it did not take its new size")
 
 
 def _grown(volume: Volume, capacity: int) -> None:

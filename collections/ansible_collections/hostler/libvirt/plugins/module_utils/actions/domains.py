@@ -3,22 +3,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Callable
+
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import resized
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
-    NameTaken,
-    OperationFailed,
-    WrongState,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import NameTaken
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import MUST_BE_STOPPED
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     DefineDomain,
     PowerOff,
-    ResizeDomain,
+    ResumeDomain,
     SetAutostart,
     StartDomain,
     StopDomain,
@@ -30,9 +29,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
 def define(hypervisor: Hypervisor, operation: DefineDomain) -> None:
     """Define the domain; what a create of it that was cut off has left is replaced."""
     definition = operation.definition
-    namesake = hypervisor.find_domain_named(definition.name)
-    if namesake is not None and namesake.uuid != definition.uuid:
-        raise NameTaken(f"A VM named '{definition.name}' already exists on this host", "name")
+    require_free_name(hypervisor, definition.name, definition.uuid)
     present = hypervisor.find_domain(definition.uuid)
     if present is not None and not is_unfinished(present):
         raise NameTaken(f"A VM with UUID {definition.uuid} already exists on this host", "uuid")
@@ -45,28 +42,20 @@ def is_unfinished(domain: Domain) -> bool:
     return record is not None and record.incomplete
 
 
-def write_record(hypervisor: Hypervisor, operation: WriteRecord) -> None:
+def write_record(hypervisor: Hypervisor, operation: WriteRecord) -> Undo:
     """Write the record the domain carries."""
-    hypervisor.domain(operation.uuid).set_record(operation.record)
-
-
-def set_autostart(hypervisor: Hypervisor, operation: SetAutostart) -> None:
-    """Start it with its host, or not."""
-    hypervisor.domain(operation.uuid).set_autostart(operation.autostart)
-
-
-def resize(hypervisor: Hypervisor, operation: ResizeDomain) -> None:
-    """Write other sizes into its definition, and see that libvirt took them."""
     domain = hypervisor.domain(operation.uuid)
-    if domain.is_active():
-        raise WrongState(MUST_BE_STOPPED)
-    before = domain.xml(inactive=True, secure=True)
-    hypervisor.redefine(resized(before, operation.sizes))
-    now = read_domain(domain.xml(inactive=True))
-    wanted = operation.sizes
-    if (wanted.vcpus not in (None, now.vcpus)) or (wanted.memory_kib not in (None, now.memory_kib)):
-        hypervisor.redefine(before)  # or half of the change would stay
-        raise OperationFailed("Failed to resize VM: its definition has a NUMA layout that fixes its sizes")
+    before = read_domain(domain.xml(inactive=True)).record
+    domain.set_record(operation.record)
+    return partial(domain.set_record, before)
+
+
+def set_autostart(hypervisor: Hypervisor, operation: SetAutostart) -> Undo:
+    """Start it with its host, or not."""
+    domain = hypervisor.domain(operation.uuid)
+    before = domain.autostart()
+    domain.set_autostart(operation.autostart)
+    return partial(domain.set_autostart, before)
 
 
 def start(hypervisor: Hypervisor, operation: StartDomain) -> None:
@@ -74,9 +63,14 @@ def start(hypervisor: Hypervisor, operation: StartDomain) -> None:
     power.start(hypervisor, operation.uuid)
 
 
-def stop(hypervisor: Hypervisor, operation: StopDomain) -> None:
+def resume(hypervisor: Hypervisor, operation: ResumeDomain) -> None:
+    """Let it go on after a pause; one that was not paused does already."""
+    power.resume(hypervisor, operation.uuid)
+
+
+def stop(hypervisor: Hypervisor, operation: StopDomain, fence: Callable[[], None] = lambda: None) -> None:
     """Have the guest power off."""
-    power.stop(hypervisor, operation.uuid, operation.timeout, operation.force)
+    power.stop(hypervisor, operation.uuid, operation.timeout, operation.force, fence)
 
 
 def power_off(hypervisor: Hypervisor, operation: PowerOff) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create, delete
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change import require_possible
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
@@ -29,8 +30,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.spec import Machin
 def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict[str, Any]:
     """Bring the VM to what is desired; with ``check`` only say what that would change.
 
-    Answers plain data: ``changed``, ``diff`` (``before``, ``after``), ``plan`` (steps), ``vm`` (as it is now, None
-    where there is none) and, for state absent, ``deleted_disks``. Raises what the plan and its steps raise.
+    Answers plain data: ``changed``, ``diff`` (``before``, ``after``), ``plan`` (steps), ``next_boot`` (fields that a
+    running VM gets then), ``vm`` (as it is now, None where there is none) and, for state absent, ``deleted_disks``.
+    Raises what the plan and its steps raise.
     """
     desired = validate_desired(desired)
     observed = _find(hypervisor, desired)
@@ -40,6 +42,7 @@ def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dic
         plan = Plan() if observed is None else delete.plan_for(hypervisor, observed.uuid, desired.delete_disks)
     elif observed is not None:
         plan = plan_existing(desired, observed)
+        require_possible(hypervisor, plan)
     else:
         plan = _plan_new(hypervisor, desired)
     if not check:
@@ -90,6 +93,7 @@ def _answer(desired: Desired, plan: Plan, observed: Optional[ObservedMachine]) -
         "changed": plan.changed,
         "diff": {"before": data["before"], "after": data["after"]},
         "plan": data["steps"],
+        "next_boot": data["next_boot"],
         "vm": None if observed is None else observed.as_data(),
     }
     if desired.state == "absent":

@@ -39,6 +39,7 @@ def observe(hypervisor: Hypervisor, domain: Domain) -> ObservedMachine:
         ),
         vnc_port=next((shown.port for shown in running.graphics if shown.type == "vnc"), None) if active else None,
         address=guest_address(hypervisor, domain, running) if active else None,
+        running=running if active else None,
     )
 
 

@@ -2,26 +2,38 @@
 """Carrying out a plan, step by step.
 
 Each operation observes, acts and verifies, so that doing it again after a crash is safe: what is there already is kept
-or made anew, what is gone already is no error.
+or made anew, what is gone already is no error. One that changes something that was there answers how to put it back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional, Type
+from typing import Any, Callable, Dict, List, Optional, Type
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains, hardware, names
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    HostlerError,
+    HostUnreachable,
+    OperationFailed,
+    Superseded,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan import step as steps
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Operation, Plan, Step
 
-_DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], None]] = {
+_DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], Optional[Undo]]] = {
     steps.DefineDomain: domains.define,
     steps.WriteRecord: domains.write_record,
     steps.SetAutostart: domains.set_autostart,
-    steps.ResizeDomain: domains.resize,
+    steps.ResizeDomain: hardware.resize,
+    steps.PlugVcpus: hardware.plug_vcpus,
+    steps.PlugMemory: hardware.plug_memory,
+    steps.ConnectCard: hardware.connect_card,
+    steps.SetVnc: hardware.set_vnc,
+    steps.RenameDomain: names.rename,
     steps.StartDomain: domains.start,
+    steps.ResumeDomain: domains.resume,
     steps.StopDomain: domains.stop,
     steps.PowerOff: domains.power_off,
     steps.UndefineDomain: domains.undefine,
@@ -49,22 +61,43 @@ def perform(
     on_step: Callable[[StepReport], None] = lambda _report: None,
     fence: Callable[[], None] = lambda: None,
 ) -> None:
-    """Do the steps in order; stop at the first that fails, and raise its error.
+    """Do the steps in order; at the first that fails put back what those before it have changed, and raise its error.
 
-    ``fence`` is called before every step and raises `Superseded` when another operation has taken the VM over.
+    What can't be put back (a disk that has grown, a VM that was stopped) stays. ``fence`` is called before every step,
+    and while a step waits, and raises `Superseded` when another operation has taken the VM over: then, as when the host
+    is gone, nothing more is done.
     """
     total = len(plan.steps)
+    undos: List[Undo] = []
     for position, one in enumerate(plan.steps, 1):
         fence()
         on_step(StepReport(position, total, one.title, "running"))
         try:
-            _do(hypervisor, one)
+            undo = _do(hypervisor, one, fence)
         except HostlerError as error:
             on_step(StepReport(position, total, one.title, "failed", error.message))
+            if not isinstance(error, (Superseded, HostUnreachable)):
+                _put_back(undos, error)
             raise
+        if undo is not None:
+            undos.append(undo)
         on_step(StepReport(position, total, one.title, "succeeded"))
 
 
-def _do(hypervisor: Hypervisor, one: Step) -> None:
+def _do(hypervisor: Hypervisor, one: Step, fence: Callable[[], None]) -> Optional[Undo]:
     operation: Operation = one.operation
-    _DOERS[type(operation)](hypervisor, operation)
+    if isinstance(operation, steps.StopDomain):
+        domains.stop(hypervisor, operation, fence)
+        return None
+    return _DOERS[type(operation)](hypervisor, operation)
+
+
+def _put_back(undos: List[Undo], cause: HostlerError) -> None:
+    kept = []
+    for undo in reversed(undos):
+        try:
+            undo()
+        except HostlerError as error:
+            kept.append(error.message)
+    if kept:
+        raise OperationFailed(f"{cause.message}; and not all could be put back: {'; '.join(kept)}") from cause

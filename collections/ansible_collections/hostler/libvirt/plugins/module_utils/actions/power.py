@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""On and off.
+"""On, off and on again.
 
 Starting and pulling the plug are one call. A graceful stop asks the guest and waits; whoever can't block a thread for
-that long asks with `ask_to_stop` and looks with `is_off` as often as it likes.
+that long asks with `ask_to_stop` and looks with `is_off` as often as it likes. A graceful restart is the same with
+`ask_to_reboot` and `Hypervisor.reboots_of`, and `require_on` to see that the guest did not power off instead.
 """
 
 from __future__ import annotations
@@ -10,8 +11,19 @@ from __future__ import annotations
 import time
 from typing import Callable
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import GuestTimeout, WrongState
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    GuestTimeout,
+    HostlerError,
+    HostUnreachable,
+    MachineNotFound,
+    OperationFailed,
+    WrongState,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import status_of
+
+NOT_RUNNING = "VM is not running"
 
 Switch = Callable[[Hypervisor, str], bool]
 """What turns the VM with that UUID on or off, and answers whether that changed anything."""
@@ -97,3 +109,112 @@ def stop(
             asked = time.monotonic()
         time.sleep(LOOK_AGAIN_SECONDS)
     return True
+
+
+def resume(hypervisor: Hypervisor, uuid: str) -> bool:
+    """Let a paused VM go on; whether that changed anything. Raises `WrongState` for one that is off."""
+    domain = hypervisor.domain(uuid)
+    if _status(domain) != "paused":
+        if not domain.is_active():
+            raise WrongState(NOT_RUNNING)
+        return False
+    domain.resume()
+    return True
+
+
+def reset(hypervisor: Hypervisor, uuid: str) -> bool:
+    """Press the VM's reset button; True. Raises `WrongState` for one that is off."""
+    domain = hypervisor.domain(uuid)
+    _require_active(domain)
+    try:
+        domain.reset()
+    except WrongState:
+        _require_active(domain)  # it went off meanwhile
+        raise
+    return True
+
+
+def power_cycle(hypervisor: Hypervisor, uuid: str, fence: Callable[[], None] = lambda: None) -> bool:
+    """Pull the VM's plug and put it in again; True. Changes of its definition take effect by that.
+
+    Raises `WrongState` for one that is off, and for one that would be gone without its power. When it does not start
+    again the error says that it is off.
+    """
+    domain = hypervisor.domain(uuid)
+    _require_active(domain)
+    if not domain.is_persistent():
+        raise WrongState("VM is transient: it has no definition to start again from")
+    force_stop(hypervisor, uuid)
+    fence()  # whoever wants it off, and came meanwhile, has it off
+    try:
+        start(hypervisor, uuid)
+    except HostlerError as error:
+        if isinstance(error, (HostUnreachable, MachineNotFound)):
+            raise
+        raise type(error)(f"{error.message}; the VM is off now", error.field) from error
+    return True
+
+
+def ask_to_reboot(hypervisor: Hypervisor, uuid: str) -> bool:
+    """Ask the VM's guest to reboot; True. Raises `WrongState` for one that is off or whose guest can't hear it.
+
+    A guest that does it only after somebody gave up waiting restarts all the same.
+    """
+    domain = hypervisor.domain(uuid)
+    _require_active(domain)
+    status = _status(domain)
+    if status in ("paused", "suspended"):
+        raise WrongState(f"VM is {status}: its guest can't restart")
+    try:
+        domain.reboot()
+    except WrongState:
+        _require_active(domain)
+        raise
+    return True
+
+
+def require_on(hypervisor: Hypervisor, uuid: str) -> None:
+    """Raise `OperationFailed` if the VM that was asked to reboot is off, by its guest's doing or its on_reboot."""
+    if is_off(hypervisor, uuid):
+        raise OperationFailed("Failed to restart VM: it powered off instead and is off now")
+
+
+def restart(
+    hypervisor: Hypervisor,
+    uuid: str,
+    timeout: float,
+    force: bool = False,
+    fence: Callable[[], None] = lambda: None,
+) -> bool:
+    """Ask the guest to reboot and wait ``timeout`` seconds until it does; True. With ``force`` cut its power at once.
+
+    Raises `WrongState` for a VM that is off, `GuestTimeout` for a guest that did not reboot in time: it runs on;
+    `OperationFailed` for one that powered off instead.
+    """
+    if force:
+        return power_cycle(hypervisor, uuid, fence)
+    with hypervisor.reboots_of(uuid) as reboots:
+        ask_to_reboot(hypervisor, uuid)
+        deadline = time.monotonic() + timeout
+        asked = time.monotonic()
+        while True:
+            require_on(hypervisor, uuid)
+            if reboots.happened:
+                return True
+            if time.monotonic() >= deadline:
+                raise GuestTimeout(f"The guest did not restart within {timeout:g} s; the VM is still running")
+            if time.monotonic() - asked >= ASK_AGAIN_SECONDS:
+                fence()
+                ask_to_reboot(hypervisor, uuid)
+                asked = time.monotonic()
+            time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _status(domain: Domain) -> str:
+    state, reason = domain.state_and_reason()
+    return status_of(state, reason)
+
+
+def _require_active(domain: Domain) -> None:
+    if not domain.is_active():
+        raise WrongState(NOT_RUNNING)

@@ -13,20 +13,31 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
     HostResources,
     Hypervisor,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import PoolSpace
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 
 
 @dataclass(frozen=True)
 class HostFacts:
-    """A host as it is."""
+    """A host as it is; ``pool`` is what its storage pool has room for, None where that can't be read."""
 
     uuid: Optional[str]
     resources: HostResources
+    pool: Optional[PoolSpace]
 
 
-def host_facts(hypervisor: Hypervisor) -> HostFacts:
-    """Read what the host is."""
-    return HostFacts(hypervisor.host_uuid(), hypervisor.resources())
+def host_facts(hypervisor: Hypervisor, pool_name: str) -> HostFacts:
+    """Read what the host is, and the storage pool ``pool_name`` of it."""
+    return HostFacts(hypervisor.host_uuid(), hypervisor.resources(), _space(hypervisor, pool_name))
+
+
+def _space(hypervisor: Hypervisor, pool_name: str) -> Optional[PoolSpace]:
+    try:
+        return hypervisor.pool(pool_name).require_active().space()
+    except HostUnreachable:
+        raise
+    except HostlerError:
+        return None  # a host without its pool can still run what it has
 
 
 def states(hypervisor: Hypervisor) -> Dict[str, DomainState]:

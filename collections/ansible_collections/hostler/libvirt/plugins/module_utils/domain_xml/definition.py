@@ -69,6 +69,14 @@ class DomainDefinition:
     machine: Optional[str] = None
     architecture: str = "x86_64"
     firmware: str = "bios"
+    secure_boot: bool = False  # the firmware starts only what was signed
+    nvram: Optional[str] = None  # where its UEFI variables are on the host, where the XML names that
+    tpm: bool = False
+    max_vcpus: Optional[int] = None  # how many can be plugged while it runs; None: those that it has
+    max_memory_kib: Optional[int] = None  # with modules plugged while it runs; None: there is no socket for one
+    memory_slots: int = 0  # sockets for memory modules; there are some only with max_memory_kib
+    memory_modules: int = 0  # in those sockets; memory_kib has what they hold
+    further_numa_cells: int = 0  # beside the one that all memory is in
     cpu_mode: Optional[str] = None
     clock: str = "utc"
     disks: Tuple[Disk, ...] = ()

@@ -46,6 +46,7 @@ def definition_of(domain: Element) -> DomainDefinition:
     """What the ``<domain>`` element defines."""
     uuid = domain.findtext("uuid", "").lower()
     os_type = domain.find("os/type")
+    maximum = domain.find("maxMemory")
     agent = domain.find(f"devices/channel/target[@name='{_GUEST_AGENT}']")
     return DomainDefinition(
         name=domain.findtext("name", ""),
@@ -57,6 +58,14 @@ def definition_of(domain: Element) -> DomainDefinition:
         machine=None if os_type is None else os_type.get("machine"),
         architecture="x86_64" if os_type is None else os_type.get("arch", "x86_64"),
         firmware=_firmware(domain),
+        secure_boot=_attribute(domain, "os/loader", "secure") == "yes",
+        nvram=(domain.findtext("os/nvram") or "").strip() or None,
+        tpm=domain.find("devices/tpm") is not None,
+        max_vcpus=int(domain.findtext("vcpu") or "1") if _attribute(domain, "vcpu", "current") else None,
+        max_memory_kib=None if maximum is None else kib_of(maximum),
+        memory_slots=0 if maximum is None else int(maximum.get("slots", "0")),
+        memory_modules=len(domain.findall("devices/memory")),
+        further_numa_cells=max(len(domain.findall("cpu/numa/cell")) - 1, 0),
         cpu_mode=_attribute(domain, "cpu", "mode"),
         clock=_attribute(domain, "clock", "offset") or "utc",
         disks=tuple(_disk(element) for element in domain.findall("devices/disk")),

@@ -24,21 +24,37 @@ def domain_xml(definition: DomainDefinition) -> str:
     _text(domain, "uuid", definition.uuid)
     if definition.record is not None:
         SubElement(domain, "metadata").append(record_element(definition.record))
+    if definition.max_memory_kib is not None:
+        slots = str(definition.memory_slots)
+        _text(domain, "maxMemory", str(definition.max_memory_kib), unit="KiB", slots=slots)
     _text(domain, "memory", str(definition.memory_kib), unit="KiB")
     _text(domain, "currentMemory", str(definition.memory_kib), unit="KiB")
-    _text(domain, "vcpu", str(definition.vcpus), placement="static")
+    current = {} if definition.max_vcpus is None else {"current": str(definition.vcpus)}
+    _text(domain, "vcpu", str(definition.max_vcpus or definition.vcpus), placement="static", **current)
     _add_os(domain, definition)
     features = SubElement(domain, "features")
     SubElement(features, "acpi")
     SubElement(features, "apic")
-    if definition.cpu_mode is not None:
-        SubElement(domain, "cpu", {"mode": definition.cpu_mode})
+    if definition.secure_boot:
+        SubElement(features, "smm", {"state": "on"})  # what guards the firmware's variables from the guest's system
+    _add_cpu(domain, definition)
     SubElement(domain, "clock", {"offset": definition.clock})
     _text(domain, "on_poweroff", "destroy")
     _text(domain, "on_reboot", "restart")
     _text(domain, "on_crash", "destroy")
     _add_devices(domain, definition)
     return serialize(domain)
+
+
+def _add_cpu(domain: Element, definition: DomainDefinition) -> None:
+    if definition.cpu_mode is None and definition.max_memory_kib is None:
+        return
+    cpu = SubElement(domain, "cpu", {} if definition.cpu_mode is None else {"mode": definition.cpu_mode})
+    if definition.max_memory_kib is not None:
+        # modules are plugged into a NUMA cell, so there is one, and it holds everything
+        last = (definition.max_vcpus or definition.vcpus) - 1
+        cell = {"id": "0", "cpus": f"0-{last}", "memory": str(definition.memory_kib), "unit": "KiB"}
+        SubElement(SubElement(cpu, "numa"), "cell", cell)
 
 
 def _add_os(domain: Element, definition: DomainDefinition) -> None:
@@ -50,9 +66,15 @@ def _add_os(domain: Element, definition: DomainDefinition) -> None:
         attributes["machine"] = definition.machine
     _text(os, "type", "hvm", **attributes)
     if definition.firmware == "uefi":
-        # without this libvirt may choose a Secure Boot firmware, which starts nothing that is not signed
+        # both ways said: else libvirt may choose a Secure Boot firmware, which starts nothing that is not signed, or
+        # one that has no keys yet, and so starts anything
+        enabled = "yes" if definition.secure_boot else "no"
         firmware = SubElement(os, "firmware")
-        SubElement(firmware, "feature", {"enabled": "no", "name": "secure-boot"})
+        if definition.secure_boot:
+            SubElement(firmware, "feature", {"enabled": enabled, "name": "enrolled-keys"})
+        SubElement(firmware, "feature", {"enabled": enabled, "name": "secure-boot"})
+    if definition.secure_boot:
+        SubElement(os, "loader", {"secure": "yes"})
     SubElement(os, "boot", {"dev": "hd"})
 
 
@@ -63,7 +85,7 @@ def _add_devices(domain: Element, definition: DomainDefinition) -> None:
     for disk in definition.disks:
         devices.append(disk_element(disk))
     for interface in definition.interfaces:
-        devices.append(_interface_element(interface))
+        devices.append(interface_element(interface))
     if definition.serial_console:
         serial = SubElement(devices, "serial", {"type": "pty"})
         SubElement(serial, "target", {"port": "0"})
@@ -74,8 +96,11 @@ def _add_devices(domain: Element, definition: DomainDefinition) -> None:
         SubElement(channel, "target", {"type": "virtio", "name": "org.qemu.guest_agent.0"})
     if definition.tablet:
         SubElement(devices, "input", {"type": "tablet", "bus": "usb"})
+    if definition.tpm:
+        tpm = SubElement(devices, "tpm", {"model": "tpm-crb"})
+        SubElement(tpm, "backend", {"type": "emulator", "version": "2.0"})
     for graphics in definition.graphics:
-        devices.append(_graphics_element(graphics))
+        devices.append(graphics_element(graphics))
     if definition.video is not None:
         SubElement(SubElement(devices, "video"), "model", {"type": definition.video})
     SubElement(devices, "memballoon", {"model": "virtio" if definition.memory_balloon else "none"})
@@ -113,7 +138,8 @@ def _controller_element(controller: Controller) -> Element:
     return Element("controller", attributes)
 
 
-def _interface_element(interface: Interface) -> Element:
+def interface_element(interface: Interface) -> Element:
+    """The ``<interface>`` of a card."""
     element = Element("interface", {"type": interface.type})
     if interface.mac_address is not None:
         SubElement(element, "mac", {"address": interface.mac_address})
@@ -124,7 +150,8 @@ def _interface_element(interface: Interface) -> Element:
     return element
 
 
-def _graphics_element(graphics: Graphics) -> Element:
+def graphics_element(graphics: Graphics) -> Element:
+    """The ``<graphics>`` of a display at any free port."""
     element = Element("graphics", {"type": graphics.type, "port": "-1", "autoport": "yes"})
     if graphics.listen is not None:
         SubElement(element, "listen", {"type": "address", "address": graphics.listen})

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import json
 import queue
+import shlex
 import threading
+from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any, Callable, List, NamedTuple, Optional, Type, Union
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Type, Union
 from xml.etree import ElementTree
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors
@@ -38,6 +41,17 @@ class DomainState(NamedTuple):
     name: str
     state: int
     reason: int
+
+
+class Reboots:
+    """What was seen of one guest's reboots; a reset is one, too. One reboot may emit several events."""
+
+    def __init__(self, happened: bool = False) -> None:
+        self.happened = happened
+
+    def note(self, *_event: Any) -> None:
+        """Take an event of libvirt's, in its event thread."""
+        self.happened = True
 
 
 class Hypervisor:
@@ -121,6 +135,29 @@ class Hypervisor:
             )
         self._unwatch.append(partial(self._connection.domainEventDeregisterAny, number))
 
+    @contextmanager
+    def reboots_of(self, uuid: str) -> Iterator[Reboots]:
+        """Watch for reboots of that domain's guest while the block runs; begin before you ask for one."""
+        if self.is_test_driver:  # has no such event, and its guests have rebooted when the call returns
+            yield Reboots(happened=True)
+            return
+        reboots = Reboots()
+        with translated("watch the VM"):
+            number = self._connection.domainEventRegisterAny(
+                self.domain(uuid).handle, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, reboots.note, None
+            )
+        unwatch = partial(self._connection.domainEventDeregisterAny, number)
+        self._unwatch.append(unwatch)
+        try:
+            yield reboots
+        finally:
+            if unwatch in self._unwatch:  # else the connection was closed meanwhile
+                self._unwatch.remove(unwatch)
+                try:
+                    unwatch()
+                except libvirt.libvirtError:
+                    pass  # the connection is lost, and its watches with it
+
     def resources(self) -> HostResources:
         """What hardware the host has."""
         with translated("read the host's resources"):
@@ -148,6 +185,29 @@ class Hypervisor:
             for architecture in capabilities.findall("guest/arch[@name='x86_64']")
             for kind in architecture.findall("domain")
         ]
+
+    def domain_capabilities(self, virt_type: str, machine: str) -> Optional[str]:
+        """The ``<domainCapabilities>`` XML for x86_64 guests of that kind; None where the driver has none."""
+        try:
+            with translated("read the host's capabilities"):
+                return str(self._connection.getDomainCapabilities(None, "x86_64", machine, virt_type, 0))
+        except errors.Unsupported:
+            return None
+
+    def nvram_path(self, xml: str) -> Optional[str]:
+        """Where the domain that ``xml`` defines keeps its UEFI variables on the host; None where nobody can tell.
+
+        libvirt says so only of a running domain, and in the command line with which it would start one.
+        """
+        try:
+            with translated("read the VM's command line"):
+                line = self._connection.domainXMLToNative("qemu-argv", xml, 0)
+        except errors.Unsupported:
+            return None
+        for word in shlex.split(line):
+            if word.startswith("{") and '"libvirt-pflash1-storage"' in word:
+                return str(json.loads(word)["filename"])
+        return None
 
     def domain(self, uuid: str) -> Domain:
         """The domain with that UUID; raises `MachineNotFound`."""
@@ -228,6 +288,11 @@ class Hypervisor:
                 return Volume(self._connection, self._connection.storageVolLookupByPath(path))
         except errors.VolumeNotFound:
             return None
+
+    def pool_of(self, volume: Volume) -> Pool:
+        """The storage pool that ``volume`` is in."""
+        with translated("find the storage pool"):
+            return Pool(self._connection, volume.handle.storagePoolLookupByVolume())
 
     def find_network(self, name: str) -> Optional[Network]:
         """The network ``name``, None if there is none or this libvirtd has no networks at all."""

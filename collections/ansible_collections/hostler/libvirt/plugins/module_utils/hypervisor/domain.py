@@ -85,6 +85,25 @@ class Domain:
         with translated("stop VM"):
             self.handle.shutdown()
 
+    def reboot(self) -> None:
+        """Ask the guest to reboot: its agent if that answers, else the power button. It does when it likes, or never.
+
+        There is no button for it: libvirt presses the power button, and turns the next shutdown of the guest's own into
+        a reset, be it long after that.
+        """
+        with translated("restart VM"):
+            self.handle.reboot()
+
+    def reset(self) -> None:
+        """Press the reset button."""
+        with translated("reset VM"):
+            self.handle.reset()
+
+    def resume(self) -> None:
+        """Let the guest go on after a pause."""
+        with translated("resume VM"):
+            self.handle.resume()
+
     def destroy(self) -> None:
         """Pull the plug."""
         with translated("force stop VM"):
@@ -110,13 +129,40 @@ class Domain:
         with translated("set the VM's autostart"):
             self.handle.setAutostart(int(autostart))
 
-    def set_record(self, record: Record) -> None:
-        """Write our record into its metadata: persistent, and live if it runs."""
+    def rename(self, name: str) -> None:
+        """Give it another name, while it is off."""
+        with translated("rename VM"):
+            self.handle.rename(name, 0)
+        self.name = name
+
+    def set_live_vcpus(self, count: int) -> None:
+        """How many of the vCPUs that it may have the running domain uses; fewer than before is up to its guest."""
+        with translated("plug vCPUs into the VM"):
+            self.handle.setVcpusFlags(count, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def attach_live(self, device_xml: str, doing: str) -> None:
+        """Plug a device into the running domain; its definition stays. ``doing`` is for the message of an error."""
+        with translated(doing):
+            self.handle.attachDeviceFlags(device_xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def update_live(self, device_xml: str, doing: str) -> None:
+        """Change a device of the running domain; its definition stays. ``doing`` is for the message of an error."""
+        with translated(doing):
+            self.handle.updateDeviceFlags(device_xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def resize_disk(self, path: str, capacity: int) -> None:
+        """Make the disk at ``path`` ``capacity`` bytes under the running domain."""
+        with translated("resize the disk"):
+            self.handle.blockResize(path, capacity, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+
+    def set_record(self, record: Optional[Record]) -> None:
+        """Write our record into its metadata, or with None take it out: persistent, and live if it runs."""
         flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
         if self.is_active():
             flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
         with translated("write the VM's record"):
-            self.handle.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, record_xml(record), PREFIX, NAMESPACE, flags)
+            xml = None if record is None else record_xml(record)
+            self.handle.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, xml, PREFIX, NAMESPACE, flags)
 
     def disk_size(self, target: str) -> Optional[int]:
         """Virtual size in bytes of the disk at ``target``; None where the host can't tell (its file is missing)."""

@@ -3,17 +3,29 @@
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Optional
+import time
+from typing import Any, Iterable, List, NamedTuple, Optional
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import PoolNotFound, VolumeNotFound
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    OperationFailed,
+    PoolNotFound,
+    VolumeNotFound,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 
+# more than this does not fit into one message of libvirt's
+_PIECE_BYTES = 256 * 1024
+_BUSY_LOOK_SECONDS = 0.1
+
 
 class VolumeFacts(NamedTuple):
-    """What a volume is. ``capacity`` (virtual size) and ``allocation`` in bytes; ``backing_path`` on the host."""
+    """What a volume is. ``capacity`` (virtual size) and ``allocation`` in bytes; ``backing_path`` on the host.
+
+    ``type`` is file, block, dir, network …
+    """
 
     name: str
     path: str
@@ -21,6 +33,14 @@ class VolumeFacts(NamedTuple):
     capacity: int
     allocation: int
     backing_path: Optional[str]
+    type: str = "file"
+
+
+class PoolSpace(NamedTuple):
+    """What a pool can hold in all, and what is free of that, in bytes."""
+
+    capacity: int
+    available: int
 
 
 class Volume:
@@ -44,13 +64,8 @@ class Volume:
             capacity=int(root.findtext("capacity", "0")),
             allocation=int(root.findtext("allocation", "0")),
             backing_path=root.findtext("backingStore/path"),
+            type=root.get("type", ""),
         )
-
-    def pool_type(self) -> str:
-        """The type of its pool (dir, logical, iscsi)."""
-        with translated("read the storage pool"):
-            pool = ElementTree.fromstring(self.handle.storagePoolLookupByVolume().XMLDesc(0))  # noqa: S314
-        return pool.get("type", "")
 
     def grow(self, capacity: int) -> None:
         """Make its virtual size ``capacity`` bytes. Only while no running domain has it open."""
@@ -59,14 +74,23 @@ class Volume:
 
     def upload(self, content: bytes) -> None:
         """Fill it with ``content``."""
+        self.write((content,))
+
+    def write(self, pieces: Iterable[bytes]) -> None:
+        """Write ``pieces``, one after the other, from the volume's beginning; a raw one grows as it needs.
+
+        A piece is taken when libvirt has taken the one before, so no more than one is held here. What ``pieces`` raises
+        ends the upload and is raised; the volume then holds what was written so far.
+        """
         with translated("upload the volume"):
             stream = self._connection.newStream(0)
             try:
-                self.handle.upload(stream, 0, len(content), 0)
-                stream.sendAll(lambda _stream, size, rest: _take(rest, size), bytearray(content))
+                self.handle.upload(stream, 0, 0, 0)
+                for piece in pieces:
+                    _send(stream, piece)
                 stream.finish()
-            except libvirt.libvirtError:
-                stream.abort()
+            except BaseException:
+                _abort(stream)
                 raise
 
     def delete(self) -> None:
@@ -94,10 +118,11 @@ class Pool:
             raise PoolNotFound(f"Storage pool '{self.name}' is not active")
         return self
 
-    def available(self) -> int:
-        """Free bytes."""
+    def space(self) -> PoolSpace:
+        """What it can hold, and what is free of it."""
         with translated("read the storage pool"):
-            return int(self._handle.info()[3])
+            info = self._handle.info()
+        return PoolSpace(capacity=int(info[1]), available=int(info[3]))
 
     def type_and_path(self) -> List[str]:
         """Its type (dir, logical …) and the folder or device directory of its volumes."""
@@ -105,10 +130,23 @@ class Pool:
             root = ElementTree.fromstring(self._handle.XMLDesc(0))  # noqa: S314  libvirtd made it
         return [root.get("type", ""), root.findtext("target/path", "")]
 
-    def refresh(self) -> None:
-        """Let libvirt look again at what is in it."""
-        with translated("refresh the storage pool"):
-            self._handle.refresh(0)
+    def refresh(self, patience: float = 30.0) -> None:
+        """Let libvirt look again at what is in it.
+
+        It can't while a volume of the pool is being copied: raises `OperationFailed` if that takes longer than
+        ``patience`` seconds.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                with translated("refresh the storage pool"):
+                    self._handle.refresh(0)
+                return
+            except OperationFailed as error:
+                # libvirt has no code of its own for it
+                if "has asynchronous jobs running" not in error.message or time.monotonic() >= deadline:
+                    raise
+            time.sleep(_BUSY_LOOK_SECONDS)
 
     def find_volume(self, name: str) -> Optional[Volume]:
         """The volume ``name``, None if it has none."""
@@ -121,7 +159,13 @@ class Pool:
     def volumes(self) -> List[Volume]:
         """All its volumes."""
         with translated("list the volumes"):
-            return [Volume(self._connection, handle) for handle in self._handle.listAllVolumes(0)]
+            return _handles(self._handle.listAllVolumes(0), self._connection)
+
+    def volume_names(self) -> List[str]:
+        """The names of all its volumes, by one call to the host."""
+        with translated("list the volumes"):
+            listed = self._handle.listAllVolumes(0)
+        return [name for name in (_name(handle) for handle in listed) if name is not None]
 
     def create_volume(self, name: str, capacity: int, kind: str, backing: Optional[VolumeFacts] = None) -> Volume:
         """Make a sparse volume of ``capacity`` bytes, an overlay of ``backing`` if that is given."""
@@ -145,11 +189,42 @@ def _volume_xml(name: str, capacity: int, kind: str, backing: Optional[VolumeFac
         store = SubElement(root, "backingStore")
         SubElement(store, "path").text = backing.path
         # the format is named, or a guest could write a qcow2 header into a raw image and read the host's files
-        SubElement(store, "format", {"type": backing.format or "raw"})
+        # (and QEMU has no driver for what libvirt calls iso)
+        SubElement(store, "format", {"type": "raw" if backing.format in (None, "iso") else str(backing.format)})
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _take(rest: bytearray, size: int) -> bytes:
-    piece = bytes(rest[:size])
-    del rest[:size]
-    return piece
+def _send(stream: Any, piece: bytes) -> None:
+    rest = memoryview(piece)
+    while rest:
+        taken = stream.send(bytes(rest[:_PIECE_BYTES]))
+        rest = rest[taken:]
+
+
+def _abort(stream: Any) -> None:
+    try:
+        stream.abort()
+    except libvirt.libvirtError:
+        pass  # it has failed already, and why is what is worth telling
+
+
+def _name(handle: Any) -> Optional[str]:
+    try:
+        name: str = handle.name()
+    except UnicodeDecodeError:
+        return None
+    return name
+
+
+def _handles(listed: List[Any], connection: Any) -> List[Volume]:
+    """The volumes of those handles, but for those that have gone meanwhile and those that nobody can name."""
+    found = []
+    for handle in listed:
+        try:
+            found.append(Volume(connection, handle))
+        except UnicodeDecodeError:
+            continue  # a file's name may be any bytes; libvirt's bindings know only text
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+                raise
+    return found

@@ -11,16 +11,19 @@ from __future__ import annotations
 import dataclasses
 import math
 import posixpath
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.abilities import Abilities
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     FieldError,
     InvalidSpec,
     NameTaken,
     NotEnoughSpace,
+    Unsupported,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts_in
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.design import design
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.design import MOST_VCPUS, design
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     CreateVolume,
     DefineDomain,
@@ -31,23 +34,28 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     WriteRecord,
     WriteSeed,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Surroundings
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import ImageFacts, Surroundings
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import (
+    DISK_FORMAT,
+    NewDisk,
+    new_disks,
+    volume_name,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.seed import seed_content
-from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, disk_bytes, disk_gib
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, disk_gib
 
-ROOT_FORMAT = "qcow2"
-ROOT = f"root.{ROOT_FORMAT}"
-_POOL_TYPES = ("dir", "fs", "netfs")  # whose volumes are files, which can be qcow2
+FILE_POOLS = ("dir", "fs", "netfs")  # whose volumes are files, which can be qcow2
 
 
 def plan_create(spec: MachineSpec, surroundings: Surroundings, record: Record, start: bool = False) -> Plan:
     """The steps that make ``spec`` a VM, with ``record.uuid`` as its UUID.
 
-    Raises `NameTaken`, `NotEnoughSpace`, or `InvalidSpec` for what this host can't give.
+    Raises `NameTaken`, `NotEnoughSpace`, `Unsupported` or `InvalidSpec` for what this host can't give.
     """
-    _check(spec, surroundings)
     uuid = record.uuid
-    root = volume_name(spec.name, uuid, ROOT)
+    disks = new_disks(spec, uuid)
+    _check(spec, surroundings, disks)
+    folder = surroundings.pool.path
     seed = None
     seed_name = None
     if spec.cloud_init is not None:
@@ -58,13 +66,11 @@ def plan_create(spec: MachineSpec, surroundings: Surroundings, record: Record, s
         surroundings,
         uuid,
         dataclasses.replace(record, incomplete=True),
-        root_path=posixpath.join(surroundings.pool.path, root),
-        seed_path=None if seed_name is None else posixpath.join(surroundings.pool.path, seed_name),
+        disk_paths=[posixpath.join(folder, disk.volume) for disk in disks],
+        seed_path=None if seed_name is None else posixpath.join(folder, seed_name),
     )
-    steps: List[Step] = [
-        Step(f"Define VM '{spec.name}'", DefineDomain(definition)),
-        Step(_volume_title(spec, surroundings), _volume(spec, surroundings, root)),
-    ]
+    steps: List[Step] = [Step(f"Define VM '{spec.name}'", DefineDomain(definition))]
+    steps += [Step(_title(disk, surroundings), _volume(disk, surroundings)) for disk in disks]
     if seed is not None and seed_name is not None:
         steps.append(Step("Write the cloud-init seed", WriteSeed(surroundings.pool.name, seed_name, seed)))
     if spec.autostart:
@@ -75,62 +81,99 @@ def plan_create(spec: MachineSpec, surroundings: Surroundings, record: Record, s
     return Plan(tuple(steps), before={}, after={**spec_as_data(spec), "state": "running" if start else "stopped"})
 
 
-def volume_name(name: str, uuid: str, what: str) -> str:
-    """The name of a VM's own volume. No other VM's is the same but one of its name and nearly its UUID."""
-    return f"{name}-{uuid[:8]}-{what}"
-
-
-def spec_as_data(spec: MachineSpec) -> Dict[str, Any]:
-    """``spec`` as plain data for a diff: what is left out is left out, user data is not shown."""
-    data: Dict[str, Any] = _plain(dataclasses.asdict(spec))
-    if "user_data" in data.get("cloud_init", {}):
-        data["cloud_init"]["user_data"] = "(not shown)"
+def spec_as_data(spec: Any) -> Dict[str, Any]:
+    """``spec`` as plain data for a diff: what is left out is left out, and no secret is shown."""
+    data: Dict[str, Any] = {}
+    for one in dataclasses.fields(spec):
+        value = getattr(spec, one.name)
+        known = facts_in(one)
+        if value is None or value is False or value == ():
+            continue
+        data[one.name] = "(not shown)" if known is not None and known.secret else _plain(value)
     return data
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item not in (None, (), False)}
-    return list(value) if isinstance(value, tuple) else value
+    if dataclasses.is_dataclass(value):
+        return spec_as_data(value)
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _check(spec: MachineSpec, surroundings: Surroundings) -> None:
+def _check(spec: MachineSpec, surroundings: Surroundings, disks: Sequence[NewDisk]) -> None:
     if spec.name in surroundings.taken_names:
         raise NameTaken(f"A VM named '{spec.name}' already exists on this host", "name")
     pool = surroundings.pool
-    if pool.type not in _POOL_TYPES:
+    if pool.type not in FILE_POOLS:
         raise InvalidSpec([FieldError("pool", f"'{pool.name}' is of type {pool.type}; disks need a pool of files")])
     for name in surroundings.taken_volumes:
         raise NameTaken(f"Storage pool '{pool.name}' already has a volume '{name}', which this VM did not make")
-    size = disk_bytes(spec.disk_gb)
-    image = surroundings.image
-    if image is not None and size < image.capacity:
+    _check_abilities(spec, surroundings.abilities)
+    too_small = [error for disk in disks for error in _size_errors(disk, surroundings)]
+    if too_small:
+        raise InvalidSpec(too_small)
+    _check_space(disks, surroundings)
+
+
+def _check_abilities(spec: MachineSpec, abilities: Abilities) -> None:
+    most = min(MOST_VCPUS, abilities.max_vcpus or MOST_VCPUS)
+    for name, count in (("cpu_cores", spec.cpu_cores), ("max_cpu_cores", spec.max_cpu_cores)):
+        if count is not None and count > most:
+            raise Unsupported(f"A guest on this host can have at most {most} virtual CPUs", name)
+    if spec.firmware == "uefi" and not abilities.uefi:
+        raise Unsupported("This host has no UEFI firmware for guests", "firmware")
+    if spec.secure_boot and not abilities.secure_boot:
+        raise Unsupported("This host has no UEFI firmware with Secure Boot", "secure_boot")
+    if spec.tpm and not abilities.tpm:
+        raise Unsupported("This host can't emulate a TPM", "tpm")
+
+
+def _size_errors(disk: NewDisk, surroundings: Surroundings) -> Iterator[FieldError]:
+    image = _image(disk, surroundings)
+    if image is not None and disk.size < image.capacity:
         at_least = math.ceil(image.capacity / 1024**3 * 1000) / 1000
-        raise InvalidSpec(
-            [FieldError("disk_gb", f"is smaller than image '{image.name}', which needs {at_least:g} GiB")]
-        )
-    if size > pool.available:
-        raise NotEnoughSpace(
-            f"Storage pool '{pool.name}' has {disk_gib(pool.available):g} GiB free, less than the"
-            f" {disk_gib(size):g} GiB of the disk",
-            "disk_gb",
-        )
+        yield FieldError(disk.size_field, f"is smaller than image '{image.name}', which needs {at_least:g} GiB")
 
 
-def _volume(spec: MachineSpec, surroundings: Surroundings, name: str) -> CreateVolume:
+def _check_space(disks: Sequence[NewDisk], surroundings: Surroundings) -> None:
+    """A disk takes space as it is written to, so disks may promise more than there is; what can never be is refused."""
+    pool = surroundings.pool
+    copied = 0
+    for disk in disks:
+        if disk.size > pool.capacity:
+            raise NotEnoughSpace(
+                f"Storage pool '{pool.name}' holds {disk_gib(pool.capacity):g} GiB in all, less than the"
+                f" {disk_gib(disk.size):g} GiB of the disk",
+                disk.size_field,
+            )
+        image = _image(disk, surroundings)
+        if image is not None and disk.config.image_mode == "copy":
+            copied += image.allocation
+            if copied > pool.available:
+                raise NotEnoughSpace(
+                    f"Storage pool '{pool.name}' has {disk_gib(pool.available):g} GiB free, less than the"
+                    f" {disk_gib(copied):g} GiB that copies of the VM's images take",
+                    disk.image_field,
+                )
+
+
+def _image(disk: NewDisk, surroundings: Surroundings) -> Optional[ImageFacts]:
+    return None if disk.config.image is None else surroundings.images[disk.config.image]
+
+
+def _volume(disk: NewDisk, surroundings: Surroundings) -> CreateVolume:
+    image = _image(disk, surroundings)
     return CreateVolume(
         pool=surroundings.pool.name,
-        name=name,
-        capacity=disk_bytes(spec.disk_gb),
-        format=ROOT_FORMAT,
-        image_pool=None if surroundings.image is None else surroundings.image_pool,
-        image=None if surroundings.image is None else surroundings.image.name,
-        image_mode=spec.image_mode,
+        name=disk.volume,
+        capacity=disk.size,
+        format=DISK_FORMAT,
+        image_pool=None if image is None else surroundings.image_pool,
+        image=None if image is None else image.name,
+        image_mode=disk.config.image_mode,
+        image_field=disk.image_field,
     )
 
 
-def _volume_title(spec: MachineSpec, surroundings: Surroundings) -> str:
-    title = f"Create a disk of {disk_gib(disk_bytes(spec.disk_gb)):g} GiB in pool '{surroundings.pool.name}'"
-    if surroundings.image is None:
-        return title
-    return f"{title} from image '{surroundings.image.name}'"
+def _title(disk: NewDisk, surroundings: Surroundings) -> str:
+    title = f"Create a disk of {disk_gib(disk.size):g} GiB in pool '{surroundings.pool.name}'"
+    return title if disk.config.image is None else f"{title} from image '{disk.config.image}'"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import (
     Controller,
@@ -14,10 +14,19 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definit
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Surroundings
-from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import DISK_FORMAT
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, NetworkConfig, cards_of
+
+MACHINE = "q35"
+VNC_LISTEN = "127.0.0.1"  # of the host: VNC has no encryption, and a password of eight characters
+MOST_VCPUS = 255  # of a q35 without an IOMMU, which alone can deliver interrupts to more
 
 # q35 plugs PCIe devices into ports that were there at boot; these stay free for disks and cards to come
 _SPARE_PCIE_PORTS = 6
+# those of every guest: SCSI and serial controller, USB, balloon, rng
+_FIXED_PCIE_DEVICES = 5
+_DISKS_PER_SCSI_CONTROLLER = 7  # as libvirt counts the names sda, sdb …
+_MEMORY_SLOTS = 16
 
 # a KVM guest gets what the host has, in a form that can migrate; TCG has no host CPU to offer, and its default lacks
 # instructions that current distributions need (x86-64-v2)
@@ -29,24 +38,32 @@ def design(
     surroundings: Surroundings,
     uuid: str,
     record: Record,
-    root_path: str,
+    disk_paths: Sequence[str],
     seed_path: Optional[str],
 ) -> DomainDefinition:
-    """The domain for ``spec`` on that host, with its root disk and its seed at those paths of the host."""
+    """The domain for ``spec`` on that host; its disks, the root disk first, and its seed are at those paths there."""
+    disks = tuple(_disks(spec, disk_paths, seed_path))
+    cards = tuple(_interface(card, surroundings) for dummy, card in cards_of(spec) if card.type != "none")
+    grows = spec.max_memory_mb is not None and spec.max_memory_mb > spec.memory_mb
     return DomainDefinition(
         name=spec.name,
         uuid=uuid,
         type=surroundings.virt_type,
         vcpus=spec.cpu_cores,
+        max_vcpus=spec.max_cpu_cores if (spec.max_cpu_cores or 0) > spec.cpu_cores else None,
         memory_kib=spec.memory_mb * 1024,
-        machine="q35",
+        max_memory_kib=(spec.max_memory_mb or 0) * 1024 if grows else None,
+        memory_slots=_MEMORY_SLOTS if grows else 0,
+        machine=MACHINE,
         firmware=spec.firmware,
+        secure_boot=spec.secure_boot,
+        tpm=spec.tpm,
         cpu_mode=_CPU_MODES.get(surroundings.virt_type),
         clock="localtime" if spec.os_type == "windows" else "utc",
-        disks=_disks(root_path, seed_path),
-        interfaces=_interfaces(spec, surroundings),
-        graphics=(Graphics("vnc", listen="127.0.0.1"),),
-        controllers=_controllers(),
+        disks=disks,
+        interfaces=cards,
+        graphics=(Graphics("vnc", listen=VNC_LISTEN),),
+        controllers=tuple(_controllers(disks, cards)),
         video="vga",
         tablet=True,  # VNC pointers are absolute; a mouse would run away from the cursor
         guest_agent=True,
@@ -56,33 +73,56 @@ def design(
     )
 
 
-def _disks(root_path: str, seed_path: Optional[str]) -> Tuple[Disk, ...]:
-    root = Disk("disk", "vda", bus="virtio", path=root_path, format="qcow2", discard="unmap")
-    if seed_path is None:
-        return (root,)
-    # on SCSI: kernels for clouds have no AHCI, and would never see a SATA drive
-    return (root, Disk("cdrom", "sda", bus="scsi", path=seed_path, format="raw", read_only=True))
+def _disks(spec: MachineSpec, paths: Sequence[str], seed_path: Optional[str]) -> Iterator[Disk]:
+    buses = ["virtio", *(disk.bus for disk in spec.disks)]
+    targets = _targets(buses)
+    for bus, target, path in zip(buses, targets, paths):
+        yield Disk("disk", target, bus=bus, path=path, format=DISK_FORMAT, discard="unmap")
+    if seed_path is not None:
+        # on SCSI: kernels for clouds have no AHCI, and would never see a SATA drive
+        yield Disk("cdrom", targets[-1], bus="scsi", path=seed_path, format="raw", read_only=True)
 
 
-def _controllers() -> Tuple[Controller, ...]:
-    ports = tuple(Controller("pci", "pcie-root-port") for dummy in range(_SPARE_PCIE_PORTS + 7))
-    return (
-        Controller("pci", "pcie-root"),
-        *ports,
-        Controller("usb", "qemu-xhci"),
-        Controller("scsi", "virtio-scsi"),
-        Controller("virtio-serial"),
-    )
+def _targets(buses: Sequence[str]) -> List[str]:
+    """A target for a disk on each of ``buses``, and one more on SCSI.
+
+    libvirt puts a SATA or SCSI disk on the controller and unit that its name counts to. The first names go to SATA,
+    whose controller that every q35 has takes six.
+    """
+    virtio = iter("abcdefghijklmnopqrstuvwxyz")
+    others = iter("abcdefghijklmnopqrstuvwxyz")
+    sata = {index: f"sd{next(others)}" for index, bus in enumerate(buses) if bus == "sata"}
+    rest = {
+        index: f"vd{next(virtio)}" if bus == "virtio" else f"sd{next(others)}"
+        for index, bus in enumerate([*buses, "scsi"])
+        if bus != "sata"
+    }
+    return [target for dummy, target in sorted({**sata, **rest}.items())]
 
 
-def _interfaces(spec: MachineSpec, surroundings: Surroundings) -> Tuple[Interface, ...]:
-    config = spec.network_config
-    if config.type == "none":
-        return ()
+def _controllers(disks: Sequence[Disk], cards: Sequence[Interface]) -> Iterator[Controller]:
+    last = max((ord(disk.target[-1]) - ord("a") for disk in disks if disk.bus == "scsi"), default=0)
+    scsi = last // _DISKS_PER_SCSI_CONTROLLER + 1  # each is named: libvirt would add ones of another model
+    on_pcie = sum(disk.bus == "virtio" for disk in disks) + len(cards) + scsi - 1
+    yield Controller("pci", "pcie-root")
+    yield from [Controller("pci", "pcie-root-port")] * (_SPARE_PCIE_PORTS + _FIXED_PCIE_DEVICES + on_pcie)
+    yield Controller("usb", "qemu-xhci")
+    yield from [Controller("scsi", "virtio-scsi")] * scsi
+    yield Controller("virtio-serial")
+
+
+def _interface(config: NetworkConfig, surroundings: Surroundings) -> Interface:
+    kind, source = connection(config, surroundings.nat_network)
+    address = None if config.mac_address is None else config.mac_address.lower()
+    return Interface(kind, source, mac_address=address, model=config.model)
+
+
+def connection(config: NetworkConfig, nat_network: Optional[str]) -> Tuple[str, Optional[str]]:
+    """The type and the source of the ``<interface>`` for a card that is one, on a host with that NAT network."""
     if config.type == "bridge":
-        return (Interface("bridge", config.bridge_name, model="virtio"),)
+        return "bridge", config.bridge_name
     if config.type == "network":
-        return (Interface("network", config.network_name, model="virtio"),)
-    if surroundings.nat_network is None:
-        return (Interface("user", model="virtio"),)
-    return (Interface("network", surroundings.nat_network, model="virtio"),)
+        return "network", config.network_name
+    if nat_network is None:
+        return "user", None
+    return "network", nat_network

@@ -21,8 +21,14 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     value_errors,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import plan_resize
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, StartDomain, Step, StopDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import plan_resize
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+    Plan,
+    ResumeDomain,
+    StartDomain,
+    Step,
+    StopDomain,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     LIBVIRT_NAME_PATTERN,
@@ -55,6 +61,7 @@ class Desired:
     owner: Optional[str] = field(default=None, metadata=facts("Whose VM a new one is.", max_length=255))
     timeout: float = field(default=60, metadata=facts("How long a guest has to power off.", unit="s", minimum=0))
     force: bool = False
+    live: bool = False
     delete_disks: bool = True
 
     @property
@@ -103,12 +110,15 @@ def plan_existing(desired: Desired, observed: ObservedMachine) -> Plan:
         stop = Step(
             f"Stop VM '{observed.name}'", StopDomain(observed.uuid, timeout=desired.timeout, force=desired.force)
         )
-        off = dataclasses.replace(observed, status="stopped", is_active=False)
+        off = dataclasses.replace(observed, status="stopped", is_active=False, running=None)
         return _power_plan((stop,), observed.status, "stopped").then(plan_resize(off, wanted))
-    resize = plan_resize(observed, wanted)
+    resize = plan_resize(observed, wanted, desired.live)
     if desired.state == "running" and not observed.is_active:
         start = Step(f"Start VM '{observed.name}'", StartDomain(observed.uuid))
         return resize.then(_power_plan((start,), observed.status, "running"))
+    if desired.state == "running" and observed.status == "paused":
+        resume = Step(f"Resume VM '{observed.name}'", ResumeDomain(observed.uuid))
+        return resize.then(_power_plan((resume,), observed.status, "running"))
     return resize
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition, Interface
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.seed import SeedContent
@@ -42,6 +42,7 @@ class CreateVolume:
     image_pool: Optional[str] = None
     image: Optional[str] = None
     image_mode: str = "copy"
+    image_field: str = "image"  # of the spec, which names the image
 
 
 @dataclass(frozen=True)
@@ -71,19 +72,72 @@ class SetAutostart:
 
 @dataclass(frozen=True)
 class ResizeDomain:
-    """Change vCPUs and memory in the definition."""
+    """Change vCPUs and memory in the definition; with ``live`` that of a running VM, too, which goes on as it is."""
 
     uuid: str
     sizes: SizeEdit
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class PlugVcpus:
+    """Have the running VM use ``vcpus`` of those that it may have; its definition stays."""
+
+    uuid: str
+    vcpus: int
+
+
+@dataclass(frozen=True)
+class PlugMemory:
+    """Bring the running VM to ``memory_kib`` in all by one more memory module; its definition stays."""
+
+    uuid: str
+    memory_kib: int
 
 
 @dataclass(frozen=True)
 class GrowDisk:
-    """Make the disk at ``path`` ``capacity`` bytes."""
+    """Make the disk at ``path`` ``capacity`` bytes; with ``live`` under the running VM."""
 
     uuid: str
     path: str
     capacity: int
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class ConnectCard:
+    """Have the VM's first card be ``card``, whatever it is now; None takes the VM's only card away.
+
+    With ``live`` it is plugged elsewhere while the VM runs, else the definition alone is changed.
+    """
+
+    uuid: str
+    card: Optional[Interface]
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class SetVnc:
+    """Give the VM a VNC display that listens at ``listen``, or with None have it do without."""
+
+    uuid: str
+    listen: Optional[str]
+
+
+@dataclass(frozen=True)
+class RenameDomain:
+    """Give the VM, which is off, another name."""
+
+    uuid: str
+    name: str
+
+
+@dataclass(frozen=True)
+class ResumeDomain:
+    """Let a paused VM go on."""
+
+    uuid: str
 
 
 @dataclass(frozen=True)
@@ -130,7 +184,13 @@ Operation = Union[
     WriteRecord,
     SetAutostart,
     ResizeDomain,
+    PlugVcpus,
+    PlugMemory,
     GrowDisk,
+    ConnectCard,
+    SetVnc,
+    RenameDomain,
+    ResumeDomain,
     StartDomain,
     StopDomain,
     PowerOff,
@@ -141,11 +201,12 @@ Operation = Union[
 
 @dataclass(frozen=True)
 class Step:
-    """One operation, in words, and when it takes effect."""
+    """One operation, in words, when it takes effect, and which fields of a spec it sets."""
 
     title: str
     operation: Operation
     applies: Applies = Applies.NOW
+    fields: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,15 +222,22 @@ class Plan:
         """Whether there is anything to do."""
         return bool(self.steps)
 
+    @property
+    def next_boot(self) -> List[str]:
+        """The fields that a running VM gets at its next boot, in the order of the steps."""
+        waiting = (step.fields for step in self.steps if step.applies is Applies.NEXT_BOOT)
+        return list(dict.fromkeys(field for fields in waiting for field in fields))
+
     def then(self, other: Plan) -> Plan:
         """These steps and, after them, ``other``."""
         return Plan(self.steps + other.steps, {**other.before, **self.before}, {**self.after, **other.after})
 
     def as_data(self) -> Dict[str, Any]:
-        """The plan as plain data: ``changed``, ``steps`` (``title``, ``applies``), ``before``, ``after``."""
+        """As plain data: ``changed``, ``steps`` (``title``, ``applies``), ``before``, ``after``, ``next_boot``."""
         return {
             "changed": self.changed,
             "steps": [{"title": step.title, "applies": step.applies.value} for step in self.steps],
             "before": dict(self.before),
             "after": dict(self.after),
+            "next_boot": self.next_boot,
         }

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import FrozenSet, Optional
+from typing import FrozenSet, Mapping, Optional
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.abilities import Abilities
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import LIBVIRT_NAME_PATTERN, VIRT_TYPES
 
@@ -24,22 +25,24 @@ class Placement:
 
 @dataclass(frozen=True)
 class PoolFacts:
-    """A storage pool. ``available`` in bytes."""
+    """A storage pool. ``capacity`` (all that it can hold) and ``available`` (what is free of it) in bytes."""
 
     name: str
     type: str
     path: str
+    capacity: int
     available: int
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """A base image. ``capacity`` (virtual size) in bytes."""
+    """A base image. ``capacity`` (virtual size) and ``allocation`` (what it takes of its pool) in bytes."""
 
     name: str
     path: str
     format: str
     capacity: int
+    allocation: int
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,10 @@ class Surroundings:
     """What of a host matters to a new VM."""
 
     virt_type: str
-    is_session: bool
     pool: PoolFacts
     image_pool: str
-    image: Optional[ImageFacts] = None
+    images: Mapping[str, ImageFacts] = field(default_factory=dict)  # by name, those that the VM's disks come from
     nat_network: Optional[str] = None  # None: the host has none, and QEMU's own NAT serves
     taken_names: FrozenSet[str] = field(default_factory=frozenset)
     taken_volumes: FrozenSet[str] = field(default_factory=frozenset)  # of the names that the VM's own would have
+    abilities: Abilities = field(default_factory=Abilities)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing a VM that is there: what the host has to say to it before anything is done."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import require_growable
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of, require_networks
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+    ConnectCard,
+    GrowDisk,
+    Plan,
+    RenameDomain,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+
+
+def plan_for(hypervisor: Hypervisor, uuid: str, change: Change, placement: Placement) -> Plan:
+    """Look at the VM and its host and plan the change; carry it out with `perform`.
+
+    Raises what `plan_change` does, `MachineNotFound`, `NameTaken`, `VolumeNotFound` or `NotEnoughSpace` for a disk that
+    can't grow, and `InvalidSpec` for a network that is not there.
+    """
+    observed = observe(hypervisor, hypervisor.domain(uuid))
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    plan = plan_change(observed, change, nat_network_of(hypervisor, placement), now)
+    require_possible(hypervisor, plan)
+    if change.network_config is not None and any(isinstance(step.operation, ConnectCard) for step in plan.steps):
+        require_networks(hypervisor, [("network_config", change.network_config)], placement)
+    return plan
+
+
+def require_possible(hypervisor: Hypervisor, plan: Plan) -> None:
+    """Raise what a step of ``plan`` would that needs something of its host: a free name, a disk that can grow."""
+    for step in plan.steps:
+        if isinstance(step.operation, RenameDomain):
+            require_free_name(hypervisor, step.operation.name, step.operation.uuid)
+        elif isinstance(step.operation, GrowDisk):
+            require_growable(hypervisor, step.operation)

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Putting an image into a host's pool, all or nothing, without ever holding it whole.
+
+Its first bytes are looked at before any is written. Its mark (see `images`) is made before it, lets nobody else upload
+the same name meanwhile, and goes away last, when all of it is there and right, or when what was written is gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Iterable, Iterator, List, Optional
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import (
+    discard,
+    is_disk_name,
+    mark_of,
+    refresh_if_idle,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.disk_image import (
+    FORMATS,
+    HEAD_BYTES,
+    check_head,
+    check_whole,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    FieldError,
+    HostlerError,
+    InvalidSpec,
+    NameTaken,
+    NotEnoughSpace,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.fields import LIBVIRT_NAME_PATTERN, facts, field_errors
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume, VolumeFacts
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import FILE_POOLS
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_gib
+
+_LONGEST_NAME = 240  # bytes; a file's name has 255, and the mark's is longer
+_COPY_SECONDS = 3600.0  # how long another volume of the pool may be copied before an image is given up
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """An image that is to be put into a pool."""
+
+    name: str = field(
+        metadata=facts(
+            "What the image is called: the volume's name.",
+            pattern=LIBVIRT_NAME_PATTERN,
+            pattern_says="the name of a volume, without slashes and control characters",
+        )
+    )
+    format: Optional[str] = field(
+        default=None,
+        metadata=facts(
+            "What it must be; where it is left out, the ending of its name says it, or else what it is.",
+            choices=FORMATS,
+        ),
+    )
+    sha256: Optional[str] = field(
+        default=None,
+        metadata=facts(
+            "The SHA-256 of the whole image, in hexadecimal; another one is refused.",
+            pattern=r"^[0-9A-Fa-f]{64}$",
+            pattern_says="64 hexadecimal digits",
+        ),
+    )
+    size: Optional[int] = None  # bytes, where it is known beforehand
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """An image that was put there, and the SHA-256 of what was written."""
+
+    volume: VolumeFacts
+    sha256: str
+    size: int  # bytes of the file
+
+
+def check_new_image(image: NewImage) -> None:
+    """Raise `InvalidSpec`, with every wrong field, for an image that could be nowhere."""
+    errors: List[FieldError] = list(field_errors(image))
+    if not errors:
+        errors = list(_name_errors(image.name))
+    if errors:
+        raise InvalidSpec(errors)
+
+
+def check_room(hypervisor: Hypervisor, pool_name: str, image: NewImage) -> None:
+    """Raise what keeps the image from that pool, as far as it shows beforehand.
+
+    `PoolNotFound`, `InvalidSpec` for a pool of no files, `NameTaken`, `NotEnoughSpace`.
+    """
+    _room(hypervisor, pool_name, image)
+
+
+def upload(hypervisor: Hypervisor, pool_name: str, image: NewImage, pieces: Iterable[bytes]) -> Uploaded:
+    """Write the image and answer what it is; what a failed upload wrote is gone afterwards.
+
+    ``pieces`` are its bytes in order; what they raise ends the upload and is raised. Raises what `check_room` does, and
+    `InvalidSpec` for content that is not what it should be. After `HostUnreachable` the mark, and what was written, are
+    there still: `images.discard_unfinished`.
+    """
+    check_new_image(image)
+    pool = _room(hypervisor, pool_name, image)
+    content = _Content(pieces)
+    kind = check_head(image.name, content.head, image.format)
+    try:
+        mark = pool.create_volume(mark_of(image.name), 0, "raw")
+    except NameTaken:
+        raise NameTaken(f"Image '{image.name}' is being uploaded to this host already", "name") from None
+    ours = True
+    try:
+        try:
+            volume = _made(pool, image)
+        except HostlerError:
+            ours = False  # what has its name is somebody else's
+            raise
+        seen = _filled(pool, volume, image, kind, content)
+    except BaseException:  # Ctrl-C may come at any moment
+        # the mark stays as long as what it stands for
+        if ours:
+            discard(pool, image.name)
+        mark.delete()
+        raise
+    mark.delete()
+    return Uploaded(seen, content.sha256, content.size)
+
+
+def _made(pool: Pool, image: NewImage) -> Volume:
+    _require_free(pool, image.name)
+    try:
+        return pool.create_volume(image.name, image.size or 0, "raw")
+    except NameTaken:
+        raise _taken(pool, image.name) from None
+
+
+def _filled(pool: Pool, volume: Volume, image: NewImage, kind: str, content: _Content) -> VolumeFacts:
+    volume.write(content)
+    content.check(image, kind)
+    # only now libvirt learns the format, and the virtual size with it
+    pool.refresh(_COPY_SECONDS)
+    found = volume.facts()
+    if found.format != kind or found.backing_path is not None:
+        raise InvalidSpec([FieldError("content", f"the host takes it for {found.format}, and not for {kind}")])
+    return found
+
+
+class _Content:
+    """The bytes of an image, counted and hashed as they are taken; the first of them are looked at beforehand."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._rest = iter(pieces)
+        self._hash = hashlib.sha256()
+        self.size = 0
+        self.head = self._first()
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._taken(self.head)
+        for piece in self._rest:
+            yield self._taken(piece)
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def check(self, image: NewImage, kind: str) -> None:
+        """Raise `InvalidSpec` if what was taken is not all of the image, or not that image."""
+        if image.size is not None and self.size != image.size:
+            raise InvalidSpec([FieldError("content", f"it has {self.size} bytes and not the {image.size} announced")])
+        if image.sha256 is not None and self.sha256 != image.sha256.lower():
+            raise InvalidSpec([FieldError("sha256", f"is not that of the content, which is {self.sha256}")])
+        check_whole(kind, self.head, self.size)
+
+    def _first(self) -> bytes:
+        head = bytearray()
+        for piece in self._rest:
+            head += piece
+            if len(head) >= HEAD_BYTES:
+                break
+        return bytes(head)
+
+    def _taken(self, piece: bytes) -> bytes:
+        self._hash.update(piece)
+        self.size += len(piece)
+        return piece
+
+
+def _name_errors(name: str) -> Iterator[FieldError]:
+    if name.startswith("."):
+        yield FieldError("name", "must not begin with a dot")
+    elif len(name.encode("utf-8")) > _LONGEST_NAME:
+        yield FieldError("name", f"is longer than {_LONGEST_NAME} bytes")
+    elif is_disk_name(name):
+        yield FieldError("name", "is what the disks of VMs are called")
+
+
+def _room(hypervisor: Hypervisor, pool_name: str, image: NewImage) -> Pool:
+    pool = hypervisor.pool(pool_name).require_active()
+    kind = pool.type_and_path()[0]
+    if kind not in FILE_POOLS:
+        raise InvalidSpec([FieldError("pool", f"'{pool_name}' is of type {kind}; images need a pool of files")])
+    refresh_if_idle(pool)  # a file that somebody has put there has its name, too
+    _require_free(pool, image.name)
+    available = pool.space().available
+    if image.size is not None and image.size > available:
+        raise NotEnoughSpace(
+            f"Storage pool '{pool_name}' has {disk_gib(available):g} GiB free, less than the"
+            f" {disk_gib(image.size):g} GiB of the image",
+            "content",
+        )
+    return pool
+
+
+def _require_free(pool: Pool, name: str) -> None:
+    if pool.find_volume(name) is not None:
+        raise _taken(pool, name)
+
+
+def _taken(pool: Pool, name: str) -> NameTaken:
+    return NameTaken(f"Storage pool '{pool.name}' already has a volume '{name}'", "name")

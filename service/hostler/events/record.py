@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Telling of a change: an event, written in the transaction of the change itself, so that neither is there alone.
+
+What an event says is read from the database then and there, in the shape in which the API shows it: whoever shows a
+VM needs no request to show it as it is now. What shows nothing new (when a host was last seen, how much memory it has
+free) is no change, and nobody is told of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from typing import Any
+
+from tortoise.backends.base.client import TransactionalDBClient
+from tortoise.connection import get_connections
+from tortoise.exceptions import TransactionManagementError
+
+from hostler.bodies import ResponseBody
+from hostler.events.models import Event
+from hostler.hosts.models import Server
+from hostler.hosts.schemas import ServerShown
+from hostler.jobs.models import Job
+from hostler.jobs.schemas import JobShown
+from hostler.machines.models import Machine
+from hostler.machines.schemas import Vm
+
+_BATCH = 500
+
+
+class Kind(StrEnum):
+    """What an event tells of, and its name in the stream."""
+
+    VM_CREATED = "vm.created"
+    """A VM is there: one that is being made, or one that others made."""
+    VM_CHANGED = "vm.changed"
+    VM_DELETED = "vm.deleted"
+    """It is no more; the event shows it as it last was."""
+    JOB_CREATED = "job.created"
+    JOB_CHANGED = "job.changed"
+    """It has begun another step, is to be canceled, or has ended."""
+    SERVER_CREATED = "server.created"
+    SERVER_CHANGED = "server.changed"
+    SERVER_DELETED = "server.deleted"
+    IMAGE_CREATED = "image.created"
+    """A base image is there: one that was uploaded, or one that others put there."""
+    IMAGE_CHANGED = "image.changed"
+    IMAGE_DELETED = "image.deleted"
+
+
+async def record(
+    kind: Kind,
+    shown: ResponseBody,
+    *,
+    vm_id: int | None = None,
+    server_id: int | None = None,
+    job_id: int | None = None,
+) -> None:
+    """Write an event that says what something is now; raises TransactionManagementError outside of a transaction.
+
+    By the ids its readers find it: a VM's event also names its server.
+    """
+    await _write([_event(kind, shown, vm_id=vm_id, server_id=server_id, job_id=job_id)])
+
+
+async def record_vms(kind: Kind, ids: Collection[int]) -> None:
+    """Write an event for each of these VMs, as it is in the transaction; those that are not there are left out."""
+    found = await Machine.filter(id__in=list(ids)).order_by("id").select_related("server") if ids else []
+    await _write([_event(kind, Vm.of(row), vm_id=row.id, server_id=row.server_id) for row in found])
+
+
+async def record_job(kind: Kind, job_id: int) -> None:
+    """Write an event for a job, as it is in the transaction."""
+    job = await Job.get(id=job_id)
+    await record(kind, JobShown.of(job), vm_id=job.vm_id, server_id=job.server_id, job_id=job.id)
+
+
+async def record_server(kind: Kind, server_id: int) -> None:
+    """Write an event for a server, as it is in the transaction; none for one that is not there."""
+    server = await Server.get_or_none(id=server_id)
+    if server is not None:
+        await record(kind, ServerShown.model_validate(server), server_id=server_id)
+
+
+def _event(kind: Kind, shown: ResponseBody, **ids: int | None) -> Event:
+    data: Mapping[str, Any] = shown.model_dump(mode="json")
+    return Event(kind=kind.value, data=dict(data), **ids)
+
+
+async def _write(events: list[Event]) -> None:
+    handler = get_connections()
+    (dialect,) = handler.db_config
+    if not isinstance(handler.get(dialect), TransactionalDBClient):
+        raise TransactionManagementError("An event is written in the transaction of the change that it tells of")
+    if len(events) == 1:
+        await events[0].save()
+    else:
+        await Event.bulk_create(events, batch_size=_BATCH)

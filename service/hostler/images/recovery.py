@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What becomes of uploads and deletes of images that were cut off, by the end of the service or of the host."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import structlog
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import discard_unfinished, is_there
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
+from hostler.hosts.connection import HostConnection
+from hostler.hosts.models import Server
+from hostler.images.models import ImageAction
+from hostler.jobs.ledger import PROCESS, close_job
+from hostler.jobs.models import Job, JobState
+
+log = structlog.get_logger(__name__)
+
+_CUT_OFF = "The service was stopped while this ran"
+_LOOK_BACK = 200  # jobs
+
+
+async def recover(server: Server, host: HostConnection) -> None:
+    """Settle the jobs of images on that host whose process is gone. Raises `HostUnreachable`."""
+    jobs = Job.filter(
+        server_id=server.id, action__in=[action.value for action in ImageAction], state=JobState.RUNNING.value
+    )
+    for job in await jobs.exclude(lease_owner=PROCESS):
+        with structlog.contextvars.bound_contextvars(request_id=job.request_id):  # of whoever asked for it
+            try:
+                await _settle(job, host)
+            except HostUnreachable:
+                raise
+            except HostlerError as error:
+                log.warning("job.recovery_failed", job=job.id, reason=error.message)
+                await _fail(job, f"{_CUT_OFF}, and what it left could not be put right: {error.message}")
+            log.info("job.recovered", job=job.id, action=job.action)
+
+
+async def take_back(server: Server, host: HostConnection, name: str) -> None:
+    """Remove the rest of an upload of ours that failed when the host could not be reached; nobody else's."""
+    jobs = await Job.filter(server_id=server.id, action=ImageAction.UPLOAD.value).order_by("-id").limit(_LOOK_BACK)
+    job = next((job for job in jobs if job.parameters.get("name") == name), None)
+    if job is None or job.state not in (JobState.FAILED.value, JobState.CANCELED.value):
+        return
+    try:
+        await host.call(partial(discard_unfinished, pool_name=str(job.parameters.get("pool")), name=name))
+    except HostUnreachable:
+        raise
+    except HostlerError as error:
+        log.warning("image.unfinished_stays", host=server.hostname, name=name, reason=error.message)
+    else:
+        log.info("image.unfinished_removed", host=server.hostname, name=name, job=job.id)
+
+
+async def _settle(job: Job, host: HostConnection) -> None:
+    pool, name = str(job.parameters.get("pool")), str(job.parameters.get("name"))
+    if job.action == ImageAction.UPLOAD and await host.call(partial(discard_unfinished, pool_name=pool, name=name)):
+        await _fail(job, f"{_CUT_OFF}; what it had written was taken away")
+        return
+    # no mark: an upload had ended, or not begun
+    if await host.call(partial(is_there, pool_name=pool, name=name)) == (job.action == ImageAction.UPLOAD):
+        await close_job(job, JobState.SUCCEEDED, result={"recovered": True})
+    else:
+        await _fail(job, _CUT_OFF)
+
+
+async def _fail(job: Job, detail: str) -> None:
+    await close_job(job, JobState.FAILED, error_code="cut_off", error_detail=detail)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all operations on a VM that is there have in common: each is a job, committed before anything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+from tortoise.exceptions import IntegrityError
+from tortoise.transactions import in_transaction
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import MachineNotFound
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
+from hostler.dispatch import Action, executor_of
+from hostler.engine import Engine
+from hostler.errors import NotFound
+from hostler.events.record import Kind, record_vms
+from hostler.jobs.crew import Work
+from hostler.jobs.ledger import Order
+from hostler.jobs.models import Executor, Job
+from hostler.jobs.track import JobTrack
+from hostler.machines.asked import Asked
+from hostler.machines.models import Machine, MachineStatus
+from hostler.machines.observation import write_down
+
+log = structlog.get_logger(__name__)
+
+
+def order_of(
+    engine: Engine,
+    action: Action,
+    asked: Asked,
+    parameters: Mapping[str, Any] | None = None,
+    plan: Plan | None = None,
+    supersedes: tuple[Action, ...] = (),
+    executor: Executor | None = None,
+) -> Order:
+    """What the job of ``action`` is asked to do; carried out as the dispatch table says, unless ``executor`` does."""
+    return Order(
+        action=action.value,
+        executor=executor or executor_of(action, engine.settings),
+        actor=asked.caller,
+        parameters=parameters or {},
+        plan=None if plan is None else plan.as_data(),
+        supersedes=supersedes,
+    )
+
+
+async def carry_out(engine: Engine, asked: Asked, row: Machine, job: Job, work: Work) -> Mapping[str, Any]:
+    """Do a job that was opened, then write down what the VM has become, whether it went well or not."""
+    if job.supersedes_id is not None:
+        engine.crew.cancel(job.supersedes_id)
+
+    async def work_and_look(track: JobTrack) -> Mapping[str, Any]:
+        try:
+            return await work(track)
+        except MachineNotFound:
+            raise no_longer_there(row) from None
+        finally:
+            await look_again(engine, row)
+
+    return await engine.crew.carry_out(job, work_and_look, asked.preference, after=lambda: _watch(engine, row))
+
+
+async def look_again(engine: Engine, row: Machine) -> None:
+    """Bring the row in line with its host, where the VM is still there."""
+    observed = await engine.host(row.server).call(partial(find, uuid=row.uuid))
+    if observed is not None:
+        try:
+            await write_down(row, observed, row.server)
+        except IntegrityError:  # a VM that is being created has its name; the watch tries again
+            log.warning("vm.name_conflict", vm=row.id, name=observed.name)
+
+
+async def seen(engine: Engine, row: Machine) -> ObservedMachine:
+    """The VM as it is on its host; raises `NotFound` if it is no longer there, `HostUnreachable`."""
+    observed = await engine.host(row.server).call(partial(find, uuid=row.uuid))
+    if observed is None:
+        raise no_longer_there(row)
+    return observed
+
+
+async def set_status(row: Machine, status: MachineStatus) -> None:
+    """Show what is being done to the VM."""
+    row.status = status.value
+    async with in_transaction():
+        await row.save(update_fields=["status", "updated_at"])
+        await record_vms(Kind.VM_CHANGED, [row.id])
+
+
+def find(hypervisor: Hypervisor, uuid: str) -> ObservedMachine | None:
+    """The VM as it is, None where there is none."""
+    domain = hypervisor.find_domain(uuid)
+    return None if domain is None else observe(hypervisor, domain)
+
+
+def fenced(track: JobTrack, call: power.Switch, uuid: str, hypervisor: Hypervisor) -> bool:
+    """``call``, unless another operation has taken the VM over."""
+    track.fence()
+    return call(hypervisor, uuid)
+
+
+def no_longer_there(row: Machine) -> NotFound:
+    """The answer where others have removed the VM from its host."""
+    return NotFound(f"VM '{row.name}' is no longer on host '{row.server.hostname}'", code="vm_not_found")
+
+
+def _watch(engine: Engine, row: Machine) -> None:
+    engine.watch.look_at(row.server_id, row.uuid)  # for what comes later: an address

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the database knows, counted when Prometheus asks: three short queries, and no hypervisor is dialled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from hostler.database import DatabaseUnavailable, rows
+from hostler.hosts.models import ServerState
+
+log = structlog.get_logger(__name__)
+
+DEADLINE_SECONDS = 5
+"""How long the database may take, in seconds; Prometheus itself gives up after ten unless it is told otherwise."""
+
+_SERVERS = "SELECT hostname, enabled, state FROM server"
+_MACHINES = (
+    "SELECT server.hostname AS hostname, vm.status AS status, COUNT(*) AS machines"
+    " FROM vm JOIN server ON server.id = vm.server_id GROUP BY server.hostname, vm.status"
+)
+# those that ended are counted as they end: a count of all rows would be the slower the longer the service is there
+_JOBS = "SELECT action, state, COUNT(*) AS jobs FROM job WHERE state IN ('queued', 'running') GROUP BY action, state"
+
+DISABLED = "disabled"
+"""The state of a server that is not watched, beside those of `ServerState`."""
+
+
+class _Read(Collector):
+    """What was just read, in the way the library asks for it."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+async def stored_registry() -> CollectorRegistry:
+    """Read the database and return a registry of what it has; without a database, of the fact that it is away."""
+    registry = CollectorRegistry()
+    available = GaugeMetricFamily(
+        "hostler_database_up", "Whether the database answered when this was asked; if not, what it knows is missing"
+    )
+    families: list[Metric] = []
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            families = [*_of_servers(await rows(_SERVERS)), _of_machines(await rows(_MACHINES))]
+            families.append(_of_jobs(await rows(_JOBS)))
+    except (DatabaseUnavailable, TimeoutError) as error:
+        log.warning("metrics.database_unavailable", reason=str(error) or f"no answer in {DEADLINE_SECONDS} s")
+    available.add_metric((), float(bool(families)))
+    registry.register(_Read([available, *families]))
+    return registry
+
+
+def _of_servers(found: Sequence[Any]) -> tuple[Metric, Metric]:
+    by_state = GaugeMetricFamily("hostler_servers", "Servers, by state", labels=("state",))
+    up = GaugeMetricFamily(
+        "hostler_server_up", "Whether a server that is watched is reachable: 1 or 0", labels=("server",)
+    )
+    counted = dict.fromkeys([*(state.value for state in ServerState), DISABLED], 0)
+    for row in found:
+        counted[row["state"] if row["enabled"] else DISABLED] += 1
+        if row["enabled"]:
+            up.add_metric((row["hostname"],), float(row["state"] == ServerState.REACHABLE.value))
+    for state, number in counted.items():
+        by_state.add_metric((state,), number)
+    return by_state, up
+
+
+def _of_machines(found: Sequence[Any]) -> Metric:
+    machines = GaugeMetricFamily("hostler_vms", "VMs, by server and status", labels=("server", "status"))
+    for row in found:
+        machines.add_metric((row["hostname"], row["status"]), row["machines"])
+    return machines
+
+
+def _of_jobs(found: Sequence[Any]) -> Metric:
+    jobs = GaugeMetricFamily(
+        "hostler_jobs", "Jobs that are queued or running, of all services on this database", labels=("action", "state")
+    )
+    for row in found:
+        jobs.add_metric((row["action"], row["state"]), row["jobs"])
+    return jobs

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of the documentation's tests."""
+
+from tests.service.serving import serve
+
+__all__ = ["serve"]
