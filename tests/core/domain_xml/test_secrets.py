@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.secrets import without_secrets
 
 SECRET = "hunter2"
+QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 
 
 @pytest.mark.parametrize(
@@ -15,22 +16,21 @@ SECRET = "hunter2"
     [
         f"<devices><graphics type='vnc' port='5900' passwd='{SECRET}'><listen type='address'/></graphics></devices>",
         f"<devices><graphics type='spice' passwd='{SECRET}'/></devices>",
-        f"<qemu:commandline><qemu:arg value='-chardev'/><qemu:arg value='socket,password={SECRET}'/></qemu:commandline>",
+        f"<qemu:commandline><qemu:arg value='-x'/><qemu:arg value='socket,password={SECRET}'/></qemu:commandline>",
         f"<qemu:commandline><qemu:env name='TOKEN' value='{SECRET}'/></qemu:commandline>",
-        f"<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg value='{SECRET}'/></q:commandline>",
-        f"<commandline xmlns='http://libvirt.org/schemas/domain/qemu/1.0'><arg value='{SECRET}'/></commandline>",
+        f"<q:commandline xmlns:q='{QEMU}'><q:arg value='{SECRET}'/></q:commandline>",
+        f"<commandline xmlns='{QEMU}'><arg value='{SECRET}'/></commandline>",
         f"<os><type>hvm</type><cmdline>console=ttyS0 ks.password={SECRET}</cmdline></os>",
         f"<os><initarg>{SECRET}</initarg><initenv name='A'>{SECRET}</initenv></os>",
         f"<sysinfo type='smbios'><oemStrings><entry>io.systemd.credential:p={SECRET}</entry></oemStrings></sysinfo>",
         f"<sysinfo type='fwcfg'><entry name='opt/x'>{SECRET}</entry></sysinfo>",
-        f"<devices><disk><source protocol='https'><cookies><cookie name='s'>{SECRET}</cookie></cookies></source></disk>"
-        "</devices>",
+        f"<devices><disk><source><cookies><cookie name='s'>{SECRET}</cookie></cookies></source></disk></devices>",
         f"<devices><disk><source protocol='https' name='a' query='token={SECRET}'/></disk></devices>",
         f"<launchSecurity type='sev'><session>{SECRET}</session></launchSecurity>",
     ],
 )
 def test_a_value_that_may_be_a_secret_is_not_shown(part: str) -> None:
-    xml = f"<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>a</name>{part}</domain>"
+    xml = f"<domain type='kvm' xmlns:qemu='{QEMU}'><name>a</name>{part}</domain>"
 
     shown = without_secrets(xml)
 
@@ -41,7 +41,7 @@ def test_a_value_that_may_be_a_secret_is_not_shown(part: str) -> None:
 
 def test_all_else_stays_as_it_is_written() -> None:
     xml = (
-        '<domain type="kvm" id="3"><!-- a comment --><name>a &amp; b</name><os><type arch="x86_64">hvm</type><cmdline />'
+        '<domain type="kvm" id="3"><!-- any --><name>a &amp; b</name><os><type arch="x86_64">hvm</type><cmdline />'
         '</os><sysinfo type="smbios"><entry /></sysinfo><metadata><other:x xmlns:other="urn:o" value="1">text</other:x>'
         '</metadata><devices><graphics type="vnc" port="-1" autoport="yes" /></devices></domain>'
     )
