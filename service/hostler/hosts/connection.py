@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -44,6 +46,13 @@ class HostConnection:
         self._opening = threading.Lock()
         self._hypervisor: Hypervisor | None = None
         self._given_up = False
+        self._failed_at = 0.0
+        self._failure = ""
+        # libvirt frees a connection that is closed, also under calls that others have under way on it: a segmentation
+        # fault of the service. So the last one to leave closes what was dropped
+        self._counting = threading.Lock()
+        self._users: Counter[Hypervisor] = Counter()
+        self._dropped: set[Hypervisor] = set()
 
     async def call(
         self,
@@ -75,7 +84,7 @@ class HostConnection:
             raise HostTimeout(f"Host '{self.hostname}' did not answer within {seconds:g} s") from None
 
     def close(self) -> None:
-        """Give up the connection; calls under way, and those that wait for their turn, end in `HostUnreachable`."""
+        """Give up the connection; who waits for a turn gets `HostUnreachable`, the last call under way closes it."""
         self._given_up = True
         # closing waits for libvirtd's answer, and whoever is opening has the lock: nobody here waits for either
         threading.Thread(target=self._drop_any, name=f"close-{self.hostname}", daemon=True).start()
@@ -83,13 +92,17 @@ class HostConnection:
             executor.shutdown(wait=False)
 
     def _run(self, function: Callable[[Hypervisor], T]) -> T:
-        hypervisor = None
         try:
-            hypervisor = self._open()
+            hypervisor = self._enter()
+        except HostUnreachable as error:
+            raise self._unreachable(error) from error
+        try:
             return function(hypervisor)
         except HostUnreachable as error:
             self._drop(hypervisor)
             raise self._unreachable(error) from error
+        finally:
+            self._leave(hypervisor)
 
     def _run_apart(self, function: Callable[[Hypervisor], T]) -> T:
         try:
@@ -102,18 +115,42 @@ class HostConnection:
         log.warning("host.unreachable", host=self.hostname, reason=error.message)
         return HostUnreachable(f"Host '{self.hostname}' is unreachable")
 
-    def _open(self) -> Hypervisor:
+    def _enter(self) -> Hypervisor:
+        """The connection, made where there is none; whoever enters has to leave."""
+        arrived = time.monotonic()
         with self._opening:
             if self._given_up:
                 raise HostUnreachable("The connection was given up")
             if self._hypervisor is None or not self._hypervisor.is_alive:
                 self._drop_locked()
-                self._hypervisor = Hypervisor.open(self.uri)
+                if self._failed_at > arrived:  # somebody has tried in vain meanwhile: one patience for all who waited
+                    raise HostUnreachable(self._failure)
+                self._hypervisor = self._opened()
+            with self._counting:
+                self._users[self._hypervisor] += 1
             return self._hypervisor
 
-    def _drop(self, lost: Hypervisor | None) -> None:
+    def _opened(self) -> Hypervisor:
+        try:
+            return Hypervisor.open(self.uri)
+        except HostUnreachable as error:
+            self._failed_at, self._failure = time.monotonic(), error.message
+            raise
+
+    def _leave(self, hypervisor: Hypervisor) -> None:
+        with self._counting:
+            self._users[hypervisor] -= 1
+            if self._users[hypervisor]:
+                return
+            del self._users[hypervisor]
+            if hypervisor not in self._dropped:
+                return
+            self._dropped.remove(hypervisor)
+        hypervisor.close()
+
+    def _drop(self, lost: Hypervisor) -> None:
         with self._opening:
-            if lost is not None and self._hypervisor is lost:
+            if self._hypervisor is lost:
                 self._drop_locked()
 
     def _drop_any(self) -> None:
@@ -121,9 +158,14 @@ class HostConnection:
             self._drop_locked()
 
     def _drop_locked(self) -> None:
-        if self._hypervisor is not None:
-            self._hypervisor.close()
-            self._hypervisor = None
+        dropped, self._hypervisor = self._hypervisor, None
+        if dropped is None:
+            return
+        with self._counting:
+            if self._users[dropped]:
+                self._dropped.add(dropped)
+                return
+        dropped.close()
 
 
 class HostConnections:
