@@ -18,7 +18,7 @@ from tests.service.faults.actions import ACTIONS, SEEDED, assert_one_truth, sett
 from tests.service.hostile.conftest import NODE
 from tests.service.machines.lab_service import SMALL, create, engine_of, eventually, registered
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lab]
+pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.slow]
 
 
 @pytest.fixture
