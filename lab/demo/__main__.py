@@ -47,7 +47,7 @@ def up(folder: Path) -> None:
     host = lab.hosts[0]
     _say(f"{'Starting' if not Service(folder).answers() else 'Keeping'} the service …")
     environment = Environment.kept_or_new(folder, libvirt_uri=host.uri)
-    environment = Service(folder).up(environment, host)
+    environment = Service(folder).up(environment, host.virt_type)
     _say(f"Looking after guest '{GUEST}' (the first time it is made and booted) …")
     vm = guest_with_address(environment)
     address = vm["network"]["ip_address"]

@@ -3,9 +3,9 @@
 
 import dataclasses
 import os
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,13 +15,14 @@ import httpx
 
 from lab.demo.environment import Environment
 from lab.errors import LabError
-from lab.host import Host
 from lab.processes import Process, end_processes_with, processes_with
 
 SERVER = "demo-host"
 USUAL_PORT = 8470
 START_SECONDS = 30
 STOP_SECONDS = 40
+_LISTENING = re.compile(r"is listening on (\S+)$", re.MULTILINE)
+_PORT_TAKEN = "Address already in use"
 
 
 class Service:
@@ -30,18 +31,18 @@ class Service:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._temporary = folder / "tmp"
+        self._started: subprocess.Popen[bytes] | None = None
 
     def answers(self) -> bool:
         """Whether the service runs."""
         return bool(self._processes())
 
-    def up(self, environment: Environment, host: Host) -> Environment:
+    def up(self, environment: Environment, virt_type: str) -> Environment:
         """Start the service unless it answers, and see that it knows the host; answer the completed environment."""
         if not (environment.url and self._processes() and _healthy(environment.url)):
             end_processes_with(str(self._temporary))
-            environment = dataclasses.replace(environment, url=f"http://127.0.0.1:{_free_port(environment.url)}")
+            environment = dataclasses.replace(environment, url=self._start(environment, virt_type))
             environment.write(self._folder)
-            self._start(environment, host)
         environment = dataclasses.replace(environment, token=_valid_token(environment))
         environment.write(self._folder)
         return environment
@@ -54,6 +55,8 @@ class Service:
         while self._processes() and time.monotonic() < deadline:
             time.sleep(0.05)
         end_processes_with(str(self._temporary))
+        if self._started is not None:
+            self._started.wait()
 
     def remove(self) -> None:
         """Remove the folder, its database and its log with it."""
@@ -64,7 +67,8 @@ class Service:
     def _processes(self) -> list[Process]:
         return [process for process in processes_with(str(self._temporary)) if "serve" in process.command]
 
-    def _start(self, environment: Environment, host: Host) -> None:
+    def _start(self, environment: Environment, virt_type: str) -> str:
+        """Start it on the port of before if it is free, else on the usual one, else on any; answer its URL."""
         self._temporary.mkdir(mode=0o700, exist_ok=True)
         variables = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -72,12 +76,24 @@ class Service:
             "LANG": "C.UTF-8",
             "TMPDIR": str(self._temporary),
             "HOSTLER_STATE_DIR": str(self._folder / "state"),
-            "HOSTLER_PORT": environment.url.rpartition(":")[2],
             "HOSTLER_ADMIN_PASSWORD": environment.password,
         }
-        self._register(host, variables)
-        with (self._folder / "service.log").open("ab") as log:
-            service = subprocess.Popen(
+        self._register(environment.libvirt_uri, virt_type, variables)
+        for port in (environment.url.rpartition(":")[2] or USUAL_PORT, USUAL_PORT, 0):
+            url = self._serve(variables | {"HOSTLER_PORT": str(port)})
+            if url is not None:
+                return url
+        raise LabError("there is no free TCP port on 127.0.0.1")
+
+    def _serve(self, variables: dict[str, str]) -> str | None:
+        """Start the service on that port and answer its URL once it answers, or None where others have the port.
+
+        Where it listens is what the service says itself: whoever else answers there may be somebody else's.
+        """
+        path = self._folder / "service.log"
+        with path.open("ab") as log:
+            begin = log.tell()
+            service = self._started = subprocess.Popen(
                 [sys.executable, "-m", "hostler", "serve"],
                 env=variables,
                 cwd=self._folder,
@@ -87,18 +103,24 @@ class Service:
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
-        while not _healthy(environment.url):
-            if service.poll() is not None or time.monotonic() > deadline:
-                raise LabError(f"the service does not start; {self._folder / 'service.log'} says why")
+        while True:
+            ended = service.poll() is not None
+            said = path.read_bytes()[begin:].decode(errors="replace")
+            if listening := _LISTENING.search(said):
+                return listening[1]
+            if ended and _PORT_TAKEN in said:
+                return None
+            if ended or time.monotonic() > deadline:
+                raise LabError(f"the service does not start; {path} says why")
             time.sleep(0.05)
 
-    def _register(self, host: Host, variables: dict[str, str]) -> None:
+    def _register(self, libvirt_uri: str, virt_type: str, variables: dict[str, str]) -> None:
         listed = _hostler(variables, "server", "list")
         if SERVER not in listed.split():
             _hostler(
                 variables,
-                *("server", "add", SERVER, host.uri),
-                *("--virt-type", host.virt_type, "--image-pool", "images"),
+                *("server", "add", SERVER, libvirt_uri),
+                *("--virt-type", virt_type, "--image-pool", "images"),
             )
 
 
@@ -145,18 +167,3 @@ def _healthy(url: str) -> bool:
         return httpx.get(f"{url}/healthz", timeout=5, trust_env=False).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
-
-
-def _free_port(earlier_url: str) -> int:
-    """The port of before if it is free, else the usual one, else any."""
-    earlier = earlier_url.rpartition(":")[2]
-    for port in (int(earlier) if earlier.isdecimal() else USUAL_PORT, USUAL_PORT, 0):
-        with socket.socket() as candidate:
-            # as the service does it: a port whose old connections linger is free
-            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                candidate.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(candidate.getsockname()[1])
-    raise LabError("there is no free TCP port on 127.0.0.1")

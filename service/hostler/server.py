@@ -19,6 +19,7 @@ from hostler.events.streams import Streams
 from hostler.settings import Settings
 
 _DEAF_SECONDS = 1.0
+_BACKLOG = 2048  # connections that wait to be taken; uvicorn's own
 
 
 class _Server(uvicorn.Server):
@@ -79,6 +80,7 @@ def run(settings: Settings) -> None:
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=settings.shutdown_seconds,
         lifespan="off",
+        backlog=_BACKLOG,
     )
     with contextlib.closing(_listen(settings)) as listener:
         _Server(app, config).run(sockets=[listener])
@@ -90,6 +92,8 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        # two may bind a port that nobody listens on yet: whoever can't have it shall hear so before anything is opened
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise OperatorError(

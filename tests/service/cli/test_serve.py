@@ -7,6 +7,8 @@ import json
 import re
 import signal
 import socket
+import time
+from pathlib import Path
 
 import httpx
 
@@ -65,6 +67,23 @@ def test_a_port_that_is_taken_is_a_sentence(serve: Serve) -> None:
 
     assert process.returncode == 1
     assert said == f"hostler: The service can't listen on 127.0.0.1 port {port}: Address already in use\n"
+
+
+def test_of_two_that_start_at_once_on_a_port_the_second_has_touched_nothing(serve: Serve, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    folders = [tmp_path / "one", tmp_path / "two"]
+
+    started = [serve("--port", port, HOSTLER_STATE_DIR=str(folder)) for folder in folders]
+
+    deadline = time.monotonic() + 30
+    while all(process.poll() is None for process in started):
+        assert time.monotonic() < deadline, "both run"
+        time.sleep(0.02)
+    (refused,) = [number for number, process in enumerate(started) if process.poll() is not None]
+    assert "Address already in use" in started[refused].communicate()[1]
+    assert not list(folders[refused].glob("*.sqlite3*"))
+    read_until(started[1 - refused], "is listening on")
 
 
 def test_a_variable_that_is_nearly_a_setting_is_warned_of(serve: Serve) -> None:
