@@ -207,7 +207,7 @@ class Wire:
 
     async def lives(self) -> bool:
         """Whether a sound request is answered."""
-        said = await self.say(b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        said = await self.say(b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", patience=20)
         return said.startswith(b"HTTP/1.1 200 ")
 
 
@@ -290,7 +290,8 @@ BROKEN: list[tuple[bytes, set[int]]] = [
 
 async def test_broken_http_is_refused_and_the_service_lives_on(wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
     for content, statuses in BROKEN:
-        said = await wire.say(content)
+        # what is answered at all is waited for, however busy the machine is
+        said = await wire.say(content, patience=0.5 if 0 in statuses else 20)
 
         what = f"{content[:120]!r}: {said[:300]!r}"
         status = int(said.split(b" ", 2)[1]) if said.startswith(b"HTTP/1.1 ") else 0
