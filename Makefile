@@ -31,9 +31,10 @@ lab-down: ## Take the lab away
 test: setup ## All tests but the slow ones, on the real lab (ARGS="-k name" for pytest)
 	@$(PYTEST) -m "not slow" $(ARGS)
 
-test-all: setup ## All tests, the service's on both databases
+test-all: setup ## All tests, the service's on both databases, and on every Python
 	@$(PYTEST) $(ARGS)
 	@HOSTLER_TEST_DATABASE=postgres $(PYTEST) $(SERVICE_TESTS) $(ARGS)
+	@scripts/test-pythons $(ARGS)
 
 check: setup ## Style, types, import rules, playbooks, the collection, the scripts
 	@scripts/check
