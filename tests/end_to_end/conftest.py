@@ -25,7 +25,7 @@ SERVER = "lab1"
 class RunningService:
     """``hostler serve``, to be killed and started again; `client` is its administrator."""
 
-    def __init__(self, folder: Path, host: Host) -> None:
+    def __init__(self, folder: Path, uri: str, virt_type: str, **settings: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -38,10 +38,11 @@ class RunningService:
             "HOSTLER_PORT": str(port),
             "HOSTLER_ADMIN_PASSWORD": PASSWORD,
             "HOSTLER_HOOKS_DIR": str(folder / "hooks"),
+            **settings,
         }
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
         self._process: subprocess.Popen[bytes] | None = None
-        self.command("server", "add", SERVER, host.uri, "--virt-type", host.virt_type, "--image-pool", "images")
+        self.command("server", "add", SERVER, uri, "--virt-type", virt_type, "--image-pool", "images")
 
     def command(self, *arguments: str) -> str:
         """Run a ``hostler`` command beside the service and return what it printed."""
@@ -121,7 +122,7 @@ def service(lab_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A service that runs; whoever kills it starts it again."""
     folder = tmp_path_factory.mktemp("service")
     (folder / "hooks").mkdir()
-    service = RunningService(folder, lab_host)
+    service = RunningService(folder, lab_host.uri, lab_host.virt_type)
     try:
         service.start()
         yield service

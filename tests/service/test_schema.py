@@ -8,7 +8,6 @@ does not say. The hypervisor is libvirt's test driver, which makes whatever can 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +38,6 @@ CHECKS = [
         "response_schema_conformance",
     )
 ]
-
-
-@dataclass(frozen=True)
-class InMemory:
-    """libvirt's test driver in the service's own process, in the place of a host of the lab."""
-
-    uri: str
-    virt_type: str = "qemu"
 
 
 def is_endless(operation: Mapping[str, Any]) -> bool:
@@ -107,9 +98,13 @@ def callers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callers]:
     """A service whose only host is the test driver, and its callers."""
     folder = tmp_path_factory.mktemp("schema")
     (folder / "node.xml").write_text(NODE)
-    service = RunningService(folder, InMemory(f"test://{folder}/node.xml"))
-    service.environment["HOSTLER_DISPATCH"] = '{"vm_create": "direct", "vm_resize": "direct"}'
-    service.environment["HOSTLER_STOP_TIMEOUT_SECONDS"] = "1"
+    service = RunningService(
+        folder,
+        f"test://{folder}/node.xml",  # in the service's own process
+        "qemu",
+        HOSTLER_DISPATCH='{"vm_create": "direct", "vm_resize": "direct"}',
+        HOSTLER_STOP_TIMEOUT_SECONDS="1",
+    )
     del service.environment["HOSTLER_HOOKS_DIR"]
     try:
         service.start()
