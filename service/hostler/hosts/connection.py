@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The service's connection to each host, and the bounded threads that may use it.
+"""The service's connections to each host, and the bounded threads that may use them.
 
 libvirt's calls block, and against a stopped daemon they block for seconds: each host has threads of its own, so that a
-host that hangs never takes them from another. A connection is made when it is first needed, shared by all who act on
-the host, and made anew after it was lost.
+host that hangs never takes them from another. A connection serves one call at a time, because libvirt's client before
+10.4 writes into the stacks of those that share one (docs/decisions/one-call-a-connection.md); a further one is made
+when all are in use, and those that fell are made anew.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -30,10 +33,24 @@ READ_SECONDS = 5.0
 """How long a request waits for a host that it has to ask, in seconds (api-decisions: 503 after that)."""
 
 _LONG_CALLS = 2  # at the same time on one host; further ones wait for their turn
+_KEPT_IDLE = 2  # connections that wait for the next call; over ssh each is a process, and a third of a second to make
+
+
+@dataclass(frozen=True)
+class Heard(Generic[T]):
+    """A connection that is listened to, and what its listener answered."""
+
+    by: T
+    hypervisor: Hypervisor
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the connection still stands; once it does not, nothing is heard any more."""
+        return self.hypervisor.is_alive
 
 
 class HostConnection:
-    """One host's connection and threads."""
+    """One host's connections and threads."""
 
     def __init__(self, hostname: str, uri: str, threads: int) -> None:
         self.hostname = hostname
@@ -43,16 +60,13 @@ class HostConnection:
         self._urgent_thread = ThreadPoolExecutor(1, thread_name_prefix=f"urgent-{hostname}")
         # for what takes as long as a client does: an upload must not keep the host from everybody else
         self._long_threads = ThreadPoolExecutor(_LONG_CALLS, thread_name_prefix=f"long-{hostname}")
-        self._opening = threading.Lock()
-        self._hypervisor: Hypervisor | None = None
         self._given_up = False
+        self._opening = threading.Lock()
         self._failed_at = 0.0
         self._failure = ""
-        # libvirt frees a connection that is closed, also under calls that others have under way on it: a segmentation
-        # fault of the service. So the last one to leave closes what was dropped
         self._counting = threading.Lock()
-        self._users: Counter[Hypervisor] = Counter()
-        self._dropped: set[Hypervisor] = set()
+        self._users: dict[Hypervisor, int] = {}
+        """All connections that stand, and how many use each: more than one only of the test driver's."""
 
     async def call(
         self,
@@ -62,11 +76,11 @@ class HostConnection:
         urgent: bool = False,
         long: bool = False,
     ) -> T:
-        """Run ``function`` with the host's connection, in one of its threads.
+        """Run ``function`` with a connection to the host that is its own meanwhile, in one of the host's threads.
 
         Raises `HostUnreachable` naming the host, also after `close`, and `HostTimeout` when ``seconds`` are over: the
-        thread then goes on until libvirt lets it go, its result is dropped. A ``long`` call has a connection of its
-        own, so that what it sends never stands before what others ask.
+        thread then goes on until libvirt lets it go, its result is dropped. A ``long`` call has threads and a
+        connection apart, which end with it.
         """
         if self._given_up:
             raise HostUnreachable(f"Host '{self.hostname}' is unreachable")
@@ -83,11 +97,53 @@ class HostConnection:
                 raise  # the function's own
             raise HostTimeout(f"Host '{self.hostname}' did not answer within {seconds:g} s") from None
 
+    @contextlib.asynccontextmanager
+    async def listening(self, listen: Callable[[Hypervisor], AbstractContextManager[T]]) -> AsyncIterator[Heard[T]]:
+        """Keep a connection in the block that nobody else uses, for the events that ``listen`` begins to hear there.
+
+        Raises `HostUnreachable` naming the host. The connection may fall in the block: `Heard.is_alive`.
+        """
+        stack = contextlib.ExitStack()
+
+        def begin() -> Heard[T]:
+            hypervisor = self._enter()
+            try:
+                return Heard(stack.enter_context(listen(hypervisor)), hypervisor)
+            except BaseException as error:
+                self._leave(hypervisor, lost=isinstance(error, HostUnreachable))
+                raise
+
+        def leave(hypervisor: Hypervisor) -> None:
+            stack.close()
+            self._leave(hypervisor)
+
+        def end(beginning: Future[Heard[T]]) -> None:
+            if not beginning.cancelled() and not beginning.exception():
+                # whoever leaves waits for libvirtd's answer no more than `close` does
+                left = beginning.result().hypervisor
+                threading.Thread(target=leave, args=[left], name=f"unlisten-{self.hostname}", daemon=True).start()
+
+        if self._given_up:
+            raise HostUnreachable(f"Host '{self.hostname}' is unreachable")
+        context = contextvars.copy_context()
+        beginning = self._threads.submit(context.run, begin)
+        try:
+            heard = await asyncio.wrap_future(beginning)
+        except HostUnreachable as error:
+            raise self._unreachable(error) from error
+        except asyncio.CancelledError:
+            beginning.add_done_callback(end)
+            raise
+        try:
+            yield heard
+        finally:
+            end(beginning)
+
     def close(self) -> None:
-        """Give up the connection; who waits for a turn gets `HostUnreachable`, the last call under way closes it."""
+        """Give up the connections; who waits for a turn gets `HostUnreachable`, calls under way close theirs."""
         self._given_up = True
-        # closing waits for libvirtd's answer, and whoever is opening has the lock: nobody here waits for either
-        threading.Thread(target=self._drop_any, name=f"close-{self.hostname}", daemon=True).start()
+        # closing waits for libvirtd's answer, and nobody here waits for it
+        threading.Thread(target=self._close_idle, name=f"close-{self.hostname}", daemon=True).start()
         for executor in (self._threads, self._urgent_thread, self._long_threads):
             executor.shutdown(wait=False)
 
@@ -96,13 +152,14 @@ class HostConnection:
             hypervisor = self._enter()
         except HostUnreachable as error:
             raise self._unreachable(error) from error
+        lost = False
         try:
             return function(hypervisor)
         except HostUnreachable as error:
-            self._drop(hypervisor)
+            lost = True
             raise self._unreachable(error) from error
         finally:
-            self._leave(hypervisor)
+            self._leave(hypervisor, lost)
 
     def _run_apart(self, function: Callable[[Hypervisor], T]) -> T:
         try:
@@ -116,19 +173,31 @@ class HostConnection:
         return HostUnreachable(f"Host '{self.hostname}' is unreachable")
 
     def _enter(self) -> Hypervisor:
-        """The connection, made where there is none; whoever enters has to leave."""
+        """A connection of the caller's own, made where none is free; whoever enters has to leave."""
         arrived = time.monotonic()
+        free = self._free()
+        if free is not None:
+            return free
         with self._opening:
+            free = self._free()  # somebody may have left one while this one waited
+            if free is not None:
+                return free
+            if self._failed_at > arrived:  # somebody has tried in vain meanwhile: one patience for all who waited
+                raise HostUnreachable(self._failure)
+            hypervisor = self._opened()
+            with self._counting:
+                self._users[hypervisor] = 1
+            return hypervisor
+
+    def _free(self) -> Hypervisor | None:
+        with self._counting:
             if self._given_up:
                 raise HostUnreachable("The connection was given up")
-            if self._hypervisor is None or not self._hypervisor.is_alive:
-                self._drop_locked()
-                if self._failed_at > arrived:  # somebody has tried in vain meanwhile: one patience for all who waited
-                    raise HostUnreachable(self._failure)
-                self._hypervisor = self._opened()
-            with self._counting:
-                self._users[self._hypervisor] += 1
-            return self._hypervisor
+            for hypervisor, users in self._users.items():
+                if (not users or hypervisor.is_test_driver) and hypervisor.is_alive:
+                    self._users[hypervisor] = users + 1
+                    return hypervisor
+        return None
 
     def _opened(self) -> Hypervisor:
         try:
@@ -137,39 +206,29 @@ class HostConnection:
             self._failed_at, self._failure = time.monotonic(), error.message
             raise
 
-    def _leave(self, hypervisor: Hypervisor) -> None:
+    def _leave(self, hypervisor: Hypervisor, lost: bool = False) -> None:
         with self._counting:
             self._users[hypervisor] -= 1
-            if self._users[hypervisor]:
-                return
-            del self._users[hypervisor]
-            if hypervisor not in self._dropped:
-                return
-            self._dropped.remove(hypervisor)
-        hypervisor.close()
+            idle = [one for one, users in self._users.items() if not users]
+            fallen = [one for one in idle if (lost and one is hypervisor) or not one.is_alive]
+            surplus = idle if self._given_up else [one for one in idle if one not in fallen][_KEPT_IDLE:]
+            closing = {*fallen, *surplus}
+            for one in closing:
+                del self._users[one]
+        for one in closing:
+            one.close()
 
-    def _drop(self, lost: Hypervisor) -> None:
-        with self._opening:
-            if self._hypervisor is lost:
-                self._drop_locked()
-
-    def _drop_any(self) -> None:
-        with self._opening:
-            self._drop_locked()
-
-    def _drop_locked(self) -> None:
-        dropped, self._hypervisor = self._hypervisor, None
-        if dropped is None:
-            return
+    def _close_idle(self) -> None:
         with self._counting:
-            if self._users[dropped]:
-                self._dropped.add(dropped)
-                return
-        dropped.close()
+            closing = [one for one, users in self._users.items() if not users]
+            for one in closing:
+                del self._users[one]
+        for one in closing:
+            one.close()
 
 
 class HostConnections:
-    """The connections of all servers, by server id."""
+    """The connections to all servers, by server id."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads

@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import random
 import time
+from contextlib import AbstractContextManager
 
 import structlog
 
@@ -99,7 +100,6 @@ class _Watch:
         self._noted: set[str] = set()
         self._address_deadlines: dict[str, float] = {}
         self._wants_address: set[str] = set()
-        self._listens_to: Hypervisor | None = None
         self._failures = 0
         # a context of its own: it would log under the id of the request that happened to register the server
         self.task = asyncio.create_task(self._run(), name=f"watch-host-{server.id}", context=contextvars.Context())
@@ -133,38 +133,32 @@ class _Watch:
     async def _follow(self, server: Server) -> None:
         """Watch the server for as long as its connection stands; raises `HostUnreachable` when it falls."""
         host = self._connections.of(server.id, server.hostname, server.libvirt_uri)
-        await host.call(self._listen)
-        await read_host(server, host)
-        await recover(server, host)
-        await recover_images(server, host)
-        report = await sync_host(server, host, look_closely=None)
-        await sync_images(server, host, closely=True)
-        log.info("host.watched", host=server.hostname, vms=report.machines)
-        await virt_type_of(server, host)
-        self._failures = 0
-        compared = time.monotonic()
-        while True:
-            due = compared + self._resync_seconds - time.monotonic()
-            await self._sleep(min(due, _ADDRESS_LOOK_SECONDS) if self._wants_address else due)
-            if not await host.call(self._is_listening):
-                return  # the connection fell, and somebody who was quicker has made another one
-            uuids = self._noted | self._wants_address
-            self._noted = set()
-            if compared + self._resync_seconds <= time.monotonic():
-                await read_host(server, host)
-                await sweep_unfinished(server, host)
-                await sync_images(server, host)
-                compared = time.monotonic()
-            await sync_host(server, host, look_closely=uuids)
-            await self._expect_addresses(server)
+        async with host.listening(self._listen) as heard:
+            await read_host(server, host)
+            await recover(server, host)
+            await recover_images(server, host)
+            report = await sync_host(server, host, look_closely=None)
+            await sync_images(server, host, closely=True)
+            log.info("host.watched", host=server.hostname, vms=report.machines)
+            await virt_type_of(server, host)
+            self._failures = 0
+            compared = time.monotonic()
+            while True:
+                due = compared + self._resync_seconds - time.monotonic()
+                await self._sleep(min(due, _ADDRESS_LOOK_SECONDS) if self._wants_address else due)
+                if not heard.is_alive:
+                    return  # it fell, though others may have reached the host again by now
+                uuids = self._noted | self._wants_address
+                self._noted = set()
+                if compared + self._resync_seconds <= time.monotonic():
+                    await read_host(server, host)
+                    await sweep_unfinished(server, host)
+                    await sync_images(server, host)
+                    compared = time.monotonic()
+                await sync_host(server, host, look_closely=uuids)
+                await self._expect_addresses(server)
 
-    def _is_listening(self, hypervisor: Hypervisor) -> bool:
-        return hypervisor is self._listens_to
-
-    def _listen(self, hypervisor: Hypervisor) -> None:
-        if self._is_listening(hypervisor):
-            return  # from before something else failed; libvirt takes no second callback
-
+    def _listen(self, hypervisor: Hypervisor) -> AbstractContextManager[None]:
         # both are called by libvirt's thread
         def wake() -> None:
             self._loop.call_soon_threadsafe(self._woken.set)
@@ -172,9 +166,7 @@ class _Watch:
         def note(uuid: str) -> None:
             self._loop.call_soon_threadsafe(self.note, uuid)
 
-        hypervisor.on_close(wake)
-        hypervisor.on_lifecycle_event(note)
-        self._listens_to = hypervisor
+        return hypervisor.watched(note, wake)
 
     async def _sleep(self, seconds: float) -> None:
         try:

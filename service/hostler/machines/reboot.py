@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
 from functools import partial
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import GuestTimeout, HostlerError, HostUnreachable
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor, Reboots
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import GuestTimeout, HostUnreachable
 from hostler.hosts.connection import HostConnection
 from hostler.jobs.models import StepState
 from hostler.jobs.track import JobTrack
@@ -24,7 +21,7 @@ async def reboot(host: HostConnection, uuid: str, track: JobTrack, seconds: floa
     Raises `GuestTimeout` if it has not within ``seconds``: it runs on; `WrongState`, `OperationFailed` for one that
     powered off instead, `HostUnreachable`.
     """
-    async with _watched(host, uuid) as (reboots, watching):
+    async with host.listening(lambda hypervisor: hypervisor.reboots_of(uuid)) as watch:
         title = "Ask the guest to restart"
         track.step_started(title)
         await host.call(partial(fenced, track, power.ask_to_reboot, uuid))
@@ -34,10 +31,11 @@ async def reboot(host: HostConnection, uuid: str, track: JobTrack, seconds: floa
         deadline = time.monotonic() + seconds
         asked = time.monotonic()
         while True:
-            if not await host.call(partial(_look, uuid=uuid, watching=watching)):
+            await host.call(partial(power.require_on, uuid=uuid))
+            if not watch.is_alive:
                 # the connection was lost and made anew, and whether the guest has rebooted meanwhile nobody knows
                 raise HostUnreachable(f"Host '{host.hostname}' could not be reached for a moment")
-            if reboots.happened:
+            if watch.by.happened:
                 break
             if time.monotonic() >= deadline:
                 track.step_finished(title, StepState.FAILED, detail="The guest has not restarted")
@@ -47,26 +45,3 @@ async def reboot(host: HostConnection, uuid: str, track: JobTrack, seconds: floa
                 asked = time.monotonic()
             await asyncio.sleep(power.LOOK_AGAIN_SECONDS)
         track.step_finished(title, StepState.SUCCEEDED, changed=True)
-
-
-def _look(hypervisor: Hypervisor, uuid: str, watching: Hypervisor) -> bool:
-    """Whether the guest is still watched. Raises `OperationFailed` if it is off."""
-    power.require_on(hypervisor, uuid)
-    return hypervisor is watching
-
-
-@contextlib.asynccontextmanager
-async def _watched(host: HostConnection, uuid: str) -> AsyncIterator[tuple[Reboots, Hypervisor]]:
-    """See the guest's reboots in the block, by the connection that is answered beside them."""
-    watch = contextlib.ExitStack()
-
-    def begin(hypervisor: Hypervisor) -> tuple[Reboots, Hypervisor]:
-        return watch.enter_context(hypervisor.reboots_of(uuid)), hypervisor
-
-    try:
-        yield await host.call(begin)
-    finally:
-        try:
-            await host.call(lambda _hypervisor: watch.close())
-        except HostlerError:
-            pass  # the connection is gone, and its watches with it

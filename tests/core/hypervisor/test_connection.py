@@ -7,6 +7,7 @@ import socket
 import threading
 import uuid as uuids
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from queue import Queue
 
@@ -138,10 +139,8 @@ def test_closing_ends_the_connection_though_it_is_watched(lab_host: Host) -> Non
     before = connections()
     hypervisor = Hypervisor.open(lab_host.uri)
     assert connections() == before + 1
-    hypervisor.on_close(lambda: None)
-    hypervisor.on_lifecycle_event(lambda _uuid: None)
-
-    hypervisor.close()
+    with hypervisor.watched(lambda _uuid: None, lambda: None):
+        hypervisor.close()
 
     # libvirt's event loop lets go of the socket a moment later
     wait_until(lambda: connections() == before, "the connection is closed", timeout=10)
@@ -234,21 +233,31 @@ def test_a_second_domain_of_a_name_is_refused_and_the_first_one_kept(hypervisor:
 
 def test_lifecycle_events_arrive_with_the_domains_uuid(test_driver: Hypervisor) -> None:
     heard: Queue[str] = Queue()
-    test_driver.on_lifecycle_event(heard.put)
+    with test_driver.watched(heard.put, lambda: None):
+        domain = test_driver.define(domain_xml(shell("test", "watched")))
 
-    domain = test_driver.define(domain_xml(shell("test", "watched")))
+        assert heard.get(timeout=10) == domain.uuid
+        domain.undefine()
+        assert heard.get(timeout=10) == domain.uuid
 
-    assert heard.get(timeout=10) == domain.uuid
-    domain.undefine()
-    assert heard.get(timeout=10) == domain.uuid
+
+def test_a_watch_that_has_ended_hears_nothing_and_another_one_can_begin(test_driver: Hypervisor) -> None:
+    early: Queue[str] = Queue()
+    late: Queue[str] = Queue()
+    with test_driver.watched(early.put, lambda: None):
+        pass
+
+    with test_driver.watched(late.put, lambda: None):
+        domain = test_driver.define(domain_xml(shell("test", "watched")))
+
+        assert late.get(timeout=10) == domain.uuid
+        assert early.empty()
 
 
 @pytest.mark.lab
 def test_lifecycle_events_of_a_real_host_arrive_from_another_connection(hypervisor: Hypervisor, lab_host: Host) -> None:
     heard: Queue[str] = Queue()
-    hypervisor.on_lifecycle_event(heard.put)
-
-    with Hypervisor.open(lab_host.uri) as other:
+    with hypervisor.watched(heard.put, lambda: None), Hypervisor.open(lab_host.uri) as other:
         domain = other.define(domain_xml(dataclasses.replace(shell("qemu", "watched"))))
         assert heard.get(timeout=10) == domain.uuid
         domain.start()
@@ -276,7 +285,8 @@ def test_reboots_are_seen_while_they_are_watched_for_and_a_lost_watch_is_no_erro
 def test_a_connection_that_is_lost_says_so_to_whoever_uses_it_and_to_whoever_watches(lab_host: Host) -> None:
     lost = threading.Event()
     hypervisor = Hypervisor.open(lab_host.uri)
-    hypervisor.on_close(lost.set)
+    watch = ExitStack()
+    watch.enter_context(hypervisor.watched(lambda _uuid: None, lost.set))
     domain = hypervisor.define(domain_xml(shell("qemu", "lost")))
     pool = hypervisor.pool("default")
     try:
@@ -301,6 +311,7 @@ def test_a_connection_that_is_lost_says_so_to_whoever_uses_it_and_to_whoever_wat
                 call()
         with pytest.raises(HostUnreachable):
             Hypervisor.open(lab_host.uri, deadline=10)
+        watch.close()
         hypervisor.close()
     finally:
         lab_host.start_libvirtd()

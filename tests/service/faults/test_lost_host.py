@@ -142,3 +142,23 @@ async def test_a_connection_that_is_lost_at_any_moment(
     ):
         call += random.randint(4, 8)  # noqa: S311  no secret
         assert call < 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["killed", "hanging"])
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=str)
+async def test_a_libvirtd_that_is_lost_in_the_middle_of_each_action(
+    api: httpx.AsyncClient, server: Server, gate: Gate, clean_host: Host, action: Action, kind: str
+) -> None:
+    vm = await prepare(action, api, server)
+    gate.fail_at(10_000, gate.cut)  # never: it only counts
+    answer = await action.ask(api, vm)
+    assert answer.is_success, answer.text
+    calls = gate.calls
+    gate.calm()
+    await put_back(action, api, clean_host, answer)
+
+    # the watch makes calls, too, and each action has some that it makes only if there is something to do
+    call = random.randint(1, max(1, calls * 2 // 3))  # noqa: S311  no secret
+    delivered = random.random() < 0.5  # noqa: S311  no secret
+    await lose_it_once(action, api, server, gate, clean_host, Moment(call, deliver=delivered), kind)

@@ -32,11 +32,65 @@ def busy() -> Iterator[threading.Event]:
     event.set()
 
 
-async def test_all_who_act_on_a_host_share_its_connection(host: HostConnection) -> None:
+async def test_a_connection_serves_one_call_after_the_other(host: HostConnection) -> None:
     first, second = await asyncio.gather(host.call(lambda hypervisor: hypervisor), host.call(lambda also: also))
 
     assert first is second
     assert await host.call(Hypervisor.host_uuid) is not None
+
+
+async def test_no_two_calls_are_on_one_connection_and_few_connections_are_kept(lab_host: Host) -> None:
+    host = HostConnection("lab1", lab_host.uri, threads=5)
+    together = threading.Barrier(5)
+
+    def meet(hypervisor: Hypervisor) -> Hypervisor:
+        together.wait(20)
+        return hypervisor
+
+    used = await asyncio.gather(*(host.call(meet) for _ in range(5)))
+
+    assert len(set(used)) == 5
+    assert sum(hypervisor.is_alive for hypervisor in used) == 2
+    assert await host.call(lambda hypervisor: hypervisor) in used
+    host.close()
+
+
+async def test_the_test_driver_whose_state_is_its_connections_has_only_one() -> None:
+    host = HostConnection("test", "test:///default", threads=2)
+    together = threading.Barrier(2)
+
+    def meet(hypervisor: Hypervisor) -> Hypervisor:
+        together.wait(20)
+        return hypervisor
+
+    first, second = await asyncio.gather(host.call(meet), host.call(meet))
+
+    assert first is second
+    assert first.is_alive
+    host.close()
+
+
+async def test_a_connection_that_is_listened_to_is_nobody_elses_until_that_ends(
+    host: HostConnection, lab_host: Host
+) -> None:
+    heard: list[str] = []
+    async with host.listening(lambda hypervisor: hypervisor.watched(heard.append, lambda: None)) as listening:
+        assert await host.call(lambda hypervisor: hypervisor) is not listening.hypervisor
+        assert listening.is_alive
+        lab_host.kill_libvirtd()
+        lab_host.start_libvirtd()
+        assert not listening.is_alive
+        assert await host.call(Hypervisor.host_uuid) is not None
+
+
+async def test_a_host_that_is_not_there_can_not_be_listened_to() -> None:
+    nowhere = HostConnection("lost-host", "qemu:///system?socket=/nonexistent/socket", threads=1)
+
+    with pytest.raises(HostUnreachable, match=r"^Host 'lost-host' is unreachable$"):
+        async with nowhere.listening(lambda hypervisor: hypervisor.watched(lambda _uuid: None, lambda: None)):
+            pass
+
+    nowhere.close()
 
 
 async def test_a_connection_that_was_lost_is_made_anew(host: HostConnection, lab_host: Host) -> None:

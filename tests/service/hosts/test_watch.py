@@ -44,7 +44,7 @@ async def appears(name: str, timeout: float = 10) -> Machine:
     return await Machine.get(name=name)
 
 
-async def has_status(vm_id: int, status: str, timeout: float = 10) -> None:
+async def has_status(vm_id: int, status: str, timeout: float = 60) -> None:
     async def has() -> bool:
         return await Machine.filter(id=vm_id, status=status).exists()
 
@@ -186,7 +186,7 @@ async def test_a_killed_qemu_shows(app: FastAPI, api: httpx.AsyncClient, server:
         shown = (await api.get(f"/api/vms/{vm['id']}")).json()
         return shown["status"] in ("crashed", "stopped") and shown["vnc_port"] is None
 
-    await eventually(is_off, "the end of QEMU shows", 10)
+    await eventually(is_off, "the end of QEMU shows", 60)
     assert (await api.post(f"/api/vms/{vm['id']}/start")).json()["details"]["changed"] is True
 
 

@@ -58,7 +58,7 @@ async def appears(api: httpx.AsyncClient, name: str) -> dict[str, Any]:
     async def is_there() -> bool:
         return await named(api, name) is not None
 
-    await eventually(is_there, f"{name} appears", 10)
+    await eventually(is_there, f"{name} appears", 60)
     vm = await named(api, name)
     assert vm is not None
     return vm
@@ -72,7 +72,7 @@ async def becomes(api: httpx.AsyncClient, vm: dict[str, Any], status: str) -> di
         shown = (await api.get(f"/api/vms/{vm['id']}")).json()
         return bool(shown["status"] == status)
 
-    await eventually(is_so, f"{vm['name']} is {status}", 10)
+    await eventually(is_so, f"{vm['name']} is {status}", 60)
     return shown
 
 

@@ -55,7 +55,10 @@ class Reboots:
 
 
 class Hypervisor:
-    """One connection to one libvirt host; safe to use from several threads.
+    """One connection to one libvirt host, for one thread at a time.
+
+    libvirt's client before 10.4 lets calls that are under way on one connection at the same time write into each other's
+    stacks (CVE-2024-4418), which ends the process sooner or later; only its in-memory test driver may be shared.
 
     Use it as a context manager, or `close` it. After its connection is lost every call raises `HostUnreachable`: open
     another one.
@@ -118,22 +121,24 @@ class Hypervisor:
         """Whether libvirt's own in-memory driver is behind it."""
         return self.uri.startswith("test:") or self.uri.startswith("test+")
 
-    def on_close(self, callback: Callable[[], None]) -> None:
-        """Call ``callback``, from libvirt's event thread, when the connection is lost."""
-        with translated("watch the connection"):
-            self._connection.registerCloseCallback(lambda _connection, _reason, _opaque: callback(), None)
-        self._unwatch.append(self._connection.unregisterCloseCallback)
+    @contextmanager
+    def watched(self, on_event: Callable[[str], None], on_close: Callable[[], None]) -> Iterator[None]:
+        """Hear of the host while the block runs; both callbacks come from libvirt's event thread.
 
-    def on_lifecycle_event(self, callback: Callable[[str], None]) -> None:
-        """Call ``callback`` with the domain's UUID, from libvirt's event thread, at each lifecycle event."""
-        with translated("watch the host"):
-            number = self._connection.domainEventRegisterAny(
-                None,
-                libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                lambda _connection, domain, _event, _detail, _opaque: callback(domain.UUIDString()),
-                None,
-            )
-        self._unwatch.append(partial(self._connection.domainEventDeregisterAny, number))
+        ``on_event`` gets the domain's UUID at each lifecycle event, ``on_close`` is called when the connection is lost.
+        """
+        with translated("watch the connection"):
+            self._connection.registerCloseCallback(lambda _connection, _reason, _opaque: on_close(), None)
+        with self._until_left(self._connection.unregisterCloseCallback):
+            with translated("watch the host"):
+                number = self._connection.domainEventRegisterAny(
+                    None,
+                    libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                    lambda _connection, domain, _event, _detail, _opaque: on_event(domain.UUIDString()),
+                    None,
+                )
+            with self._until_left(partial(self._connection.domainEventDeregisterAny, number)):
+                yield
 
     @contextmanager
     def reboots_of(self, uuid: str) -> Iterator[Reboots]:
@@ -146,10 +151,14 @@ class Hypervisor:
             number = self._connection.domainEventRegisterAny(
                 self.domain(uuid).handle, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, reboots.note, None
             )
-        unwatch = partial(self._connection.domainEventDeregisterAny, number)
+        with self._until_left(partial(self._connection.domainEventDeregisterAny, number)):
+            yield reboots
+
+    @contextmanager
+    def _until_left(self, unwatch: Callable[[], Any]) -> Iterator[None]:
         self._unwatch.append(unwatch)
         try:
-            yield reboots
+            yield
         finally:
             if unwatch in self._unwatch:  # else the connection was closed meanwhile
                 self._unwatch.remove(unwatch)
