@@ -75,7 +75,7 @@ async def _refresh(api: httpx.AsyncClient, vm: dict[str, Any]) -> httpx.Response
 
 async def _upload(api: httpx.AsyncClient, vm: dict[str, Any]) -> httpx.Response:
     query = {"server_id": vm["server"]["id"], "name": IMAGE, "format": "raw"}
-    return await api.post("/api/images", params=query, content=b"x" * 3_000_000)
+    return await api.post("/api/images", params=query, content=b"x" * 512 * 5860)
 
 
 ACTIONS = {
@@ -136,7 +136,9 @@ async def _differences(host: Host) -> list[str]:
     used: set[str] = set()
     for name in host.virsh("list", "--all", "--name").split():
         document = ElementTree.fromstring(host.virsh("dumpxml", name))  # noqa: S314 - libvirt made it
-        domains[name] = {"shut off": "stopped"}.get(word := host.virsh("domstate", name).strip(), word)
+        word, _, reason = host.virsh("domstate", name, "--reason").strip().partition(" (")
+        off = "crashed" if reason == "crashed)" else "stopped"
+        domains[name] = off if word == "shut off" else word
         used |= {source.get("file", "").rpartition("/")[2] for source in document.findall("devices/disk/source")}
     rows = {row.name: row.status for row in await Machine.all()}
     images = {file.name for file in host.layout.pools["images"].iterdir()}
