@@ -186,7 +186,7 @@ async def _refresh(row: Machine, machine: ObservedMachine, server: Server) -> bo
 
 async def _take_in(server: Server, host: HostConnection, machine: ObservedMachine) -> bool:
     await forget_gone(server.id, machine.name)
-    row = Machine(server_id=server.id)
+    row = Machine(server_id=server.id, disk_gb=0.0)  # which stays where the host can't tell the disk's size
     fill(row, machine, server)
     row.last_seen = datetime.now(UTC)
     try:

@@ -18,13 +18,13 @@ Wrapped: TypeAlias = "bool | int | float | list[Wrapped] | dict[str, Wrapped | s
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What XML 1.0 cannot hold, libvirt cannot either; and an escape character could forge the event marks that
 # ansible-runner looks for in Ansible's output.
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
 
 def unsafe(value: object) -> Wrapped:
     """Give ``value`` back with every string in it wrapped, at any depth, as JSON data.
 
-    :raises ValueError: a string holds a control character other than tab and line ends, a dict's key is no
+    :raises ValueError: a string holds a control character other than tab, line ends and U+007F, a dict's key is no
         plain name, or a float is not finite.
     :raises TypeError: the value, or one inside it, is none of dict, list, tuple, str, int, float, bool, None.
     """

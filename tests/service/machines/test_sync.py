@@ -107,6 +107,29 @@ async def test_a_domain_of_others_appears_by_itself_and_does_as_it_is_told(
     assert domains(virsh.host) == set()
 
 
+async def test_a_domain_whose_disk_the_host_cant_measure_appears_and_does_as_it_is_told(
+    api: httpx.AsyncClient, server: Server, virsh: Virsh
+) -> None:
+    target = "<target dev='vda' bus='virtio'/>"
+    disks = {
+        "lost": f"<disk type='file' device='disk'><source file='/nowhere/lost.img'/>{target}</disk>",
+        "remote": "<disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='http' name='x'>"
+        f"<host name='127.0.0.1' port='1'/></source>{target}</disk>",
+        "pool-less": f"<disk type='volume' device='disk'><source pool='nowhere' volume='x'/>{target}</disk>",
+    }
+    for name, disk in disks.items():
+        virsh.define(name, devices=disk)
+
+        vm = await appears(api, name)
+
+        path = f"/api/vms/{vm['id']}"
+        assert (vm["status"], vm["resources"]["disk_gb"]) == ("stopped", 0.0)
+        assert (await api.put(path, json={"description": "theirs"})).json()["description"] == "theirs"
+        refused = await api.post(f"{path}/resize", json={"disk_gb": 1})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "disk_gb")
+        assert (await api.delete(path)).json()["detail"] == "Deleted disks: []"
+
+
 async def test_what_virsh_does_to_a_vm_shows(api: httpx.AsyncClient, server: Server, virsh: Virsh) -> None:
     vm = await create(api, server, "touched")
 

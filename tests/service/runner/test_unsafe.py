@@ -82,7 +82,7 @@ def test_refuses_a_key_that_is_no_plain_name_at_any_depth(key: object) -> None:
         unsafe({"a": [{key: "text"}]})
 
 
-@pytest.mark.parametrize("text", ["a\0b", "\x1b[K", "\x07", "\x7f", "\ud800"])
+@pytest.mark.parametrize("text", ["a\0b", "\x1b[K", "\x07", "\x1f", "\ud800"])
 def test_refuses_a_control_character_at_any_depth(text: str) -> None:
     with pytest.raises(ValueError, match="not allowed"):
         unsafe({"a": [text]})
