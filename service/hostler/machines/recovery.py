@@ -70,8 +70,8 @@ async def sweep_unfinished(server: Server, host: HostConnection) -> None:
         if observed is not None and row.status == MachineStatus.DELETING.value:
             await write_down(row, observed, server)  # it was not even begun
             continue
-        if observed is not None and (observed.record is None or observed.record.id != row.id):
-            continue  # by the number in its record it is another service's, which may be at work on it
+        if observed is not None and (row.revision == 0 or observed.record is None or observed.record.id != row.id):
+            continue  # it appeared here, or has another number: another service's, which may be at work on it
         try:
             if row.status == MachineStatus.DELETING.value:
                 await host.call(partial(delete_left, paths=await left_disks(row)))

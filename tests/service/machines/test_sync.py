@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine
+from hostler.machines.recovery import sweep_unfinished
 from lab.host import Host
 from tests.service.machines.lab_service import clear, create, domains, engine_of, eventually, volumes
 
@@ -128,6 +129,24 @@ async def test_a_domain_whose_disk_the_host_cant_measure_appears_and_does_as_it_
         refused = await api.post(f"{path}/resize", json={"disk_gb": 1})
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "disk_gb")
         assert (await api.delete(path)).json()["detail"] == "Deleted disks: []"
+
+
+async def test_what_another_service_is_creating_is_left_to_it_whatever_number_it_has_there(
+    app: FastAPI, api: httpx.AsyncClient, server: Server, virsh: Virsh
+) -> None:
+    number = (await create(api, server, "ours"))["id"] + 1  # two services of one host count alike
+    identity = str(uuid.uuid4())
+    record = (
+        "<hostler:vm xmlns:hostler='urn:hostler:vm:1' version='1' incomplete='yes'>"
+        f"<hostler:id>{number}</hostler:id><hostler:uuid>{identity}</hostler:uuid></hostler:vm>"
+    )
+    virsh.define("theirs", identity, metadata=record)
+    vm = await appears(api, "theirs")
+    assert (vm["id"], vm["status"]) == (number, "creating")
+
+    await sweep_unfinished(server, engine_of(app).host(server))
+
+    assert domains(virsh.host) == {"ours", "theirs"}
 
 
 async def test_what_virsh_does_to_a_vm_shows(api: httpx.AsyncClient, server: Server, virsh: Virsh) -> None:
