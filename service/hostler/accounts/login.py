@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import structlog
 
 from hostler.accounts.models import User
@@ -21,7 +23,7 @@ async def check_password(throttle: Throttle, username: str, password: str, addre
     ``address`` is the client's. Raises Unauthenticated, the same for every reason and after about the same time, and
     TooManyRequests without looking at the password after too many failures of the account or the address.
     """
-    account_key, address_key = f"account {name_key(username)}", f"address {address}"
+    account_key, address_key = f"account {name_key(username)}", f"address {_one_client(address)}"
     try:
         throttle.attempt(account_key, address_key)
     except TooManyRequests:
@@ -39,3 +41,16 @@ async def check_password(throttle: Throttle, username: str, password: str, addre
         user.password_hash = new_hash
         await user.save(update_fields=["password_hash"])
     return user
+
+
+def _one_client(address: str) -> str:
+    """What is one client for the throttle: an IPv4 address, or a network of IPv6, for all of a /64 is anybody's."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address  # of a socket, or whatever a proxy calls its clients
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed), 64), strict=False))

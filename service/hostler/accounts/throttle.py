@@ -37,30 +37,35 @@ class Throttle:
 
     def _bucket(self, key: str) -> _Bucket:
         now = self._clock()
-        bucket = self._buckets.pop(key, None) or _Bucket(FAILURES, now)
+        bucket = self._buckets.get(key) or _Bucket(FAILURES, now)
         bucket.left = min(FAILURES, bucket.left + (now - bucket.at) / SECONDS_EACH)
         bucket.at = now
+        return bucket
+
+    def _keep(self, key: str, bucket: _Bucket) -> None:
         self._buckets[key] = bucket
+        self._buckets.move_to_end(key)
         if len(self._buckets) > _KEYS_AT_MOST:
             self._buckets.popitem(last=False)
-        return bucket
 
     def attempt(self, *keys: str) -> None:
         """Take an attempt from every key before the password is looked at; raises TooManyRequests where one has none.
 
         Taking it first, and giving it back after a success, leaves no gap for attempts that are made at the same time.
         """
-        buckets = [self._bucket(key) for key in keys]
-        wait = max(((1 - bucket.left) * SECONDS_EACH for bucket in buckets), default=0.0)
+        buckets = {key: self._bucket(key) for key in keys}
+        wait = max(((1 - bucket.left) * SECONDS_EACH for bucket in buckets.values()), default=0.0)
         if wait > 0:
             raise TooManyRequests(
                 "Too many failed logins for this account or from this address", retry_after=math.ceil(wait)
             )
-        for bucket in buckets:
+        for key, bucket in buckets.items():
             bucket.left -= 1
+            self._keep(key, bucket)  # only now: refusals are cheap, and would make others be forgotten by their number
 
     def succeeded(self, account: str, address: str) -> None:
         """Forget the account's failures, and give the address its attempt back: its other failures still count."""
         self._buckets.pop(account, None)
         bucket = self._bucket(address)
         bucket.left = min(FAILURES, bucket.left + 1)
+        self._keep(address, bucket)

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import uuid
+
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from hostler.accounts.throttle import FAILURES
 from hostler.settings import Settings
@@ -118,6 +121,21 @@ async def test_ten_failures_slow_the_address_down_for_everybody(client: httpx.As
         await login(client, f"nobody{number}", "wrong password")
 
     assert (await login(client, "ada", USER_PASSWORD)).status_code == 429
+
+
+@pytest.mark.rule("throttle")
+async def test_whoever_has_a_network_of_ipv6_has_one_address(app: FastAPI) -> None:
+    async def status_from(address: str) -> int:
+        transport = httpx.ASGITransport(app, client=(address, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://hostler.test") as elsewhere:
+            return (await login(elsewhere, f"nobody-{uuid.uuid4()}", "x")).status_code
+
+    for number in range(10):
+        assert await status_from(f"2001:db8:1:2:{number:x}::1") == 401
+
+    assert await status_from("2001:db8:1:2:ffff::ffff") == 429
+    assert await status_from("2001:db8:1:3::1") == 401
+    assert [await status_from(f"::ffff:192.0.2.{number}") for number in range(12)] == [401] * 12
 
 
 async def test_a_success_makes_up_for_failures(client: httpx.AsyncClient, make_user: MakeUser) -> None:

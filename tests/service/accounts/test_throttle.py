@@ -84,6 +84,15 @@ def test_quiet_time_earns_no_more_than_ten_attempts(throttle: Throttle, clock: C
     wait(throttle, "account ada")
 
 
+def test_refused_attempts_make_nobody_be_forgotten(throttle: Throttle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_KEYS_AT_MOST", 3)
+    exhaust(throttle, "account ada", "address a")
+    for number in range(10):
+        wait(throttle, f"account {number}", "address a")
+
+    wait(throttle, "account ada", "address b")
+
+
 def test_the_oldest_keys_are_forgotten_first(throttle: Throttle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_KEYS_AT_MOST", 3)
     exhaust(throttle, "account ada")
