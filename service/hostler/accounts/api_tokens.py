@@ -21,11 +21,18 @@ async def get_token(token_id: int) -> ApiToken:
 
 
 async def create_token(
-    user_id: int, name: str, scopes: Sequence[Permission], grantable: Collection[str], expires_in_days: int | None
+    user_id: int,
+    name: str,
+    scopes: Sequence[Permission],
+    grantable: Collection[str],
+    expires_in_days: int | None,
+    made_by: int | None = None,
 ) -> tuple[ApiToken, str]:
     """Create a token, and return it with its secret, which is stored nowhere.
 
-    ``grantable`` is what whoever asks may do itself. Raises InvalidRequest for a scope that is not among it.
+    ``grantable`` is what whoever asks may do itself, ``made_by`` the id of the token that it asks with: the new one
+    ends with that at the latest, or a token would be as good as one for ever. Raises InvalidRequest for a scope that is
+    not among ``grantable``.
     """
     excess = [scope for scope in scopes if scope not in grantable]
     if excess:
@@ -35,6 +42,9 @@ async def create_token(
         )
     secret, prefix = new_api_token()
     expires_at = None if expires_in_days is None else datetime.now(UTC) + timedelta(days=expires_in_days)
+    maker = None if made_by is None else await ApiToken.get_or_none(id=made_by)
+    if maker is not None and maker.expires_at is not None:
+        expires_at = maker.expires_at if expires_at is None else min(expires_at, maker.expires_at)
     token = await ApiToken.create(
         name=name,
         prefix=prefix,

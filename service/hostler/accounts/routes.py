@@ -153,9 +153,12 @@ async def list_tokens(
 
 @token_routes.post("", status_code=201, summary="Create an API token")
 async def create_token(caller: Anybody, body: TokenCreate) -> NewApiTokenAnswer:
-    """Create an API token of the caller's; the answer's ``token`` is shown this once."""
+    """Create an API token of the caller's; the answer's ``token`` is shown this once.
+
+    One that is asked for with an API token ends with that one at the latest.
+    """
     token, secret = await api_tokens.create_token(
-        caller.user_id, body.name, body.scopes, caller.permissions, body.expires_in_days
+        caller.user_id, body.name, body.scopes, caller.permissions, body.expires_in_days, caller.token_id
     )
     answer = ApiTokenAnswer.model_validate(token)
     return NewApiTokenAnswer(**dict(answer), token=secret)

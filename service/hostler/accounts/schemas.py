@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, SecretStr, StrictBool, StringConstraints
 
 from hostler.accounts.passwords import LONGEST, SHORTEST
 from hostler.bodies import RequestBody, ResponseBody, Timestamp
@@ -79,7 +79,7 @@ class UserCreate(RequestBody):
     username: Username
     password: Password
     permissions: Permissions = Field(default=[Permission.READ])
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class UserChange(RequestBody):
@@ -88,7 +88,7 @@ class UserChange(RequestBody):
     username: Username | None = None
     password: Password | None = None
     permissions: Permissions | None = None
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
 
 
 class UserAnswer(ResponseBody):
@@ -107,7 +107,7 @@ class TokenCreate(RequestBody):
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
     scopes: Annotated[Permissions, Field(min_length=1)]
-    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_TOKEN_DAYS)] | None = Field(
+    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_TOKEN_DAYS, strict=True)] | None = Field(
         default=90, description="Null for a token that never expires"
     )
 

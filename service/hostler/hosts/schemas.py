@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, StrictBool, field_validator
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import HOSTNAME_PATTERN, LIBVIRT_NAME_PATTERN
 from hostler.bodies import RequestBody, ResponseBody, Timestamp
@@ -38,7 +38,7 @@ AnsibleHost = Annotated[
     str | None, Field(description="Address for SSH; the hostname where it is left out.", pattern=_HOST)
 ]
 AnsibleUser = Annotated[str | None, Field(description="User for SSH; root where it is left out.", pattern=_USER)]
-AnsiblePort = Annotated[int | None, Field(description="Port for SSH.", ge=1, le=65535)]
+AnsiblePort = Annotated[int | None, Field(description="Port for SSH.", ge=1, le=65535, strict=True)]
 AnsibleBy = Annotated[
     Literal["local", "ssh"],
     Field(description="Where playbooks run their modules: beside the service, or on the server by SSH."),
@@ -58,7 +58,7 @@ class ServerBody(RequestBody):
     ansible_host: AnsibleHost = None
     ansible_user: AnsibleUser = None
     ansible_port: AnsiblePort = None
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class ServerChange(RequestBody):
@@ -74,7 +74,7 @@ class ServerChange(RequestBody):
     ansible_host: AnsibleHost = None
     ansible_user: AnsibleUser = None
     ansible_port: AnsiblePort = None
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
 
     @field_validator(
         "hostname", "libvirt_uri", "virt_type", "pool", "image_pool", "network", "ansible_connection", "enabled"

@@ -75,6 +75,16 @@ async def test_a_token_cannot_make_a_stronger_one(client: httpx.AsyncClient, ada
     assert answer.status_code == 422
 
 
+@pytest.mark.rule("tokens")
+async def test_a_token_cannot_make_one_that_outlives_it(client: httpx.AsyncClient, ada: Headers) -> None:
+    mortal = await create(client, ada, expires_in_days=1)
+    eternal = await create(client, ada, expires_in_days=None)
+
+    for days in (None, 90):
+        assert (await create(client, bearer(mortal["token"]), expires_in_days=days))["expires_at"] == mortal["expires_at"]
+    assert (await create(client, bearer(eternal["token"]), expires_in_days=None))["expires_at"] is None
+
+
 async def test_a_token_loses_what_its_owner_loses(
     client: httpx.AsyncClient, ada: Headers, admin_headers: Headers
 ) -> None:
@@ -167,6 +177,8 @@ async def test_others_tokens_are_for_administrators(
         ("expires_in_days", 0),
         ("expires_in_days", 3651),
         ("expires_in_days", 1.5),
+        ("expires_in_days", True),
+        ("expires_in_days", "30"),
         ("user_id", 1),
         ("token", "mine"),
     ],

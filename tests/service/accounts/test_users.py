@@ -104,6 +104,17 @@ async def test_a_refused_password_is_named_and_not_repeated(
         assert password not in answer.text
 
 
+@pytest.mark.parametrize("enabled", ["off", "true", 0, 1.0])
+async def test_whether_a_user_is_enabled_is_said_by_true_or_false(
+    client: httpx.AsyncClient, admin_headers: Headers, enabled: Any
+) -> None:
+    for answer in (
+        await client.post("/api/users", json=NEW | {"enabled": enabled}, headers=admin_headers),
+        await client.put("/api/users/1", json={"enabled": enabled}, headers=admin_headers),
+    ):
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "enabled")
+
+
 async def test_a_password_may_be_anything_that_can_be_typed(client: httpx.AsyncClient, admin_headers: Headers) -> None:
     password = "pässwörd ☂ {{ 7*7 }} '; -- \\ \" %00"
     await client.post("/api/users", json=NEW | {"password": password}, headers=admin_headers)
