@@ -9,7 +9,7 @@ import typer
 
 from hostler.cli.permissions import parse_permissions
 from hostler.cli.running import run
-from hostler.cli.table import show_table
+from hostler.cli.table import printable, show_table
 
 if TYPE_CHECKING:
     from hostler.accounts.models import ApiToken
@@ -75,4 +75,4 @@ def revoke(token_id: Annotated[int, typer.Argument(help="Its id, as 'hostler tok
         await api_tokens.revoke_token(token)
         return token.name
 
-    typer.echo(f"Revoked the token {run(work())}")
+    typer.echo(f"Revoked the token {printable(run(work()))}")

@@ -84,6 +84,18 @@ def test_users_are_managed_without_a_service(hostler: Hostler) -> None:
     assert "ada" not in succeeded(hostler("user", "list"))
 
 
+def test_a_name_of_a_token_can_not_speak_to_the_terminal(hostler: Hostler) -> None:
+    succeeded(hostler("user", "add", "ada", "--permission", "read", "--password-stdin", stdin=f"{ADMIN_PASSWORD}\n"))
+    succeeded(hostler("token", "create", "ada", "a\x1b[2J\nb\u202e"))
+
+    listed = succeeded(hostler("token", "list"))
+    revoked = succeeded(hostler("token", "revoke", "1"))
+
+    for shown in (listed, revoked):
+        assert "a\\x1b[2J\\nb\\u202e" in shown
+        assert "\x1b" not in shown
+
+
 def test_tokens_are_managed_without_a_service(hostler: Hostler) -> None:
     succeeded(hostler("user", "add", "ada", "-p", "read", "--generate-password"))
     secret = succeeded(hostler("token", "create", "ada", "ci", "--expires-in-days", "0")).strip()
