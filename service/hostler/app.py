@@ -110,6 +110,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.router.route_class = Route
+    # it would lead to whatever the Host header says, by http behind a proxy, and clients take their token along
+    app.router.redirect_slashes = False
     error_answers.install(app)
     accepted.install(app)
     for router in ROUTERS:

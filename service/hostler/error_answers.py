@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import compile_path
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from hostler.bodies import ResponseBody
@@ -104,7 +106,7 @@ def _of_core_error(request: Request, error: Exception) -> JSONResponse:
 
 def _of_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette's handlers are typed by Exception
-    status = error.status_code
+    status, headers = error.status_code, error.headers
     if status == HTTPStatus.BAD_REQUEST:
         # FastAPI's own, for a body that is neither JSON nor a form, or is nested too deeply
         status, code, detail = 422, InvalidRequest.code, "The body of the request can't be read"
@@ -112,12 +114,20 @@ def _of_http_exception(request: Request, error: Exception) -> JSONResponse:
         code, detail = "not_found", "There is nothing at this path"
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
         code, detail = "method_not_allowed", f"The method {request.method[:20]} is not allowed at this path"
+        headers = {"Allow": ", ".join(sorted(_methods_at(request)))}  # Starlette's has those of one route only
     elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         code, detail = "body_too_large", "The body of the request is too large"
     else:
         phrase = HTTPStatus(status).phrase
         code, detail = phrase.lower().replace(" ", "_"), phrase
-    return answer(request.scope, status, detail, code=code, headers=error.headers)
+    return answer(request.scope, status, detail, code=code, headers=headers)
+
+
+def _methods_at(request: Request) -> set[str]:
+    """The methods of all routes that have the request's path."""
+    path = request.scope["path"]
+    found = (one for one in iter_route_contexts(request.app.routes) if compile_path(one.path or "")[0].match(path))
+    return {method for one in found for method in one.methods or ()}
 
 
 def _of_validation_error(request: Request, error: Exception) -> JSONResponse:

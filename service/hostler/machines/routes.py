@@ -6,7 +6,7 @@ from __future__ import annotations
 import uuid as uuids
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from tortoise.queryset import QuerySet
 
@@ -33,7 +33,7 @@ from hostler.machines.schemas import (
 )
 from hostler.machines.version import tag_of
 from hostler.paging import Paging, fetch_page
-from hostler.permission import Caller, Requires
+from hostler.permission import CALLER, Caller, Permission, Requires, decide
 from hostler.routing import Router
 
 router = Router(prefix="/api/vms", tags=["vms"])
@@ -61,6 +61,18 @@ async def _machine(vm_id: Annotated[str, Path(description="The VM's id, or its U
     if not found:
         raise missing
     return found[0]
+
+
+async def _with_xml(
+    request: Request,
+    xml: Annotated[
+        bool, Query(description="Whether to ask the host for the domain's XML, too; for those who may write")
+    ] = False,
+) -> bool:
+    """Whether the XML is asked for; raises `Forbidden` for whoever may only read, before the VM is looked for."""
+    if xml:
+        decide(request.scope[CALLER], Permission.WRITE)
+    return xml
 
 
 MachineOf = Annotated[Machine, Depends(_machine)]
@@ -161,15 +173,13 @@ async def delete_vm(
 @router.get("/{vm_id}/config", summary="Show a VM's configuration", responses=TAGGED)
 async def show_config(
     caller: Reader,
+    with_xml: Annotated[bool, Depends(_with_xml)],
     engine: EngineOf,
     row: MachineOf,
     response: Response,
-    xml: Annotated[
-        bool, Query(description="Whether to ask the host for the domain's XML, too; for those who may write")
-    ] = False,
 ) -> VmConfig:
     """The configuration of the VM's next boot."""
-    shown = await configuration.show(engine, caller, row, xml)
+    shown = await configuration.show(engine, row, with_xml)
     response.headers["ETag"] = tag_of(row)
     return shown
 

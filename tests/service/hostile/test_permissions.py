@@ -158,6 +158,9 @@ async def test_a_stranger_is_401_on_every_route_that_is_not_public_whatever_it_s
 async def test_403_comes_before_422_and_404_on_every_route(app: FastAPI, make_user: MakeUser) -> None:
     nobody = await make_user("nobody")
     headers = await _token(nobody.id, frozenset())
+    reader = await _token((await make_user("a-reader", "read")).id, frozenset({Permission.READ}))
+    for config in ("/api/vms/2147483647/config?xml=true", "/api/vms/no-such-id/config?xml=1"):
+        assert (await ask(app, "GET", config, reader, b"")).status == 403
     for operation in operations(app):
         if _may(operation, frozenset()):
             continue
