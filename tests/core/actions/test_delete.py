@@ -219,6 +219,16 @@ def test_a_base_that_an_overlay_names_by_a_relative_path_stays(hypervisor: Hyper
 
 
 @pytest.mark.rule("delete-owned")
+def test_a_base_of_an_overlay_that_libvirt_has_not_seen_yet_stays(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "unseen"))
+    base = Path(vm.disks[0].path or "")
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, base.parent / "unseen-overlay.qcow2")
+
+    assert delete.delete(hypervisor, vm.uuid) == []
+    assert base.exists()
+
+
+@pytest.mark.rule("delete-owned")
 def test_an_overlay_of_an_overlay_keeps_the_whole_chain(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = made(hypervisor, desired(lab_host, "chain", image="tiny.qcow2", image_mode="backing"))
     middle = hypervisor.find_volume_at(vm.disks[0].path or "")

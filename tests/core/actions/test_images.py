@@ -453,6 +453,11 @@ def test_an_image_that_a_disk_is_built_on_stays(hypervisor: Hypervisor, lab_host
     with pytest.raises(WrongState, match="in use by volume"):
         images.remove(hypervisor, POOL, "base.qcow2")
     hypervisor.pool("default").volumes()[0].delete()
+    base, overlay = lab_host.layout.pools[POOL] / "base.qcow2", lab_host.layout.pools["default"] / "by-hand.qcow2"
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, overlay)
+    with pytest.raises(WrongState, match=r"in use by volume 'by-hand.qcow2' in storage pool 'default'"):
+        images.remove(hypervisor, POOL, "base.qcow2")
+    overlay.unlink()
     images.remove(hypervisor, POOL, "base.qcow2")
 
     with pytest.raises(ImageNotFound):

@@ -20,6 +20,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import FILE_POOLS
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import volume_name
 
 
@@ -32,8 +33,16 @@ def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
     mine = [path for path in (_candidate(hypervisor, disk, machine) for disk in machine.definition.disks) if path]
     if not mine:
         return []
+    look_for_overlays(hypervisor)
     taken = paths_in_use(hypervisor, except_uuid=machine.uuid)
     return [path for path in dict.fromkeys(mine) if path not in taken]
+
+
+def look_for_overlays(hypervisor: Hypervisor) -> None:
+    """Let libvirt look into the folders of its pools: of an overlay that was made by hand it does not know before."""
+    for pool in hypervisor.pools():
+        if pool.type_and_path()[0] in FILE_POOLS:
+            pool.refresh_if_idle()
 
 
 def paths_in_use(hypervisor: Hypervisor, except_uuid: str) -> Dict[str, str]:

@@ -15,7 +15,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images imp
     discard,
     is_disk_name,
     mark_of,
-    refresh_if_idle,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.disk_image import (
     FORMATS,
@@ -201,7 +200,7 @@ def _room(hypervisor: Hypervisor, pool_name: str, image: NewImage) -> Pool:
     kind = pool.type_and_path()[0]
     if kind not in FILE_POOLS:
         raise InvalidSpec([FieldError("pool", f"'{pool_name}' is of type {kind}; images need a pool of files")])
-    refresh_if_idle(pool)  # a file that somebody has put there has its name, too
+    pool.refresh_if_idle()  # a file that somebody has put there has its name, too
     _require_free(pool, image.name)
     available = pool.space().available
     if image.size is not None and image.size > available:

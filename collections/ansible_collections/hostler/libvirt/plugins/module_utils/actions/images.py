@@ -22,7 +22,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import LIBVIRT_NAME_PATTERN
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume, VolumeFacts
-from ansible_collections.hostler.libvirt.plugins.module_utils.storage import definitions_of, path_of, paths_in_use
+from ansible_collections.hostler.libvirt.plugins.module_utils.storage import (
+    definitions_of,
+    look_for_overlays,
+    path_of,
+    paths_in_use,
+)
 
 # a VM's own volume, as `plan.create.volume_name` names it: whose VM has gone it is a disk still, and no image
 _OWN = re.compile(r".+-[0-9a-f]{8}-(root|disk|seed)[^/]*\.(qcow2|iso)", re.DOTALL)
@@ -85,7 +90,7 @@ def look(
     """
     pool = hypervisor.pool(pool_name).require_active()
     if refresh:
-        refresh_if_idle(pool)
+        pool.refresh_if_idle()
     names = pool.volume_names()
     unfinished = frozenset(found[1] for found in map(_MARK.fullmatch, names) if found)
     candidates = {name for name in names if _could_be_image(name)} - unfinished
@@ -112,6 +117,7 @@ def require_unused(hypervisor: Hypervisor, pool_name: str, name: str) -> Volume:
         raise ImageNotFound(f"Image '{name}' not found in storage pool '{pool_name}'")
     if pool.find_volume(mark_of(name)) is not None:
         raise WrongState(f"Image '{name}' is being uploaded")
+    look_for_overlays(hypervisor)
     user = paths_in_use(hypervisor, except_uuid="").get(volume.path)
     if user is not None:
         raise WrongState(f"Image '{name}' is in use by {user}")
@@ -134,16 +140,6 @@ def discard(pool: Pool, name: str) -> None:
     volume = pool.find_volume(name)
     if volume is not None:
         volume.delete()
-
-
-def refresh_if_idle(pool: Pool) -> None:
-    """Let libvirt look into the pool's folder, unless it is at work on a volume there: what it knows then has to do."""
-    try:
-        pool.refresh(patience=2.0)
-    except HostUnreachable:
-        raise
-    except HostlerError:
-        pass
 
 
 def _could_be_image(name: str) -> bool:

@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    HostlerError,
+    HostUnreachable,
     OperationFailed,
     PoolNotFound,
     VolumeNotFound,
@@ -147,6 +149,15 @@ class Pool:
                 if "has asynchronous jobs running" not in error.message or time.monotonic() >= deadline:
                     raise
             time.sleep(_BUSY_LOOK_SECONDS)
+
+    def refresh_if_idle(self) -> None:
+        """Let libvirt look again, unless it is at work on a volume of the pool: what it knows then has to do."""
+        try:
+            self.refresh(patience=2.0)
+        except HostUnreachable:
+            raise
+        except HostlerError:
+            pass
 
     def find_volume(self, name: str) -> Optional[Volume]:
         """The volume ``name``, None if it has none."""
