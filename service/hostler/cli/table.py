@@ -17,5 +17,5 @@ def show_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def printable(text: str) -> str:
-    """``text`` as a terminal may have it: any user names tokens, and what ends lines or moves cursors is a name, too."""
+    """``text`` as a terminal may have it: any user names tokens, and what moves cursors is a name, too."""
     return text if text.isprintable() else repr(text)[1:-1]

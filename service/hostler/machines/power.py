@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -57,6 +58,8 @@ async def stop(engine: Engine, asked: Asked, row: Machine, timeout: float, force
     """Ask the guest to power off and wait for it; raises `GuestTimeout` if it is still on then, unless forced."""
     if asked.dry_run:
         observed = await _observed(engine, row)
+        if not force:
+            power.require_awake(observed.status, "shut down")
         wanted = Desired(uuid=row.uuid, state="stopped", timeout=timeout, force=force)
         return dry_run_of(plan_existing(wanted, observed), observed)
     host = engine.host(row.server)
@@ -65,7 +68,13 @@ async def stop(engine: Engine, asked: Asked, row: Machine, timeout: float, force
     async def work(track: JobTrack) -> Mapping[str, Any]:
         title = "Ask the guest to power off"
         track.step_started(title)
-        changed = await host.call(partial(fenced, track, power.ask_to_stop, uuid))
+        try:
+            changed = await host.call(partial(fenced, track, power.ask_to_stop, uuid))
+        except WrongState as error:
+            track.step_finished(title, StepState.FAILED, detail=error.message)
+            if not force:
+                raise
+            return {"changed": await _pull_the_plug(host, uuid, track)}  # a guest that hears nothing needs no time
         track.step_finished(title, StepState.SUCCEEDED, changed=changed)
         if changed:
             title = f"Wait up to {timeout:g} s for the guest"
@@ -74,10 +83,9 @@ async def stop(engine: Engine, asked: Asked, row: Machine, timeout: float, force
                 track.step_finished(title, StepState.FAILED, detail="The guest is still on")
                 if not force:
                     raise GuestTimeout(f"The guest did not shut down within {timeout:g} s; the VM is still running")
-                track.step_started("Pull the VM's plug", progress=90)
-                await host.call(partial(fenced, track, power.force_stop, uuid), urgent=True)
-                title = "Pull the VM's plug"
-            track.step_finished(title, StepState.SUCCEEDED, changed=True)
+                await _pull_the_plug(host, uuid, track)
+            else:
+                track.step_finished(title, StepState.SUCCEEDED, changed=True)
         return {"changed": changed}
 
     job = await open_job(order_of(engine, Action.STOP, asked, {"timeout": timeout, "force": force}), row)
@@ -92,6 +100,8 @@ async def restart(engine: Engine, asked: Asked, row: Machine, timeout: float, fo
     Raises `WrongState` for a VM that is off, `GuestTimeout` for a guest that did not reboot: it runs on.
     """
     observed = await _observed_running(engine, row)
+    if not force:
+        power.require_awake(observed.status, "restart")
     if asked.dry_run:
         title = "Power cycle VM" if force else "Restart VM"
         return dry_run_of_words(f"{title} '{observed.name}'", observed)
@@ -142,6 +152,14 @@ async def _switch(
     return done(row, action, bool(result["changed"]))
 
 
+async def _pull_the_plug(host: HostConnection, uuid: str, track: JobTrack) -> bool:
+    title = "Pull the VM's plug"
+    track.step_started(title, progress=90)
+    changed = await host.call(partial(fenced, track, power.force_stop, uuid), urgent=True)
+    track.step_finished(title, StepState.SUCCEEDED, changed=changed)
+    return changed
+
+
 async def _wait_until_off(host: HostConnection, uuid: str, track: JobTrack, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     asked = time.monotonic()
@@ -149,7 +167,8 @@ async def _wait_until_off(host: HostConnection, uuid: str, track: JobTrack, seco
         if time.monotonic() >= deadline:
             return False
         if time.monotonic() - asked >= power.ASK_AGAIN_SECONDS:
-            await host.call(partial(fenced, track, power.ask_to_stop, uuid))
+            with contextlib.suppress(WrongState):  # paused meanwhile: it may go on in time
+                await host.call(partial(fenced, track, power.ask_to_stop, uuid))
             asked = time.monotonic()
         await asyncio.sleep(power.LOOK_AGAIN_SECONDS)
     return True

@@ -228,6 +228,18 @@ def test_a_base_of_an_overlay_that_libvirt_has_not_seen_yet_stays(hypervisor: Hy
     assert base.exists()
 
 
+def test_the_file_that_it_writes_to_since_a_snapshot_goes_and_what_is_below_stays(
+    hypervisor: Hypervisor, lab_host: Host
+) -> None:
+    vm = made(hypervisor, desired(lab_host, "snapped"))
+    lab_host.virsh("snapshot-create-as", "snapped", "before", "--disk-only")
+    (top,) = [disk.path for disk in named(hypervisor, "snapped").disks]
+    assert top != vm.disks[0].path
+
+    assert delete.delete(hypervisor, vm.uuid) == [top]
+    assert Path(vm.disks[0].path or "").exists()
+
+
 @pytest.mark.rule("delete-owned")
 def test_an_overlay_of_an_overlay_keeps_the_whole_chain(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = made(hypervisor, desired(lab_host, "chain", image="tiny.qcow2", image_mode="backing"))

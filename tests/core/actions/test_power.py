@@ -217,6 +217,18 @@ def test_a_guest_that_ignores_it_runs_on(
         power.restart(hypervisor, vm.uuid, timeout=60, fence=fence)
 
 
+def test_a_paused_guest_can_not_shut_down_and_is_powered_off_by_force(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "deaf", "running"))
+    hypervisor.domain(vm.uuid).handle.suspend()
+
+    with pytest.raises(WrongState, match=r"^VM is paused: its guest can't shut down$"):
+        power.stop(hypervisor, vm.uuid, timeout=600)
+    assert named(hypervisor, "deaf").status == "paused"
+    assert power.stop(hypervisor, vm.uuid, timeout=600, force=True) is True
+
+    assert named(hypervisor, "deaf").status == "stopped"
+
+
 def test_a_paused_guest_can_not_restart_itself_and_can_be_reset(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = made(hypervisor, desired(lab_host, "frozen", "running"))
     hypervisor.domain(vm.uuid).handle.suspend()

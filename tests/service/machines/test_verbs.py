@@ -127,6 +127,28 @@ async def test_a_forced_stop_pulls_the_plug_after_its_timeout(
     assert await status(api, vm) == "stopped"
 
 
+@pytest.mark.rule("stop-waits", "restart-kinds", "dry-run")
+async def test_a_guest_that_is_paused_hears_nothing_and_a_forced_stop_needs_no_guest(
+    api: httpx.AsyncClient, vm: dict[str, Any], clean_host: Host
+) -> None:
+    await start(api, vm)
+    clean_host.virsh("suspend", "my-vm")
+    for verb, detail in (
+        ("stop", "VM is paused: its guest can't shut down"),
+        ("restart", "VM is paused: its guest can't restart"),
+    ):
+        for query in ({}, {"dry_run": True}):
+            refused = await do(api, vm, verb, **query)
+            assert (refused.status_code, refused.json()["detail"]) == (400, detail)
+    assert await status(api, vm) == "paused"
+
+    assert (await do(api, vm, "stop", force=True, dry_run=True)).json()["changed"] is True
+    forced = await do(api, vm, "stop", force=True, timeout=600)
+
+    assert forced.json() == done(vm, "stop", "VM stopped successfully", "stopped", True)
+    assert await status(api, vm) == "stopped"
+
+
 async def test_a_stop_with_a_parameter_that_makes_no_sense_is_422(api: httpx.AsyncClient, vm: dict[str, Any]) -> None:
     for parameter, value in (("timeout", "0"), ("timeout", "3601"), ("timeout", "soon"), ("force", "perhaps")):
         answer = await do(api, vm, "stop", **{parameter: value})

@@ -30,16 +30,21 @@ def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
     Its own are the volumes of active pools that it can write to, and the seed that we made for it; never one that is
     shareable, that another domain names, or that another volume has as its backing file.
     """
+    if not machine.definition.disks:
+        return []
+    look_for_overlays(hypervisor)
     mine = [path for path in (_candidate(hypervisor, disk, machine) for disk in machine.definition.disks) if path]
     if not mine:
         return []
-    look_for_overlays(hypervisor)
     taken = paths_in_use(hypervisor, except_uuid=machine.uuid)
     return [path for path in dict.fromkeys(mine) if path not in taken]
 
 
 def look_for_overlays(hypervisor: Hypervisor) -> None:
-    """Let libvirt look into the folders of its pools: of an overlay that was made by hand it does not know before."""
+    """Let libvirt look into the folders of its pools: of an overlay that was made by hand it does not know before.
+
+    Neither does it of the file that a VM writes to since a snapshot was taken beside it.
+    """
     for pool in hypervisor.pools():
         if pool.type_and_path()[0] in FILE_POOLS:
             pool.refresh_if_idle()

@@ -9,6 +9,7 @@ that long asks with `ask_to_stop` and looks with `is_off` as often as it likes. 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Callable
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
@@ -62,10 +63,11 @@ def force_stop(hypervisor: Hypervisor, uuid: str) -> bool:
 
 
 def ask_to_stop(hypervisor: Hypervisor, uuid: str) -> bool:
-    """Press the VM's power button; False if it was off already."""
+    """Press the VM's power button; False if it was off already. Raises `WrongState` for a guest that can't hear it."""
     domain = hypervisor.domain(uuid)
     if not domain.is_active():
         return False
+    require_awake(_status(domain), "shut down")
     try:
         domain.shutdown()
     except WrongState:
@@ -90,10 +92,16 @@ def stop(
 ) -> bool:
     """Ask the guest to power off and wait ``timeout`` seconds for it; whether that changed anything.
 
-    A guest that is on after that is powered off with ``force``; else `GuestTimeout`, and it stays on.
+    A guest that is on after that is powered off with ``force``, one that can't hear at once; else `GuestTimeout` or
+    `WrongState`, and it stays on.
     """
-    if not ask_to_stop(hypervisor, uuid):
-        return False
+    try:
+        if not ask_to_stop(hypervisor, uuid):
+            return False
+    except WrongState:
+        if not force:
+            raise
+        return force_stop(hypervisor, uuid)
     deadline = time.monotonic() + timeout
     asked = time.monotonic()
     while not is_off(hypervisor, uuid):
@@ -105,7 +113,8 @@ def stop(
             raise GuestTimeout(f"The guest did not shut down within {timeout:g} s; the VM is still running")
         if time.monotonic() - asked >= ASK_AGAIN_SECONDS:
             fence()
-            ask_to_stop(hypervisor, uuid)
+            with suppress(WrongState):  # paused meanwhile: it may go on in time
+                ask_to_stop(hypervisor, uuid)
             asked = time.monotonic()
         time.sleep(LOOK_AGAIN_SECONDS)
     return True
@@ -162,15 +171,19 @@ def ask_to_reboot(hypervisor: Hypervisor, uuid: str) -> bool:
     """
     domain = hypervisor.domain(uuid)
     _require_active(domain)
-    status = _status(domain)
-    if status in ("paused", "suspended"):
-        raise WrongState(f"VM is {status}: its guest can't restart")
+    require_awake(_status(domain), "restart")
     try:
         domain.reboot()
     except WrongState:
         _require_active(domain)
         raise
     return True
+
+
+def require_awake(status: str, doing: str) -> None:
+    """Raise `WrongState` for the status of a VM whose guest hears nothing."""
+    if status in ("paused", "suspended"):
+        raise WrongState(f"VM is {status}: its guest can't {doing}")
 
 
 def require_on(hypervisor: Hypervisor, uuid: str) -> None:
