@@ -54,6 +54,17 @@ def sizes(name: str, **spec: object) -> Desired:
     return Desired({"name": name, **spec}, create=False)
 
 
+def test_a_disk_with_an_internal_snapshot_grows_and_keeps_it(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "snapped"))
+    path = vm.root_disk.path if vm.root_disk else ""
+    run("qemu-img", "snapshot", "-c", "before", path or "")
+
+    ensure(hypervisor, sizes("snapped", disk_gb=0.5))
+
+    assert virtual_size(path) == GIB // 2
+    assert "before" in run("qemu-img", "snapshot", "-l", path or "")
+
+
 def test_a_vm_of_ours_gets_all_three_sizes(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = made(hypervisor, desired(lab_host, "grows", description="stays", tags=["a"]))
     xml = hypervisor.domain(vm.uuid).xml(inactive=True)

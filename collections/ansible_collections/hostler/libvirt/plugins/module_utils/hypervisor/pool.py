@@ -195,7 +195,11 @@ def _volume_xml(name: str, capacity: int, kind: str, backing: Optional[VolumeFac
     SubElement(root, "name").text = name
     SubElement(root, "capacity", {"unit": "bytes"}).text = str(capacity)
     SubElement(root, "allocation", {"unit": "bytes"}).text = "0" if kind == "qcow2" else str(capacity)
-    SubElement(SubElement(root, "target"), "format", {"type": kind})
+    target = SubElement(root, "target")
+    SubElement(target, "format", {"type": kind})
+    if kind == "qcow2":
+        # libvirt's default is the version of 2009, whose disks can't be resized once they have an internal snapshot
+        SubElement(target, "compat").text = "1.1"
     if backing is not None:
         store = SubElement(root, "backingStore")
         SubElement(store, "path").text = backing.path
