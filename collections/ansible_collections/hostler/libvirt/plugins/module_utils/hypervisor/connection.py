@@ -57,8 +57,8 @@ class Reboots:
 class Hypervisor:
     """One connection to one libvirt host, for one thread at a time.
 
-    libvirt's client before 10.4 lets calls that are under way on one connection at the same time write into each other's
-    stacks (CVE-2024-4418), which ends the process sooner or later; only its in-memory test driver may be shared.
+    libvirt's client before 10.4 lets calls that are under way on one connection at once write into each other's stacks
+    (CVE-2024-4418), which ends the process sooner or later; only its in-memory test driver may be shared.
 
     Use it as a context manager, or `close` it. After its connection is lost every call raises `HostUnreachable`: open
     another one.
