@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from hostler.hosts.watch import HostWatch
 from hostler.jobs.crew import Crew
 from hostler.runner import PlaybookRunner, sweep
 from hostler.settings import Settings
+
+_WARM_UP_AFTER_SECONDS = 1.0  # it takes a processor for half a second, which the start itself can do without
 
 NO_HYPERVISOR = "VM operations are not available - libvirt not configured"
 
@@ -40,7 +43,9 @@ class Engine:
             settings=settings,
             connections=connections,
             crew=Crew(settings.sync_timeout_seconds),
-            playbooks=PlaybookRunner(settings.state_dir, playbooks_dir=settings.playbooks_dir),
+            playbooks=PlaybookRunner(
+                settings.state_dir, warm_start=settings.warm_start, playbooks_dir=settings.playbooks_dir
+            ),
             watch=HostWatch(connections, settings.resync_seconds),
         )
 
@@ -50,13 +55,19 @@ class Engine:
         """Make one and watch the hosts in the block; then let running jobs end, for as long as a shutdown may take."""
         engine = cls.of(settings)
         await engine.watch.start()
+        warming_up = asyncio.create_task(engine._warm_up(), name="warm-up")
         try:
             yield engine
         finally:
+            warming_up.cancel()
             await engine.watch.close()
             await engine.crew.close(settings.shutdown_seconds)
             await engine.playbooks.close()
             engine.connections.close()
+
+    async def _warm_up(self) -> None:
+        await asyncio.sleep(_WARM_UP_AFTER_SECONDS)
+        await asyncio.to_thread(self.playbooks.warm_up)
 
     def host(self, server: Server) -> HostConnection:
         """The connection to a server; raises `Unavailable` for one that is disabled."""

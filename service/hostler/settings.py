@@ -141,6 +141,11 @@ class Settings(BaseSettings):
     playbook_timeout_seconds: int = Field(
         default=3600, ge=1, description="How long a playbook may take before it is ended, in seconds."
     )
+    warm_start: bool = Field(
+        default=True,
+        description="Whether playbooks start in a fork of a process that has Ansible imported, which takes about 60 MiB "
+        "of memory and saves half a second and more of each run. See docs/playbooks.md.",
+    )
     sync_timeout_seconds: int = Field(
         default=300,
         ge=1,

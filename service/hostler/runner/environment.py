@@ -70,3 +70,14 @@ def collections_folder() -> Path:
     if core is None or not core.submodule_search_locations:
         raise RuntimeError("the collection hostler.libvirt is not installed beside the service")
     return Path(next(iter(core.submodule_search_locations))).parents[4]
+
+
+def packages_folder() -> Path:
+    """Answer the folder that ``ansible`` is installed in.
+
+    :raises RuntimeError: it isn't installed.
+    """
+    found = importlib.util.find_spec("ansible")  # imports nothing of it
+    if found is None or found.origin is None:
+        raise RuntimeError("ansible-core is not installed beside the service")
+    return Path(found.origin).parents[1]

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import structlog
 
@@ -25,13 +25,18 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+Kind: TypeAlias = Literal["run", "warm"]
+
 
 @contextmanager
-def run_folder(state_dir: Path) -> Iterator[Path]:
-    """Make a fresh folder (0700) for one run, and delete it at the end, however the run ends."""
+def private_folder(state_dir: Path, kind: Kind) -> Iterator[Path]:
+    """Make a fresh folder (0700), and delete it at the end, however that comes.
+
+    :param kind: ``run``, for one run, or ``warm``, for a process that runs are forked from.
+    """
     runs = _runs(state_dir)
     with _locked(runs, fcntl.LOCK_SH):  # so that a sweep never sees a folder without its lock
-        folder = Path(tempfile.mkdtemp(prefix="run-", dir=runs))
+        folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=runs))
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
@@ -44,21 +49,21 @@ def run_folder(state_dir: Path) -> Iterator[Path]:
 
 
 def sweep(state_dir: Path) -> int:
-    """End the runs that a killed service left behind and delete their folders; answer how many there were.
+    """End what a killed service left behind and delete its folders; answer how many runs there were.
 
     Blocking; to be called once, before the service's first run.
     """
     runs = _runs(state_dir)
     found = 0
     with _locked(runs, fcntl.LOCK_EX):
-        for folder in runs.glob("run-*"):
+        for folder in runs.iterdir():
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue  # another process of the service is at work in it
             else:
-                found += 1
+                found += folder.name.startswith("run-")
                 end_processes(folder)
                 _delete(folder)
             finally:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from ansible_runner import Runner, RunnerConfig
 
 from hostler.runner import environment, inventory
-from hostler.runner.folder import run_folder
+from hostler.runner.folder import private_folder
 from hostler.runner.inventory import LocalHost, SshHost
 from hostler.runner.processes import end_processes
 from hostler.runner.translate import Translation
 from hostler.runner.unsafe import unsafe
+from hostler.runner.warm_start import WarmStart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,14 +60,16 @@ class Workplace:
 
     state_dir: Path
     environment: Mapping[str, str] = field(repr=False)
+    warm_start: WarmStart | None  # None: every run starts cold
 
     @classmethod
-    def in_folder(cls, state_dir: Path, playbooks_dir: Path | None) -> Workplace:
+    def in_folder(cls, state_dir: Path, playbooks_dir: Path | None, *, warm: bool) -> Workplace:
         """Make the folder that stands for ``~/.ansible``, and write the environment of all runs."""
         home = state_dir.resolve() / "ansible"
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         (home / "ansible.cfg").touch(mode=0o600)
-        return cls(state_dir, environment.fixed(home, playbooks_dir))
+        variables = environment.fixed(home, playbooks_dir)
+        return cls(state_dir, variables, WarmStart(state_dir, variables) if warm else None)
 
 
 def run_in_thread(
@@ -90,7 +93,7 @@ def run_in_thread(
             tell(event)
         return False  # so that ansible-runner doesn't keep the event in a file
 
-    with run_folder(workplace.state_dir) as folder:
+    with private_folder(workplace.state_dir, "run") as folder:
 
         def is_to_end() -> bool:
             if stop.reason() is None:
@@ -130,4 +133,6 @@ def _configuration(workplace: Workplace, folder: Path, playbook: str, request: P
     )
     config.prepare()
     config.env = {**workplace.environment, **environment.of_run(folder, Path(config.artifact_dir))}
+    if workplace.warm_start is not None:
+        config.command = workplace.warm_start.command(config.command)
     return config

@@ -22,16 +22,24 @@ if TYPE_CHECKING:
 class PlaybookRunner:
     """Runs playbooks in threads of its own, which no other work of the service waits for."""
 
-    def __init__(self, state_dir: Path, *, playbooks_dir: Path | None = None, parallel: int = 4) -> None:
+    def __init__(
+        self, state_dir: Path, *, warm_start: bool, playbooks_dir: Path | None = None, parallel: int = 4
+    ) -> None:
         """Make what the runs need under ``state_dir``.
 
+        :param warm_start: whether runs are forked from a process that has Ansible imported, once there is one.
         :param playbooks_dir: the operator's own playbooks, which take the place of ours of the same name.
         :param parallel: how many run at once; the others wait for their turn.
         """
         self._playbooks_dir = playbooks_dir
-        self._workplace = Workplace.in_folder(state_dir, playbooks_dir)
+        self._workplace = Workplace.in_folder(state_dir, playbooks_dir, warm=warm_start)
         self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="playbook")
         self._running: set[Stop] = set()
+
+    def warm_up(self) -> None:
+        """Start what makes runs start warm, if they are to; does not wait until it is ready."""
+        if self._workplace.warm_start is not None:
+            self._workplace.warm_start.look_after()
 
     async def run_playbook(
         self,
@@ -104,3 +112,5 @@ class PlaybookRunner:
         for stop in self._running:
             stop.cancel()
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        if self._workplace.warm_start is not None:
+            await asyncio.to_thread(self._workplace.warm_start.close)

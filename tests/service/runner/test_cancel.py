@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from hostler.runner import PlaybookEvent, PlaybookOutcome, PlaybookRun, PlaybookRunner, PlaybookStatus, sweep
+from hostler.runner import PlaybookEvent, PlaybookOutcome, PlaybookRun, PlaybookStatus, sweep
 from tests.service.runner.conftest import Site
 
 pytestmark = pytest.mark.anyio
@@ -124,7 +124,7 @@ async def test_what_the_listener_raises_ends_the_run_and_comes_out(sleeper: tupl
 
 async def test_closing_the_runner_ends_what_runs_and_what_waits(sleeper: tuple[Site, Path]) -> None:
     site, pids = sleeper
-    runner = PlaybookRunner(site.state, playbooks_dir=site.playbooks, parallel=1)
+    runner = site.another_runner(parallel=1)
     request = PlaybookRun("sleep", {"pids": str(pids)})
     first = asyncio.create_task(runner.run_playbook(request, site.events.append))
     second = asyncio.create_task(runner.run_playbook(request, site.events.append))
@@ -139,7 +139,7 @@ async def test_closing_the_runner_ends_what_runs_and_what_waits(sleeper: tuple[S
 
 async def test_a_run_that_waits_for_its_turn_can_be_cancelled_at_once(sleeper: tuple[Site, Path]) -> None:
     site, pids = sleeper
-    runner = PlaybookRunner(site.state, playbooks_dir=site.playbooks, parallel=1)
+    runner = site.another_runner(parallel=1)
     request = PlaybookRun("sleep", {"pids": str(pids)})
     first = asyncio.create_task(runner.run_playbook(request, site.events.append))
     await anyio.to_thread.run_sync(wait_for, pids)
@@ -178,7 +178,7 @@ async def test_as_many_run_at_once_as_the_setting_says(site: Site, tmp_path: Pat
 
 async def test_no_more_run_at_once_than_the_setting_says(site: Site) -> None:
     site.write("turn", "- ansible.builtin.command: sleep 0.2")
-    runner = PlaybookRunner(site.state, playbooks_dir=site.playbooks, parallel=1)
+    runner = site.another_runner(parallel=1)
     told: list[int] = []
 
     def listener(number: int) -> Callable[[PlaybookEvent], None]:
@@ -194,26 +194,29 @@ async def test_no_more_run_at_once_than_the_setting_says(site: Site) -> None:
     assert set(told) == {0, 1}
 
 
+REPO = Path(__file__).parents[3]
 SERVICE = """
 import asyncio, sys
 from pathlib import Path
 from hostler.runner import PlaybookRun, PlaybookRunner
+from tests.service.runner.conftest import warmed_up
 
-state, playbooks, pids = sys.argv[1:]
-runner = PlaybookRunner(Path(state), playbooks_dir=Path(playbooks))
+folder, pids, start = sys.argv[1:]
+runner = warmed_up(PlaybookRunner(Path(folder), warm_start=start == "warm", playbooks_dir=Path(folder)))
 asyncio.run(runner.run_playbook(PlaybookRun("sleep", {"pids": pids}), lambda event: None))
 """
 
 
-def test_the_next_start_ends_what_a_killed_service_left_behind(tmp_path: Path, pids: Path) -> None:
+@pytest.mark.parametrize("start", ["cold", "warm"])
+def test_the_next_start_ends_what_a_killed_service_left_behind(tmp_path: Path, pids: Path, start: str) -> None:
     (tmp_path / "sleep.yml").write_text(
         f"- {{hosts: localhost, gather_facts: false, tasks: [{{ansible.builtin.shell: {json.dumps(SLEEP)}}}]}}"
     )
-    with subprocess.Popen([sys.executable, "-c", SERVICE, tmp_path, tmp_path, pids]) as service:
+    with subprocess.Popen([sys.executable, "-c", SERVICE, tmp_path, pids, start], cwd=REPO) as service:
         sleeping = wait_for(pids)
         service.send_signal(signal.SIGKILL)
     assert running(sleeping) == sleeping
-    assert len(list((tmp_path / "runs").iterdir())) == 1
+    assert len(list((tmp_path / "runs").glob("run-*"))) == 1
 
     assert sweep(tmp_path) == 1
 

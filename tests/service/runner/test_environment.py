@@ -9,7 +9,7 @@ import pytest
 
 from hostler.runner import PlaybookRunner, PlaybookStatus
 from hostler.runner.environment import collections_folder
-from tests.service.runner.conftest import Site
+from tests.service.runner.conftest import Site, warmed_up
 
 pytestmark = pytest.mark.anyio
 
@@ -43,8 +43,9 @@ async def test_the_service_s_environment_does_not_leak(site: Site, monkeypatch: 
     assert "ANSIBLE_STDOUT_CALLBACK=awx_display" in outcome.results["Controller"]["msg"]
 
 
+@pytest.mark.parametrize("warm", [False, True])
 async def test_a_collection_in_the_home_folder_does_not_shadow_the_service_s(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: bool
 ) -> None:
     shadow = tmp_path / ".ansible/collections/ansible_collections/hostler/libvirt"
     (shadow / "playbooks").mkdir(parents=True)
@@ -54,7 +55,8 @@ async def test_a_collection_in_the_home_folder_does_not_shadow_the_service_s(
     )
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(tmp_path / ".ansible/collections"))
-    site = Site(tmp_path / "state", tmp_path, PlaybookRunner(tmp_path / "state"))
+    runner = warmed_up(PlaybookRunner(tmp_path / "state", warm_start=warm))
+    site = Site(tmp_path / "state", tmp_path, runner, warm)
 
     outcome = await site.run("shadow")
     await site.runner.close()

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from hostler.runner.folder import run_folder, sweep
+from hostler.runner.folder import private_folder, sweep
 
 
 def test_is_private_from_the_first_moment_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        with run_folder(tmp_path / "state") as folder:
+        with private_folder(tmp_path / "state", "run") as folder:
             assert folder.stat().st_mode & 0o777 == 0o700
             assert folder.parent.stat().st_mode & 0o777 == 0o700
     finally:
@@ -24,7 +24,7 @@ def test_is_private_from_the_first_moment_whatever_the_umask(tmp_path: Path) -> 
 
 def test_is_deleted_also_when_the_run_fails(tmp_path: Path) -> None:
     def fail() -> None:
-        with run_folder(tmp_path) as folder:
+        with private_folder(tmp_path, "run") as folder:
             (folder / "secret").write_text("secret")
             raise LookupError
 
@@ -35,14 +35,14 @@ def test_is_deleted_also_when_the_run_fails(tmp_path: Path) -> None:
 
 
 def test_a_sweep_leaves_alone_what_is_in_use(tmp_path: Path) -> None:
-    with run_folder(tmp_path) as folder:
+    with private_folder(tmp_path, "run") as folder:
         assert sweep(tmp_path) == 0
         assert folder.exists()
 
 
 def test_a_sweep_ends_only_the_processes_of_what_it_deletes(tmp_path: Path) -> None:
     dead = tmp_path / "runs" / "run-dead"
-    with run_folder(tmp_path) as live:
+    with private_folder(tmp_path, "run") as live:
         dead.mkdir()
         sleepers = [
             subprocess.Popen(["/bin/sleep", "600"], env={"AWX_ISOLATED_DATA_DIR": f"{folder}/artifacts/run"})

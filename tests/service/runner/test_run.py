@@ -255,7 +255,7 @@ async def test_an_operator_s_ansible_cfg_beside_the_playbooks_counts(site: Site)
         "- {name: Greet, ansible.builtin.debug: }"
     )
     site.write("role", "- ansible.builtin.import_role: {name: greet}")
-    again = Site(site.state, site.playbooks, type(site.runner)(site.state, playbooks_dir=site.playbooks))
+    again = Site(site.state, site.playbooks, site.another_runner(), site.warm)
 
     outcome = await again.run("role")
     await again.runner.close()
