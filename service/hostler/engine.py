@@ -55,7 +55,7 @@ class Engine:
         """Make one and watch the hosts in the block; then let running jobs end, for as long as a shutdown may take."""
         engine = cls.of(settings)
         await engine.watch.start()
-        warming_up = asyncio.create_task(engine._warm_up(), name="warm-up")
+        warming_up = asyncio.create_task(_warm_up(engine.playbooks), name="warm-up")
         try:
             yield engine
         finally:
@@ -65,15 +65,16 @@ class Engine:
             await engine.playbooks.close()
             engine.connections.close()
 
-    async def _warm_up(self) -> None:
-        await asyncio.sleep(_WARM_UP_AFTER_SECONDS)
-        await asyncio.to_thread(self.playbooks.warm_up)
-
     def host(self, server: Server) -> HostConnection:
         """The connection to a server; raises `Unavailable` for one that is disabled."""
         if not server.enabled:
             raise Unavailable(f"Host '{server.hostname}' is disabled", code="host_disabled")
         return self.connections.of(server.id, server.hostname, server.libvirt_uri)
+
+
+async def _warm_up(playbooks: PlaybookRunner) -> None:
+    await asyncio.sleep(_WARM_UP_AFTER_SECONDS)
+    await asyncio.to_thread(playbooks.warm_up)
 
 
 async def require_hypervisor() -> None:

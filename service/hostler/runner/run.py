@@ -111,6 +111,8 @@ def run_in_thread(
         except BaseException:
             end_processes(folder)
             raise
+        if runner.rc is None:  # killed by somebody else: nobody is left who would end its modules
+            end_processes(folder)
         return translation.outcome(runner.rc, stop.reason() if runner.canceled else None)
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 import sys
@@ -121,11 +120,12 @@ def _stamp(variables: Mapping[str, str]) -> Stamp:
     collection, and the time zone.
     """
     packages = environment.packages_folder()
-    paths = [variables["ANSIBLE_CONFIG"], packages, packages / "ansible", "/etc/localtime"]
+    plugins = environment.collections_folder() / "ansible_collections/hostler/libvirt/plugins"
+    paths = [Path(variables["ANSIBLE_CONFIG"]), packages, packages / "ansible", Path("/etc/localtime")]
     found = []
-    for path in paths:
+    for path in [*paths, *plugins.rglob("*.py")]:
         try:
-            status = os.stat(path)
+            status = path.stat()
         except OSError:
             continue
         found.append((str(path), status.st_ino, status.st_mtime_ns, status.st_size))

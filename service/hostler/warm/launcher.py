@@ -21,7 +21,7 @@ PATIENCE = 5.0  # seconds that either side waits for the other before the run ha
 
 
 def address(folder: int) -> str:
-    """Answer the socket's address in the open ``folder``: a path of its own may be longer than the 107 bytes allowed."""
+    """Answer the socket's address in the open ``folder``: a path may be longer than the 107 bytes allowed."""
     return f"/proc/self/fd/{folder}/{SOCKET}"
 
 
@@ -50,7 +50,8 @@ def main() -> NoReturn:
 
 def _hand_over(folder: str, arguments: list[str]) -> socket | None:
     """Answer the connection to a server that is ready for the run, or None."""
-    request = pack([os.fsencode(argument) for argument in arguments], os.getcwdb(), dict(os.environb))
+    here = os.getcwdb()  # noqa: PTH109 - pathlib takes longer to import than all else
+    request = pack([os.fsencode(argument) for argument in arguments], here, dict(os.environb))
     descriptors = b"".join(descriptor.to_bytes(4, sys.byteorder) for descriptor in range(3))
     connection = socket(AF_UNIX, SOCK_SEQPACKET)
     try:

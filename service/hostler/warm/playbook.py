@@ -17,6 +17,7 @@ import warnings
 from pathlib import Path
 from typing import NoReturn
 
+from hostler.warm import payload
 from hostler.warm.keeper import Request
 
 
@@ -27,8 +28,9 @@ def load_ansible() -> None:
     from ansible.plugins.loader import init_plugin_loader
 
     init_plugin_loader([])
-    # half a second's work of parsing for a slow machine: the table of what has moved to which collection
+    # a tenth of a second: the table of what has moved to which collection is 10,000 lines of YAML
     importlib.import_module("ansible_collections.ansible.builtin")
+    payload.build()
 
 
 def run_playbook(request: Request) -> NoReturn:
@@ -75,10 +77,15 @@ def _forget_the_server() -> None:
     """Give Ansible what it makes once, when it is imported, anew."""
     from ansible import constants
     from ansible.config import manager
+    from ansible.plugins import loader
     from ansible.utils import vars as variables
 
     atexit.unregister(manager.cleanup_tmp_file)  # the server's own folder is not the run's to delete
+    made_in = constants.DEFAULT_LOCAL_TMP
     constants.DEFAULT_LOCAL_TMP = constants.config.get_config_value("DEFAULT_LOCAL_TMP")
+    for _, plugins in loader.get_all_plugin_loaders():
+        plugins._clear_caches()  # noqa: SLF001 - where it has seen which files
+    payload.hand_out(made_in, constants.DEFAULT_LOCAL_TMP)
     variables.random_int = os.urandom(4).hex()  # part of the ids of plays and tasks
     for handler in logging.getLogger().handlers:
         handler.close()  # an operator's log_path: the file is opened again by its name

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A runner with playbooks that a test writes, and what it told; each test once for the cold start and once for the warm."""
+"""A runner with playbooks that a test writes, and what it told: once with the cold start and once with the warm."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
 import textwrap
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,21 @@ def said(runner: PlaybookRunner) -> str:
     return (folder / "said").read_text()
 
 
+def server_of(runner: PlaybookRunner) -> subprocess.Popen[bytes]:
+    """Answer the runner's warm process."""
+    process = warm_start_of(runner)._process
+    assert process is not None
+    return process
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait for it."""
+    give_up = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.02)
+
+
 @pytest.fixture(scope="session")
 def warm_site(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> Iterator[Site]:
     """The one that all warm tests share, so that each runs in a fork of what has served all the others."""
@@ -97,4 +113,14 @@ async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     playbooks.mkdir()
     runner = PlaybookRunner(tmp_path / "state", warm_start=False, playbooks_dir=playbooks)
     yield Site(tmp_path / "state", playbooks, runner, warm=False)
+    await runner.close()
+
+
+@pytest.fixture
+async def own(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Site]:
+    """A warm site of the test's own, whose warm process it may harm."""
+    playbooks = tmp_path / "playbooks"
+    playbooks.mkdir()
+    runner = warmed_up(PlaybookRunner(tmp_path / "state", warm_start=True, playbooks_dir=playbooks))
+    yield Site(tmp_path / "state", playbooks, runner, warm=True)
     await runner.close()
