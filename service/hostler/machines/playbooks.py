@@ -56,6 +56,10 @@ async def run_playbook(
     await track.check_generation()
     by_ssh = server.ansible_connection == AnsibleConnection.SSH.value
     extra = {f"vm_{name}": value for name, value in variables.items() if value is not None}
+    # a task costs a process of its own, even to find that there is nothing to do
+    skipped = ["hostler_workflow"]
+    if settings.hooks_dir is None:
+        skipped.append("hostler_hooks")
     extra["libvirt_uri"] = "qemu:///system" if by_ssh else server.libvirt_uri
     if settings.hooks_dir is not None:
         extra["hooks_dir"] = str(settings.hooks_dir)
@@ -64,6 +68,7 @@ async def run_playbook(
             action.value,
             extravars=extra,
             host=_ssh_host(server) if by_ssh else LocalHost(),
+            skipped_tags=tuple(skipped),
             timeout=settings.playbook_timeout_seconds,
         ),
         lambda event: _note(track, event, settings),

@@ -46,6 +46,7 @@ class PlaybookRun:
     extravars: Mapping[str, object] = field(default_factory=dict, repr=False)  # names ours, values anybody's
     host: LocalHost | SshHost = field(default_factory=LocalHost)
     check: bool = False  # ansible-playbook --check --diff: change nothing, say what would be changed
+    skipped_tags: tuple[str, ...] = ()  # tasks with one of them don't begin; names ours
     timeout: float | None = None  # seconds from its start to its end; None: as long as it takes
 
     def __post_init__(self) -> None:
@@ -130,6 +131,7 @@ def _configuration(workplace: Workplace, folder: Path, playbook: str, request: P
         playbook=playbook,
         inventory=[str(folder / "hosts.json")],
         cmdline="--check --diff" if request.check else None,
+        skip_tags=",".join(request.skipped_tags) or None,
         fact_cache_type="",  # none on the disk
         quiet=True,
     )

@@ -17,12 +17,12 @@ import warnings
 from pathlib import Path
 from typing import NoReturn
 
-from hostler.warm import payload
+from hostler.warm import payload, plugins
 from hostler.warm.keeper import Request
 
 
 def load_ansible() -> None:
-    """Import what every run needs, and of plugins only what no site can replace by its own."""
+    """Import and prepare what every run needs, as far as that is the same for all."""
     import ansible.cli.playbook
     import ansible.executor.process.worker  # noqa: F401
     from ansible.plugins.loader import init_plugin_loader
@@ -30,6 +30,7 @@ def load_ansible() -> None:
     init_plugin_loader([])
     # a tenth of a second: the table of what has moved to which collection is 10,000 lines of YAML
     importlib.import_module("ansible_collections.ansible.builtin")
+    plugins.load()
     payload.build()
 
 
@@ -77,14 +78,12 @@ def _forget_the_server() -> None:
     """Give Ansible what it makes once, when it is imported, anew."""
     from ansible import constants
     from ansible.config import manager
-    from ansible.plugins import loader
     from ansible.utils import vars as variables
 
     atexit.unregister(manager.cleanup_tmp_file)  # the server's own folder is not the run's to delete
     made_in = constants.DEFAULT_LOCAL_TMP
     constants.DEFAULT_LOCAL_TMP = constants.config.get_config_value("DEFAULT_LOCAL_TMP")
-    for _, plugins in loader.get_all_plugin_loaders():
-        plugins._clear_caches()  # noqa: SLF001 - where it has seen which files
+    plugins.give_way()
     payload.hand_out(made_in, constants.DEFAULT_LOCAL_TMP)
     variables.random_int = os.urandom(4).hex()  # part of the ids of plays and tasks
     for handler in logging.getLogger().handlers:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hostler.runner import PlaybookRunner
+from hostler.runner import LogLine, PlaybookRunner
 from tests.service.runner.conftest import Site, said, server_of, warm_start_of, warmed_up
 
 pytestmark = pytest.mark.anyio
@@ -178,3 +178,61 @@ async def test_a_site_s_module_utils_are_shipped_in_place_of_ansible_s_own(site:
     outcome = await site.run("vm")
 
     assert outcome.results["Look"]["msg"] == "of the site"
+
+
+CALLBACK = '''\
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: oneline
+short_description: x
+description: x
+options:
+  path:
+    description: x
+    env: [{name: HOME}]
+"""
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+
+    def v2_playbook_on_start(self, playbook):
+        self.get_option("path")
+        self._display.display("The site's own oneline.")
+'''
+
+
+@pytest.mark.parametrize("place", ["beside the playbook", "of the configuration"])
+@pytest.mark.parametrize("warm", [False, True])
+async def test_a_plugin_of_a_site_takes_the_place_of_ansible_s_own(
+    tmp_path: Path, anyio_backend: str, warm: bool, place: str
+) -> None:
+    """By a name that is loaded, with its options, before any site is known."""
+    folder = tmp_path / ("callback_plugins" if place == "beside the playbook" else "elsewhere")
+    folder.mkdir()
+    (folder / "oneline.py").write_text(CALLBACK)
+    if place == "of the configuration":
+        (tmp_path / "ansible.cfg").write_text("[defaults]\nvars_plugins = ./elsewhere\n")
+        (folder / "host_group_vars.py").write_text(VARS)
+    runner = warmed_up(PlaybookRunner(tmp_path / "state", warm_start=warm, playbooks_dir=tmp_path))
+    site = Site(tmp_path / "state", tmp_path, runner, warm)
+    site.write("say", "- {name: Say, ansible.builtin.debug: {msg: \"{{ of_site | default('no') }}\"}}")
+
+    outcome = await site.run("say")
+    await runner.close()
+
+    lines = [event.text for event in site.events if isinstance(event, LogLine)]
+    assert ("The site's own oneline." in lines) == (place == "beside the playbook")
+    assert outcome.results["Say"]["msg"] == ("no" if place == "beside the playbook" else "yes")
+
+
+VARS = """\
+from ansible.plugins.vars import BaseVarsPlugin
+
+
+class VarsModule(BaseVarsPlugin):
+    def get_vars(self, loader, path, entities, cache=True):
+        return {"of_site": "yes"}
+"""
