@@ -144,7 +144,7 @@ class Settings(BaseSettings):
     warm_start: bool = Field(
         default=True,
         description="Whether playbooks start in a fork of a process that has Ansible imported, which takes "
-        "about 60 MiB of memory and saves half a second and more of each run. See docs/playbooks.md.",
+        "about 65 MiB of memory and more than halves the time of a run. See docs/playbooks.md.",
     )
     sync_timeout_seconds: int = Field(
         default=300,

@@ -37,6 +37,10 @@ VIOLATIONS = {
         ("service/hostler/jobs/broken.py", "from ansible_runner import run"),
         ("service/hostler/runner/broken.py", "from ansible.constants import DEFAULTS"),
     ],
+    "the warm start's process loads nothing else of ours": [
+        ("service/hostler/warm/broken.py", "import ansible_collections.hostler.libvirt.plugins.module_utils.spec"),
+        ("service/hostler/warm/broken.py", "import hostler.runner"),
+    ],
     "routes never see the core's hypervisor": [
         (
             "service/hostler/hosts/routes.py",

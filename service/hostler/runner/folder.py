@@ -56,7 +56,7 @@ def sweep(state_dir: Path) -> int:
     runs = _runs(state_dir)
     found = 0
     with _locked(runs, fcntl.LOCK_EX):
-        for folder in runs.iterdir():
+        for folder in [*runs.glob("run-*"), *runs.glob("warm-*")]:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

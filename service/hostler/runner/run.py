@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_runner import Runner, RunnerConfig
 
-from hostler.runner import environment, inventory
+from hostler.runner import environment, inventory, terminal
 from hostler.runner.folder import private_folder
 from hostler.runner.inventory import LocalHost, SshHost
 from hostler.runner.processes import end_processes
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from hostler.runner.events import PlaybookEvent, PlaybookOutcome
     from hostler.runner.stop import Stop
+
+terminal.use()
 
 _SETTINGS = {
     "pexpect_timeout": 0.1,  # seconds: how often a run looks whether it is to end

@@ -38,6 +38,9 @@ class WarmStart:
         """
         self._state_dir = state_dir
         self._variables = variables
+        packages = environment.packages_folder()
+        collection = environment.collections_folder() / "ansible_collections/hostler/libvirt"
+        self._installed = [packages, packages / "ansible", collection / "plugins", Path("/etc/localtime")]
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
@@ -50,24 +53,30 @@ class WarmStart:
         """Answer the command that runs ``command``, which is ``ansible-playbook`` with its arguments, warm."""
         self.look_after()
         program = shutil.which(command[0], path=self._variables["PATH"])
-        if program is None or self._folder is None:
+        folder = self._folder
+        if program is None or folder is None:
             return command
-        return [sys.executable, "-I", "-S", launcher.__file__, str(self._folder), program, *command[1:]]
+        return [sys.executable, "-I", "-S", launcher.__file__, str(folder), program, *command[1:]]
 
     def look_after(self) -> None:
         """Start a server if there is none, or another in place of a stale one; waits for neither to be ready."""
         with self._lock:
             if self._closed:
                 return
-            stamp = _stamp(self._variables)
+            stamp = _stamp([Path(self._variables["ANSIBLE_CONFIG"]), *self._installed])
             if self._process is not None:
                 if self._process.poll() is not None:
                     self._tell_of_death(self._process)
                 elif stamp == self._stamp:
                     return
                 self._end()
-            if time.monotonic() >= self._not_before:
+            if time.monotonic() < self._not_before:
+                return
+            try:
                 self._start(stamp)
+            except OSError as error:
+                self._end()
+                self._tell("the warm start's process can't be started; runs start cold", reason=str(error))
 
     def is_ready(self) -> bool:
         """Answer whether a run would start warm."""
@@ -109,21 +118,20 @@ class WarmStart:
 
     def _tell_of_death(self, process: subprocess.Popen[bytes]) -> None:
         said = (self._folder / "said").read_text(errors="replace").strip() if self._folder else ""
-        log.warning("the warm start's process has ended; runs start cold", code=process.returncode, said=said[-1000:])
+        self._tell("the warm start's process has ended; runs start cold", code=process.returncode, said=said[-1000:])
+
+    def _tell(self, event: str, **details: object) -> None:
+        log.warning(event, **details)
         self._not_before = time.monotonic() + _PAUSE
 
 
-def _stamp(variables: Mapping[str, str]) -> Stamp:
+def _stamp(watched: list[Path]) -> Stamp:
     """Answer what tells whether anything that a server has read has changed since.
 
-    That is the configuration, the installed packages (a folder changes when something in it is replaced), the
-    collection, and the time zone.
+    A folder of packages changes when one is installed or replaced; of our own collection each file is looked at.
     """
-    packages = environment.packages_folder()
-    plugins = environment.collections_folder() / "ansible_collections/hostler/libvirt/plugins"
-    paths = [Path(variables["ANSIBLE_CONFIG"]), packages, packages / "ansible", Path("/etc/localtime")]
     found = []
-    for path in [*paths, *plugins.rglob("*.py")]:
+    for path in [*watched, *(file for folder in watched if folder.name == "plugins" for file in folder.rglob("*.py"))]:
         try:
             status = path.stat()
         except OSError:

@@ -47,7 +47,11 @@ def hand_out(made_in: str, temp: str) -> None:
     if any(Path(folder).is_dir() for folder in constants.DEFAULT_MODULE_UTILS_PATH):
         return
     archives = Path(temp) / "ansiballz_cache"
-    shutil.copytree(Path(made_in) / archives.name, archives)
+    try:
+        shutil.copytree(Path(made_in) / archives.name, archives)
+    except OSError:  # the server has just been replaced, and its folder is gone
+        shutil.rmtree(archives, ignore_errors=True)
+        return
     add_directory = module_utils_loader.add_directory
 
     def take_back_and_add(*arguments: Any, **options: Any) -> None:

@@ -37,7 +37,7 @@ def load_ansible() -> None:
 def run_playbook(request: Request) -> NoReturn:
     """Run the playbook and end with its exit code."""
     _become_fresh(request)
-    _forget_the_server()
+    forget_the_server()
     from ansible.cli.playbook import PlaybookCLI
 
     code = 1
@@ -74,8 +74,11 @@ def _become_fresh(request: Request) -> None:
     importlib.invalidate_caches()
 
 
-def _forget_the_server() -> None:
-    """Give Ansible what it makes once, when it is imported, anew."""
+def forget_the_server() -> None:
+    """Give Ansible what it makes once, when it is imported, anew.
+
+    It reaches for what Ansible doesn't promise, so each server tries it once before it takes any run.
+    """
     from ansible import constants
     from ansible.config import manager
     from ansible.utils import vars as variables

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from hostler.warm.keeper import keep
 from hostler.warm.launcher import address
-from hostler.warm.playbook import load_ansible, run_playbook
+from hostler.warm.playbook import forget_the_server, load_ansible, run_playbook
 
 
 def main() -> None:
@@ -31,6 +31,7 @@ def main() -> None:
         sys.exit("Something that Ansible imports has started a thread: forking would not be safe.")
     gc.collect()
     gc.freeze()  # a fork's collector would copy every page that it looks at
+    _rehearse()
     connection = _fork_for_runs(Path(folder))
     try:
         request = keep(connection, shared)
@@ -38,6 +39,21 @@ def main() -> None:
         traceback.print_exc()
         os._exit(1)
     run_playbook(request)
+
+
+def _rehearse() -> None:
+    """End the server if this version of Ansible can't be made as if just started."""
+    rehearsal = os.fork()
+    if rehearsal == 0:
+        try:
+            forget_the_server()
+        except BaseException:  # noqa: BLE001 - told of on standard error, which the service reads
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(rehearsal, 0)
+    if status:
+        sys.exit("A fork can't be made fresh with this version of Ansible.")
 
 
 def _fork_for_runs(folder: Path) -> socket.socket:
