@@ -96,7 +96,12 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def settings(clean_environment: None, tmp_path: Path, database_url: str) -> Settings:
     """The settings of a service whose state is the test's own."""
-    return Settings(state_dir=tmp_path / "state", database_url=database_url, admin_password=ADMIN_PASSWORD)
+    return Settings(
+        state_dir=tmp_path / "state",
+        database_url=database_url,
+        admin_password=ADMIN_PASSWORD,
+        warm_start=False,  # a process for each test of more than a second, of which none would take a run
+    )
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,7 @@ def settings(clean_environment: None, tmp_path: Path, database_url: str) -> Sett
         database_url=database_url,
         admin_password=ADMIN_PASSWORD,
         dispatch={"vm_create": "direct", "vm_resize": "direct"},
+        warm_start=False,
         shutdown_seconds=5,
     )
 

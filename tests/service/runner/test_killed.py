@@ -34,7 +34,11 @@ def parent(pid: int) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("who", ["launcher", "keeper", "playbook"])
+@pytest.mark.parametrize(
+    ("site", "who"),
+    [("cold", "launcher"), ("warm", "launcher"), ("warm", "keeper"), ("warm", "playbook")],
+    indirect=["site"],
+)
 async def test_a_run_whose_process_is_killed_has_failed_and_leaves_nothing_running(
     site: Site, tmp_path: Path, who: str, number: signal.Signals
 ) -> None:

@@ -83,6 +83,7 @@ async def test_a_run_starts_cold_where_the_warm_process_is_gone_and_the_next_one
     assert len(list((own.state / "runs").iterdir())) == 1
 
 
+@pytest.mark.slow  # five seconds' patience
 async def test_a_run_starts_cold_where_the_warm_process_does_not_answer(own: Site) -> None:
     server_of(own.runner).send_signal(signal.SIGSTOP)
 
