@@ -28,7 +28,7 @@ def load_ansible() -> None:
     from ansible.plugins.loader import init_plugin_loader
 
     init_plugin_loader([])
-    # a tenth of a second: the table of what has moved to which collection is 10,000 lines of YAML
+    # a tenth of a second: the table of what has moved to which collection is nearly 10,000 lines of YAML
     importlib.import_module("ansible_collections.ansible.builtin")
     plugins.load()
     payload.build()
