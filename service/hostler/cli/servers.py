@@ -29,6 +29,14 @@ def add(
     pool: Annotated[str, typer.Option(help="Storage pool of new disks.")] = "default",
     image_pool: Annotated[str, typer.Option(help="Storage pool of base images.")] = "default",
     network: Annotated[str, typer.Option(help="libvirt network that is its NAT network.")] = "default",
+    ansible_connection: Annotated[
+        str, typer.Option(help="Where playbooks run their modules: local, beside the service, or on the server by ssh.")
+    ] = "local",
+    ansible_host: Annotated[
+        str | None, typer.Option(help="Address for SSH.", show_default="what the server is called")
+    ] = None,
+    ansible_user: Annotated[str | None, typer.Option(help="User for SSH.", show_default="root")] = None,
+    ansible_port: Annotated[int | None, typer.Option(help="Port for SSH.", show_default="22")] = None,
 ) -> None:
     """Register a server; a running service watches it within seconds."""
     from pydantic import ValidationError
@@ -46,6 +54,10 @@ def add(
                 "pool": pool,
                 "image_pool": image_pool,
                 "network": network,
+                "ansible_connection": ansible_connection,
+                "ansible_host": ansible_host,
+                "ansible_user": ansible_user,
+                "ansible_port": ansible_port,
             }
         )
     except ValidationError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -166,6 +167,22 @@ def test_settings_are_shown_without_their_secrets(hostler: Hostler, settings: Se
     assert "hidden-1" not in result.stdout + result.stderr
     assert result.stderr == "HOSTLER_PROT is not a setting; was HOSTLER_PORT meant?\n"
     assert not settings.state_dir.exists(), "looking made something"
+
+
+def test_server_is_added_with_all_that_rest_could_say(hostler: Hostler, settings: Settings) -> None:
+    by_ssh = ("--ansible-connection", "ssh", "--ansible-host", "10.0.0.7", "--ansible-user", "admin")
+    uri = "qemu+tls://kvm1/system?pkipath=/etc/pki/kvm1"
+    added = hostler("server", "add", "kvm1", uri, *by_ssh, "--ansible-port", "2222", "--virt-type", "qemu")
+    assert succeeded(added) == "Server 1 'kvm1' added\n"
+    with sqlite3.connect(settings.state_dir / "hostler.sqlite3") as database:
+        columns = "libvirt_uri, ansible_connection, ansible_host, ansible_user, ansible_port"
+        row = database.execute(f"SELECT {columns} FROM server").fetchone()  # noqa: S608 - a constant
+    assert row == (uri, "ssh", "10.0.0.7", "admin", 2222)
+
+    wrong = hostler("server", "add", "kvm2", uri, "--ansible-connection", "telnet", "--ansible-host=-oProxyCommand=x")
+    assert wrong.returncode == 1
+    assert "ansible_connection" in wrong.stderr
+    assert "ansible_host" in wrong.stderr
 
 
 def test_migrate_says_what_it_did(hostler: Hostler) -> None:
