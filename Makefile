@@ -22,8 +22,8 @@ demo: setup ## A running service and a guest made over its API, on a private lib
 demo-down: ## Take the demo away, with all that it made
 	@test ! -x $(PYTHON) || $(PYTHON) -m lab.demo down
 
-lab: setup ## The private libvirt host that demo and tests run on
-	@$(PYTHON) -m lab up
+lab: setup ## Private libvirt hosts to try things on (HOSTS=3, IMAGE=debian, TCP=1: docs/lab.md)
+	@$(PYTHON) -m lab up $(if $(HOSTS),--hosts $(HOSTS)) $(if $(IMAGE),--image $(IMAGE)) $(if $(TCP),--tcp)
 
 lab-down: ## Take the lab away
 	@test ! -x $(PYTHON) || $(PYTHON) -m lab down

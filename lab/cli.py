@@ -8,11 +8,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab.debian.build import debian_image
 from lab.errors import LabError
+from lab.host import Host
 from lab.image.build import tiny_image
 from lab.lab import DEFAULT_FOLDER, Lab
+from lab.storage import DEBIAN, TINY
 
 EXIT_OK, EXIT_FAILED, EXIT_NOT_UP = 0, 1, 3
+
+
+_ON_LIBVIRTD = {
+    "kill": Host.kill_libvirtd,
+    "pause": Host.pause_libvirtd,
+    "continue": Host.continue_libvirtd,
+    "restart": Host.restart_libvirtd,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,14 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         match options.command:
             case "up":
-                return _up(Lab(options.dir), options.hosts)
+                return _up(Lab(options.dir), options)
             case "down":
                 Lab(options.dir).down()
                 return EXIT_OK
             case "status":
                 return _status(Lab(options.dir))
+            case "kill" | "pause" | "continue" | "restart":
+                _ON_LIBVIRTD[options.command](Lab(options.dir).host(options.host))
+                return EXIT_OK
             case _:
-                print(tiny_image().qcow2)
+                print((debian_image() if options.name == DEBIAN else tiny_image()).qcow2)
                 return EXIT_OK
     except (LabError, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)
@@ -42,8 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def _up(lab: Lab, hosts: int | None) -> int:
-    lab.up(hosts)
+def _up(lab: Lab, options: argparse.Namespace) -> int:
+    lab.up(options.hosts, tcp=options.tcp, debian=options.image == DEBIAN)
     for host in lab.hosts:
         print(f"{host.name}: {host.uri}")
     return EXIT_OK
@@ -64,9 +78,24 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--dir", type=Path, default=DEFAULT_FOLDER, help="the lab's folder (default: %(default)s)")
     up = commands.add_parser("up", parents=[where], help="start the lab, or what of it does not run")
     up.add_argument("--hosts", type=_count, metavar="N", help="how many hosts (default: as many as there are, or 1)")
+    up.add_argument("--image", choices=(TINY, DEBIAN), default=TINY, help="debian adds a real Debian to the tiny image")
+    up.add_argument(
+        "--tcp",
+        action="store_true",
+        help="listen on TCP, too: whoever is on this machine can do as root then",
+    )
     commands.add_parser("down", parents=[where], help="end the lab and remove all it had")
     commands.add_parser("status", parents=[where], help="what the lab has, as JSON; exit code 3 if it is not up")
-    commands.add_parser("image", help="build the guest image if need be, and print its path")
+    for name, text in (
+        ("kill", "end a host's libvirtd as a crash would (SIGKILL); guests run on"),
+        ("pause", "make a host's libvirtd hang (SIGSTOP): it takes connections and does not answer"),
+        ("continue", "let a host's paused libvirtd go on (SIGCONT)"),
+        ("restart", "start a host's libvirtd anew, whether it runs, hangs or was killed"),
+    ):
+        on_host = commands.add_parser(name, parents=[where], help=text)
+        on_host.add_argument("host", metavar="HOST", help="a host's name, such as host1")
+    image = commands.add_parser("image", help="build a guest image if need be, and print its path")
+    image.add_argument("name", nargs="?", choices=(TINY, DEBIAN), default=TINY, help="which (default: %(default)s)")
     return parser
 
 

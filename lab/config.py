@@ -3,7 +3,9 @@
 
 from collections.abc import Mapping
 
+from lab.authority import CA_CERTIFICATE
 from lab.layout import HostLayout
+from lab.ports import LOOPBACK, Ports
 
 Settings = Mapping[str, str | int | list[str]]
 
@@ -11,10 +13,13 @@ HOSTS_PER_LAB = 10
 LABS_APART = 40
 PORTS_PER_HOST = 20
 
+MIGRATION_ADDRESS = "127.0.0.2"
+"""Loopback, too. libvirt refuses 127.0.0.1 here, for guests could not come to that from another machine."""
 
-def libvirtd_settings(host: HostLayout) -> Settings:
-    """Settings of libvirtd.conf."""
-    return {
+
+def libvirtd_settings(host: HostLayout, ports: Ports | None = None, *, tcp: bool = False) -> Settings:
+    """Settings of libvirtd.conf; with `ports` it is reached over TLS, and with `tcp` by anybody, too."""
+    settings: dict[str, str | int | list[str]] = {
         "host_uuid": str(host.uuid),
         # whoever may open the socket is the user whose lab it is: nobody else is to be asked
         "auth_unix_rw": "none",
@@ -25,6 +30,23 @@ def libvirtd_settings(host: HostLayout) -> Settings:
         "log_level": 3,
         "log_outputs": f"3:file:{host.folder}/log/libvirtd.log",
     }
+    if ports:
+        folder = host.server_certificate
+        settings |= {
+            "listen_addr": LOOPBACK,
+            "listen_tls": 1,
+            "tls_port": str(ports.tls),
+            "auth_tls": "none",
+            # the default, but everything hangs on it: a client has to show a certificate of the lab's
+            "tls_no_verify_certificate": 0,
+            "ca_file": str(folder / CA_CERTIFICATE),
+            "cert_file": str(folder / "servercert.pem"),
+            "key_file": str(folder / "serverkey.pem"),
+            "listen_tcp": int(tcp),
+            "tcp_port": str(ports.tcp),
+            "auth_tcp": "none",
+        }
+    return settings
 
 
 def qemu_settings(host: HostLayout) -> Settings:
@@ -55,6 +77,9 @@ def qemu_settings(host: HostLayout) -> Settings:
             "cgroup_controllers": [],
             "security_driver": "none",
             "namespaces": [],
+            # where a guest that comes is awaited, instead of on every address of the machine
+            "migration_address": MIGRATION_ADDRESS,
+            "migration_host": MIGRATION_ADDRESS,
         }
     return settings
 

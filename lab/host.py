@@ -2,19 +2,20 @@
 """One host of the lab: a private libvirtd with a network, two storage pools and the guest image."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lab import network, storage
+from lab.access import HostAccess
 from lab.cache import REPOSITORY
 from lab.config import libvirtd_settings, qemu_settings, rendered
 from lab.errors import LabError
+from lab.folders import remove_folder
 from lab.image.build import Image
 from lab.layout import SOCKET_PATH_LIMIT, HostLayout
 from lab.network import HostNetwork
@@ -34,6 +35,8 @@ class Host:
         self.storage = HostStorage(layout)
         self.network = HostNetwork(layout) if layout.lab.privileged else None
         """None for a user's host: its guests use QEMU's user-mode networking."""
+        self.access = HostAccess(layout) if layout.lab.privileged else None
+        """None for a user's host: it is reached by its socket only."""
 
     @property
     def name(self) -> str:
@@ -47,35 +50,52 @@ class Host:
 
     @property
     def image_path(self) -> Path:
-        """The guest image's volume, at the same path for libvirt and for all else. Never boot from it: it is a base."""
-        return self.storage.image_path
+        """The tiny image's volume, at the same path for libvirt and for all else. Never boot from it: it is a base."""
+        return self.storage.image_path(storage.TINY)
+
+    @property
+    def debian_path(self) -> Path:
+        """The Debian image's volume; it is there if the lab was brought up with it."""
+        return self.storage.image_path(storage.DEBIAN)
+
+    @property
+    def uris(self) -> dict[str, str]:
+        """The libvirt URIs by transport: ``unix``; of root's hosts ``tls`` and ``ssh``, and ``tcp`` if asked for."""
+        return {"unix": self.uri} | (self.access.uris(tcp=self._record.tcp) if self.access else {})
 
     @property
     def virt_type(self) -> str:
         """The domain type that really runs guests here, ``kvm`` or ``qemu``. Raises LabError while the lab is down."""
+        return self._record.virt_type
+
+    @property
+    def _record(self) -> Record:
         if record := Record.read(self.layout.lab.record):
-            return record.virt_type
+            return record
         raise LabError(f"there is no lab in {self.layout.lab.folder}; first: lab up")
 
     # The whole host
 
-    def up(self, image: Image) -> None:
-        """Start what does not run, make what is missing, and keep the rest. Raises LabError."""
+    def up(self, images: Mapping[str, Image]) -> None:
+        """Start what does not run, make what is missing, and keep the rest; `images` are by name. Raises LabError."""
         if self._keeper() is None:
             # what an earlier keeper left can't be taken over
             self._clear()
-            self._write_configuration()
-            self._start_keeper()
+            self._start()
+        elif self._write_configuration():
+            self.restart_libvirtd()
         self.start_libvirtd()
+        self._start_sshd()
         if self.network:
             self.network.start()
         self.storage.start()
-        self.storage.put_image(image)
+        for name, image in images.items():
+            self.storage.put_image(name, image)
 
     def down(self) -> None:
         """End every process of the host and remove all it had, in whatever state it is. Raises LabError."""
         self._clear()
-        _remove_folder(self.layout.folder)
+        remove_folder(self.layout.folder)
 
     def status(self) -> dict[str, Any]:
         """Answer what the host has, for JSON; ``active`` is false all over while libvirtd does not answer."""
@@ -85,6 +105,7 @@ class Host:
             "name": self.name,
             "uuid": str(self.layout.uuid),
             "uri": self.uri,
+            "uris": self.uris if self._keeper() else {},
             "virt_type": self.virt_type,
             "state": "up" if up else "libvirtd does not answer" if self._keeper() else "down",
             "pools": {
@@ -99,11 +120,15 @@ class Host:
             }
             if self.network
             else None,
-            "image": {
-                "pool": storage.IMAGE_POOL,
-                "volume": storage.IMAGE_VOLUME,
-                "path": str(self.image_path),
-                "recipe": self.storage.image_recipe,
+            "images": {
+                name: {
+                    "pool": storage.IMAGE_POOL,
+                    "volume": storage.volume_of(name),
+                    "path": str(self.storage.image_path(name)),
+                    "recipe": recipe,
+                }
+                for name in (storage.TINY, storage.DEBIAN)
+                if (recipe := self.storage.image_recipe(name))
             },
             "guests": self.virsh("list", "--name").split() if up else [],
         }
@@ -123,6 +148,16 @@ class Host:
             # each time, for it may not have heard yet that the one before has ended
             keeper.signal(signal.SIGHUP)
             time.sleep(0.02)
+
+    def restart_libvirtd(self) -> None:
+        """End libvirtd in order, if it runs, and start it again. Guests run on. Raises LabError."""
+        self.continue_libvirtd()
+        self._signal_libvirtd(signal.SIGTERM)
+        try:
+            _wait(lambda: self._libvirtd() is None, f"{self.name}: libvirtd does not end")
+        except LabError:
+            self.kill_libvirtd()
+        self.start_libvirtd()
 
     def kill_libvirtd(self) -> None:
         """Kill libvirtd as a crash would (SIGKILL), and wait until it is gone. Guests run on."""
@@ -173,7 +208,31 @@ class Host:
             with network.addresses_held():
                 self.network.remove()
             self.network.hold_back()
-        _remove_folder(self.layout.runtime)
+        remove_folder(self.layout.runtime)
+
+    def _start(self) -> None:
+        """Start the host's first process and libvirtd."""
+        if self.access is None:
+            self._write_configuration()
+            self._start_keeper()
+            return
+        # until libvirtd listens, another lab could choose the same ports
+        with network.addresses_held():
+            self.layout.folder.joinpath("etc").mkdir(parents=True, exist_ok=True)
+            self.access.prepare()
+            self._write_configuration()
+            self._start_keeper()
+            self.start_libvirtd()
+
+    def _start_sshd(self) -> None:
+        """Start sshd if it does not run. Raises LabError if it does not start."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.access and not self.access.sshd_listens():
+            keeper = self._keeper()
+            if keeper is None or time.monotonic() > deadline:
+                raise LabError(f"{self.name}: sshd does not start; {self.layout.folder}/log/sshd.log says why")
+            keeper.signal(signal.SIGHUP)
+            time.sleep(0.02)
 
     def _start_keeper(self) -> None:
         layout = self.layout
@@ -205,7 +264,8 @@ class Host:
         if started.returncode:
             raise LabError(f"{self.name} does not start; {self._last_words()}")
 
-    def _write_configuration(self) -> None:
+    def _write_configuration(self) -> bool:
+        """Write libvirt's configuration, and answer whether it has changed."""
         layout = self.layout
         if not layout.lab.privileged and len(os.fsencode(layout.longest_socket)) > SOCKET_PATH_LIMIT:
             raise LabError(
@@ -215,14 +275,22 @@ class Host:
             (layout.folder / name).mkdir(parents=True, exist_ok=True)
         layout.runtime.mkdir(exist_ok=True)
         (layout.runtime / "tmp").mkdir(exist_ok=True)
-        (layout.folder / "etc/libvirtd.conf").write_text(rendered(libvirtd_settings(layout)))
-        (layout.folder / "etc/qemu.conf").write_text(rendered(qemu_settings(layout)))
+        ports = self.access.ports if self.access else None
+        changed = False
+        for name, settings in (
+            ("libvirtd.conf", libvirtd_settings(layout, ports, tcp=self._record.tcp)),
+            ("qemu.conf", qemu_settings(layout)),
+        ):
+            file, text = layout.folder / "etc" / name, rendered(settings)
+            changed = changed or not file.exists() or file.read_text() != text
+            file.write_text(text)
         if not layout.lab.privileged:
             for folder in layout.xdg.values():
                 folder.mkdir(parents=True, exist_ok=True)
             link = layout.xdg["XDG_CONFIG_HOME"] / "libvirt"
             if not link.is_symlink():
                 link.symlink_to(layout.folder / "etc")
+        return changed
 
     @property
     def _keeper_log(self) -> Path:
@@ -235,12 +303,6 @@ class Host:
             if log.exists() and (lines := log.read_text(errors="replace").strip().splitlines()):
                 words.append(f"{log} ends with: {lines[-1]}")
         return "; ".join(words) or f"nothing stands in {self._keeper_log}"
-
-
-def _remove_folder(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        raise LabError(f"{folder} can't be removed")
 
 
 def _wait(until: Callable[[], bool], complaint: str, timeout: float = 10) -> None:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host's first process: it makes the host's private world, starts libvirtd in it and reaps what libvirtd leaves.
+"""A host's first process: it makes the host's private world, starts its daemons in it and reaps what they leave.
 
 As root the world is a PID, mount and UTS namespace, and the keeper is the PID namespace's first process: when it ends,
 however it ends, the kernel ends every process of the host and with the last one the mounts go. For a user the keeper is
 only the subreaper of libvirtd and its guests. Either way orphans are reaped at once, which libvirt waits for when it
 destroys a guest.
 
-Started by `lab.host` as ``python -m lab.keeper``; SIGHUP makes it start libvirtd when that does not run, SIGTERM (the
-machine shuts down) makes it end.
+Started by `lab.host` as ``python -m lab.keeper``; SIGHUP makes it start libvirtd and sshd where they do not run,
+SIGTERM (the machine shuts down) makes it end.
 """
 
 import argparse
@@ -47,11 +47,19 @@ def main() -> None:
     if arguments.hostname:
         socket.sethostname(arguments.hostname)
         _make_mounts(arguments.runtime, arguments.folder)
+        _make_accounts()
         configuration = Path("/etc/libvirt/libvirtd.conf")
     else:
         _call(libc.prctl, _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         configuration = Path(os.environ["XDG_CONFIG_HOME"]) / "libvirt/libvirtd.conf"
-    _keep([program("libvirtd"), "--config", str(configuration), "--pid-file", str(arguments.runtime / "libvirtd.pid")])
+    libvirtd = [program("libvirtd"), "--config", str(configuration)]
+    libvirtd += ["--pid-file", str(arguments.runtime / "libvirtd.pid")]
+    daemons = [libvirtd]
+    if arguments.hostname:
+        libvirtd.append("--listen")
+        log = str(arguments.folder / "log/sshd.log")
+        daemons.append([program("sshd"), "-D", "-f", str(arguments.folder / "etc/sshd_config"), "-E", log])
+    _keep(daemons)
 
 
 def _call(function: "ctypes._NamedFuncPointer", *arguments: int) -> None:
@@ -82,6 +90,8 @@ def _make_mounts(runtime: Path, folder: Path) -> None:
     # libvirtd locks the serial console there that it opens for somebody
     Path("/run/lock").mkdir()
     Path("/run/libvirt").mkdir()
+    # sshd shuts those in there who have not shown their key yet
+    Path("/run/sshd").mkdir()
     for own, place in (
         (runtime, "/run/libvirt"),
         (folder / "etc", "/etc/libvirt"),
@@ -101,18 +111,42 @@ def _make_mounts(runtime: Path, folder: Path) -> None:
             run("umount", place)
 
 
-def _keep(libvirtd: list[str]) -> None:
-    """Start libvirtd, reap every child, start libvirtd again on SIGHUP if it has ended; return on SIGTERM."""
-    daemon: int | None = _start(libvirtd)
+def _make_accounts() -> None:
+    """Give the host a root of its own to log in as, with a home in memory, and its own records of who logged in.
+
+    The machine's root may have no shell, a locked account, or a home in which Ansible would leave its folders.
+    """
+    home, own = Path("/run/root"), Path("/run/own")
+    home.mkdir(mode=0o700)
+    own.mkdir(mode=0o700)
+    others = [line for line in Path("/etc/passwd").read_text().splitlines() if not line.startswith("root:")]
+    for place, content, mode in (
+        ("/etc/passwd", "\n".join([f"root:x:0:0:root:{home}:/bin/sh", *others, ""]), 0o644),
+        ("/etc/shadow", "root:*:19000:0:99999:7:::\n", 0o600),
+        ("/var/log/btmp", "", 0o600),
+        ("/var/log/lastlog", "", 0o600),
+        ("/var/log/wtmp", "", 0o600),
+    ):
+        if Path(place).exists():
+            file = own / Path(place).name
+            file.write_text(content)
+            file.chmod(mode)
+            run("mount", "--bind", file, place)
+
+
+def _keep(daemons: list[list[str]]) -> None:
+    """Start the daemons, reap every child, start daemons that have ended again on SIGHUP; return on SIGTERM."""
+    running = {_start(command): command for command in daemons}
     while True:
         received = signal.sigwait(_AWAITED)
         while (ended := _reap()) is not None:
-            if ended == daemon:
-                daemon = None
+            running.pop(ended, None)
         if received == signal.SIGTERM:
             return
-        if received == signal.SIGHUP and daemon is None:
-            daemon = _start(libvirtd)
+        if received == signal.SIGHUP:
+            for command in daemons:
+                if command not in running.values():
+                    running[_start(command)] = command
 
 
 def _start(command: list[str]) -> int:

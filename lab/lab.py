@@ -11,13 +11,17 @@ from typing import Any, Self
 
 from lab.accelerator import virt_type
 from lab.cache import REPOSITORY, locked
+from lab.debian.build import debian_image
 from lab.errors import LabError
+from lab.folders import remove_folder
 from lab.host import Host
 from lab.image.build import tiny_image
 from lab.layout import LabLayout
 from lab.machine import restore_machine
 from lab.network import addresses_held
 from lab.record import Record
+from lab.secure_shell import write_client
+from lab.storage import DEBIAN, TINY
 
 DEFAULT_FOLDER = REPOSITORY / ".lab"
 
@@ -52,21 +56,37 @@ class Lab:
         record = Record.read(self.layout.record)
         return [self._host(index) for index in range(1, record.hosts + 1)] if record else []
 
-    def up(self, hosts: int | None = None) -> None:
+    def host(self, name: str) -> Host:
+        """Answer the host of that name. Raises LabError if the lab has none."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        names = ", ".join(host.name for host in self.hosts)
+        raise LabError(f"there is no host {name}; the lab has {names}" if names else "the lab is down; first: lab up")
+
+    def up(self, hosts: int | None = None, *, tcp: bool = False, debian: bool = False) -> None:
         """Bring the lab up with that many hosts, by default as many as it has, or one.
 
-        What runs is kept, what is missing is started; hosts beyond `hosts` stay. Raises LabError.
+        What runs is kept, what is missing is started; hosts beyond `hosts` stay, and so does `tcp`, with which the
+        hosts' libvirtds let in everybody on the machine. With `debian` they get the Debian image, too. Raises LabError.
         """
+        if tcp and not self.layout.privileged:
+            raise LabError("a plain user's hosts are reached by their sockets only: TCP, TLS and SSH need root's")
         self._check_folder()
-        image = tiny_image()
+        tiny = tiny_image()
+        images = {TINY: tiny} | ({DEBIAN: debian_image()} if debian else {})
         with self._held():
             record = Record.read(self.layout.record)
             count = max(hosts or 1, record.hosts if record else 0)
             self._make_folder()
-            record = Record(hosts=count, virt_type=virt_type(image))
+            record = Record(hosts=count, virt_type=virt_type(tiny), tcp=tcp or bool(record and record.tcp))
             record.write(self.layout.record)
+            if self.layout.privileged:
+                self.layout.keys.mkdir(mode=0o700, exist_ok=True)
             for index in range(1, count + 1):
-                self._host(index).up(image)
+                self._host(index).up(images)
+            if self.layout.privileged:
+                write_client(self.layout, {h.layout: h.access.ports.ssh for h in self.hosts if h.access})
 
     def down(self) -> None:
         """End everything and remove everything, in whatever state it is; without a lab, do nothing. Raises LabError."""
@@ -81,6 +101,10 @@ class Lab:
             if self.layout.privileged:
                 with addresses_held():
                     restore_machine(self.layout.runtime)
+            if self.layout.record.exists():
+                for folder in (self.layout.shared, self.layout.ssh.parent):
+                    remove_folder(folder)
+            remove_folder(self.layout.keys)
             self.layout.record.unlink(missing_ok=True)
             for folder in (self.layout.folder / "hosts", self.layout.folder):
                 if folder.is_dir() and not any(folder.iterdir()):

@@ -4,7 +4,10 @@
 ===========================  ==========================================================================
 ``DIR/lab.json``             says that DIR is a lab's, and how many hosts it has
 ``DIR/hosts/host1/``         what a host keeps: configuration, state, logs, and its pools' folders
+``DIR/shared/``              root: the pool ``shared`` of all hosts
+``DIR/bin/ssh``              root: an ssh that knows the hosts
 ``RUNTIME/``                 root: ``/run/hostler-ID``; a user: ``/tmp/hostler-ID``; not kept over a reboot
+``RUNTIME/keys/``            root: certificates, and keys of SSH
 ``RUNTIME/1/``               a host's sockets
 ===========================  ==========================================================================
 """
@@ -16,6 +19,9 @@ from pathlib import Path
 
 SOCKET_PATH_LIMIT = 107
 """Bytes of a unix socket's path (sun_path is 108 with its closing zero; unix(7))."""
+
+LOCAL_POOL = Path("/var/lib/libvirt/images")
+"""The pool ``local``, as a host of root's sees it; for all else it is ``DIR/hosts/hostN/lib/images``."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,41 @@ class LabLayout:
     def runtime(self) -> Path:
         """The short folder of sockets. For a user it isn't ``$XDG_RUNTIME_DIR``: that leaves too few bytes."""
         return Path("/run" if self.privileged else "/tmp") / f"hostler-{self.id}"  # noqa: S108 - checked when made
+
+    @property
+    def shared(self) -> Path:
+        """What a shared file system would be to real hosts: a folder at the same path, with the same in it, for all."""
+        return self.folder / "shared"
+
+    @property
+    def keys(self) -> Path:
+        """Everything that lets somebody into a host: in memory, the user's alone, made anew after a reboot."""
+        return self.runtime / "keys"
+
+    @property
+    def client_certificate(self) -> Path:
+        """The folder that a TLS URI names as ``pkipath``."""
+        return self.keys / "client"
+
+    @property
+    def ssh_key(self) -> Path:
+        """The key that all hosts let in."""
+        return self.keys / "id_ed25519"
+
+    @property
+    def ssh_known_hosts(self) -> Path:
+        """The keys by which the hosts show that they are the lab's."""
+        return self.keys / "known_hosts"
+
+    @property
+    def ssh_configuration(self) -> Path:
+        """The configuration of `ssh`."""
+        return self.keys / "ssh_config"
+
+    @property
+    def ssh(self) -> Path:
+        """A program like ssh that knows the hosts; not in the runtime folder, where programs often may not run."""
+        return self.folder / "bin/ssh"
 
     def host(self, index: int) -> "HostLayout":
         """Answer the places of one host; indexes begin at 1."""
@@ -93,6 +134,21 @@ class HostLayout:
         return f"qemu:///{'system' if self.lab.privileged else 'session'}?socket={self.socket}"
 
     @property
+    def ports(self) -> Path:
+        """The file that says on which TCP ports the host is reached."""
+        return self.folder / "ports.json"
+
+    @property
+    def server_certificate(self) -> Path:
+        """The folder of what its libvirtd shows to clients with TLS."""
+        return self.lab.keys / self.name
+
+    @property
+    def ssh_host_key(self) -> Path:
+        """The key by which its sshd shows that it is this host."""
+        return self.lab.keys / self.name / "ssh_host_ed25519"
+
+    @property
     def bridge(self) -> str:
         """The bridge of the host's NAT network: at most 15 characters, and nobody else's name."""
         return f"hl-{self.lab.id}-{self.index}"
@@ -104,8 +160,21 @@ class HostLayout:
 
     @property
     def pools(self) -> dict[str, Path]:
-        """The storage pools: name → folder. ``default`` is for the guests' disks, ``images`` for base images."""
-        return {"default": self.folder / "disks", "images": self.folder / "images"}
+        """The storage pools: name → folder.
+
+        ``default`` is for the guests' disks, ``images`` for base images. Root's hosts have two more, for migration:
+        ``shared`` is the same folder for all, as a network's file system is; ``local`` is a folder of each host's own
+        that has the same path on all, as disks in the machine itself have.
+        """
+        pools = {"default": self.folder / "disks", "images": self.folder / "images"}
+        if self.lab.privileged:
+            pools |= {"shared": self.lab.shared, "local": LOCAL_POOL}
+        return pools
+
+    @property
+    def pools_outside(self) -> dict[str, Path]:
+        """The storage pools' folders as all else sees them, who does not see what a host of root's has mounted."""
+        return self.pools | ({"local": self.folder / "lib/images"} if self.lab.privileged else {})
 
     @property
     def longest_socket(self) -> Path:

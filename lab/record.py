@@ -11,10 +11,14 @@ from lab.errors import LabError
 
 @dataclass(frozen=True)
 class Record:
-    """The number of hosts, and the domain type that really runs guests here (``kvm`` or ``qemu``)."""
+    """What every host of the lab has in common."""
 
     hosts: int
+    """How many there are."""
     virt_type: str
+    """The domain type that really runs guests here (``kvm`` or ``qemu``)."""
+    tcp: bool = False
+    """Whether their libvirtds listen on TCP without TLS, for anybody on the machine."""
 
     @classmethod
     def read(cls, file: Path) -> Self | None:

@@ -23,11 +23,24 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def lab_host() -> Iterator[Host]:
+def lab() -> Iterator[Lab]:
+    """A real lab for all tests of the run. It begins with one host; it may get more, and none of them leaves."""
+    # not in /tmp, which may be memory: disks of 20 GiB are made, and QEMU wants a file system of 4 KiB blocks
+    with tempfile.TemporaryDirectory(prefix="test-", dir=cache_folder()) as folder, Lab(folder) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def lab_host(lab: Lab) -> Host:
     """A real, private libvirt host with the tiny image in its pool, one for all tests of the run.
 
     Each test removes the guests and volumes that it made. One that kills libvirtd starts it again.
     """
-    # not in /tmp, which may be memory: disks of 20 GiB are made, and QEMU wants a file system of 4 KiB blocks
-    with tempfile.TemporaryDirectory(prefix="test-", dir=cache_folder()) as folder, Lab(folder) as lab:
-        yield lab.hosts[0]
+    return lab.hosts[0]
+
+
+@pytest.fixture(scope="session")
+def lab_hosts(lab: Lab) -> list[Host]:
+    """Two hosts, between which root's guests migrate; the first is `lab_host`. `Host.uris` is how they are reached."""
+    lab.up(hosts=2)
+    return lab.hosts

@@ -9,7 +9,7 @@ import httpx
 from lab.demo.environment import Environment
 from lab.demo.service import SERVER
 from lab.errors import LabError
-from lab.storage import IMAGE_VOLUME
+from lab.storage import TINY, volume_of
 
 GUEST = "demo"
 BOOT_SECONDS = 180
@@ -41,7 +41,7 @@ def _wanted(server: dict[str, Any]) -> dict[str, Any]:
         "cpu_cores": 1,
         "memory_mb": 128,
         "disk_gb": 1.0,
-        "image": IMAGE_VOLUME,
+        "image": volume_of(TINY),
         "os_type": "linux",
         "os_version": "Hostler tiny test image",
         "network_config": {"type": "nat"},

@@ -3,6 +3,7 @@
 
 import logging
 import platform
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 from lab.cache import cache_folder, locked
 from lab.commands import run
 from lab.errors import LabError
-from lab.image.disk import make_disk, pack_initramfs
+from lab.image.disk import ROOT_MIB, make_disk, make_root_partition, pack_initramfs
 from lab.image.packages import fetch, offered
 from lab.image.recipe import recipe_hash
 from lab.image.rootfs import lay_initramfs, lay_root
@@ -54,26 +55,27 @@ def tiny_image() -> Image:
     with locked(debs):
         if not image.qcow2.exists():
             fetch(packages, debs)
-            log.info("building the guest image")
             with (
-                _logged(cache / f"tiny-{recipe}.log"),
+                logged(cache / f"tiny-{recipe}.log", "the guest image"),
                 tempfile.TemporaryDirectory(prefix="build-", dir=cache) as work,
             ):
                 _build(image, [debs / package.filename for package in packages], Path(work))
-            _forget_old(cache, kept=image.recipe)
+            forget_old(cache, "tiny", kept=image.recipe)
     return image
 
 
-def _forget_old(cache: Path, kept: str) -> None:
+def forget_old(cache: Path, name: str, kept: str) -> None:
     """Delete what was built from recipes of the past; the hosts that use it have copies of their own."""
-    for file in cache.glob("tiny-*"):
-        if file.stem.removeprefix("tiny-") != kept:
+    for file in cache.glob(f"{name}-*.*"):
+        recipe = file.stem.removeprefix(f"{name}-")
+        if re.fullmatch("[0-9a-f]{16}", recipe) and recipe != kept:
             file.unlink(missing_ok=True)
 
 
 @contextmanager
-def _logged(file: Path) -> Iterator[None]:
-    """Write every command and what it printed into the file, and name the file in an error."""
+def logged(file: Path, what: str) -> Iterator[None]:
+    """Say that `what` is built, write the commands and what they printed into the file, and name it in an error."""
+    log.info("building %s", what)
     handler = logging.FileHandler(file, mode="w")
     level = log.level
     log.addHandler(handler)
@@ -81,7 +83,7 @@ def _logged(file: Path) -> Iterator[None]:
     try:
         yield
     except LabError as error:
-        raise LabError(f"the guest image can't be built: {error}; the log is {file}") from None
+        raise LabError(f"{what} can't be built: {error}; the log is {file}") from None
     finally:
         log.setLevel(level)
         log.removeHandler(handler)
@@ -98,7 +100,9 @@ def _build(image: Image, debs: list[Path], work: Path) -> None:
     (kernel,) = unpacked.glob("boot/vmlinuz-*")
     initramfs = work / "initrd"
     pack_initramfs(work / "initramfs", initramfs)
-    disk = make_disk(kernel, initramfs, work / "root", work)
+    root = work / "root.ext4"
+    make_root_partition(work / "root", root, ROOT_MIB)
+    disk = make_disk(kernel, initramfs, root, work)
     initramfs.replace(image.initramfs)
     kernel.replace(image.kernel)
     disk.replace(image.qcow2)

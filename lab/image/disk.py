@@ -43,7 +43,6 @@ class Partition:
 
 
 BOOT = Partition(kind=0xEF, start=BOOT_START_MIB * MIB // SECTOR, length=BOOT_MIB * MIB // SECTOR, active=True)
-ROOT = Partition(kind=0x83, start=BOOT.start + BOOT.length, length=ROOT_MIB * MIB // SECTOR)
 
 
 def pack_initramfs(folder: Path, target: Path) -> None:
@@ -64,28 +63,37 @@ def pack_initramfs(folder: Path, target: Path) -> None:
     packed.with_suffix(".cpio.gz").rename(target)
 
 
-def make_disk(kernel: Path, initramfs: Path, root: Path, work: Path) -> Path:
-    """Write the disk as a qcow2 file in the folder `work` and answer its path. `root` is a folder."""
+def make_disk(kernel: Path, initramfs: Path, root: Path, work: Path, compression: str = "zlib") -> Path:
+    """Write the disk as a qcow2 file in the folder `work` and answer its path. `root` is the root file system."""
     boot_files = work / "boot.fat"
     _make_boot_partition(kernel, initramfs, boot_files)
-    root_files = work / "root.ext4"
-    _make_root_partition(root, root_files)
+    root_partition = Partition(kind=0x83, start=BOOT.start + BOOT.length, length=root.stat().st_size // SECTOR)
 
     raw = work / "disk.raw"
     with raw.open("wb") as disk:
         disk.write(MASTER_BOOT_RECORD.read_bytes()[:440].ljust(440, b"\0"))
         disk.write(struct.pack("<IH", DISK_SIGNATURE, 0))
-        disk.write((BOOT.packed() + ROOT.packed()).ljust(64, b"\0") + b"\x55\xaa")
-        for partition, content in ((BOOT, boot_files), (ROOT, root_files)):
-            disk.seek(partition.start * SECTOR)
-            disk.write(content.read_bytes())
+        disk.write((BOOT.packed() + root_partition.packed()).ljust(64, b"\0") + b"\x55\xaa")
+    for partition, content in ((BOOT, boot_files), (root_partition, root)):
+        # dd leaves holes where nothing is: a root file system may be large and mostly empty
+        run(
+            "dd",
+            f"if={content}",
+            f"of={raw}",
+            "bs=1M",
+            "conv=notrunc,sparse",
+            f"seek={partition.start * SECTOR // MIB}",
+        )
+    # a file that ends in a hole would be too short
+    os.truncate(raw, (root_partition.start + root_partition.length) * SECTOR)
     qcow2 = work / "disk.qcow2"
-    run("qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", raw, qcow2)
+    options = ("-c", "-o", f"compression_type={compression}")
+    run("qemu-img", "convert", *options, "-f", "raw", "-O", "qcow2", raw, qcow2, timeout=300)
     return qcow2
 
 
 def _make_boot_partition(kernel: Path, initramfs: Path, image: Path) -> None:
-    _allocate(image, BOOT)
+    _allocate(image, BOOT_MIB)
     # syslinux needs to know how many sectors stand before its partition
     run("mkfs.fat", "-F", "16", "-n", "GUESTBOOT", "-h", str(BOOT.start), image)
     for folder in ("::EFI", "::EFI/BOOT", "::loader", "::loader/entries"):
@@ -114,16 +122,17 @@ def _filled(file: Path, beside: Path) -> Path:
     return filled
 
 
-def _make_root_partition(folder: Path, image: Path) -> None:
-    _allocate(image, ROOT)
+def make_root_partition(folder: Path, image: Path, mib: int) -> None:
+    """Write what is in the folder as a file system of that size, by whose label the initramfs finds it."""
+    _allocate(image, mib)
     # in a user namespace the caller's files count as root's, which is what the guest must see
     as_root = () if os.geteuid() == 0 else ("unshare", "--map-root-user")
     run(
         *as_root, "mke2fs", "-q", "-t", "ext4", "-L", "guestroot", "-m", "0", "-O", "^metadata_csum",
-        "-E", "root_owner=0:0", "-d", folder, "-F", image,
+        "-E", "root_owner=0:0", "-d", folder, "-F", image, timeout=300,
     )  # fmt: skip
 
 
-def _allocate(image: Path, partition: Partition) -> None:
+def _allocate(image: Path, mib: int) -> None:
     image.touch()
-    os.truncate(image, partition.length * SECTOR)
+    os.truncate(image, mib * MIB)

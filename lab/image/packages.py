@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,7 +22,8 @@ KERNEL = "linux-image-cloud-amd64"
 """A metapackage: it depends on the newest kernel for virtual machines, which boots faster than the general one."""
 
 APT_LISTS = Path("/var/lib/apt/lists")
-_FRESH_LISTS = "as root run: apt-get update"
+FRESH_LISTS = "as root run: apt-get update"
+"""What somebody can do where apt's lists are old or missing."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,12 @@ class Package:
     sha256: str
 
 
-def offered(remembered: Path, apt_lists: Path = APT_LISTS) -> list[Package]:
-    """Answer the packages of the image in the versions that apt offers now, sorted by name.
+def offered(
+    remembered: Path, apt_lists: Path = APT_LISTS, ask: Callable[[], list[Package]] | None = None
+) -> list[Package]:
+    """Answer the packages of an image, the tiny one unless `ask` asks for others, in the versions that apt offers now.
 
-    Asking apt takes two seconds, so the answer is kept in the file `remembered` for as long as apt's lists stay as
+    Asking apt takes seconds, so the answer is kept in the file `remembered` for as long as apt's lists stay as
     they are, and where they have been deleted. Raises LabError where there have never been lists, and where apt does
     not know a package.
     """
@@ -48,8 +52,8 @@ def offered(remembered: Path, apt_lists: Path = APT_LISTS) -> list[Package]:
     except (OSError, ValueError, KeyError, TypeError):
         pass  # nothing remembered, or by another version of this file: apt is asked
     if lists is None:
-        raise LabError(f"apt has no package lists, so the guest image can't be built: {_FRESH_LISTS}")
-    packages = _ask_apt()
+        raise LabError(f"apt has no package lists, so the guest image can't be built: {FRESH_LISTS}")
+    packages = (ask or _ask_apt)()
     fresh = remembered.with_suffix(f".{os.getpid()}")
     fresh.write_text(json.dumps({"lists": lists, "packages": [asdict(package) for package in packages]}, indent=1))
     fresh.replace(remembered)
@@ -61,18 +65,18 @@ def fetch(packages: list[Package], folder: Path) -> None:
     missing = [package for package in packages if not _intact(folder / package.filename, package.sha256)]
     if not missing:
         return
-    log.info("downloading %d packages for the guest image", len(missing))
+    log.info("downloading %d packages for a guest image", len(missing))
     # apt's own sandbox user could not write here, and root is not needed
     unsandboxed = ("-o", "APT::Sandbox::User=")
     try:
         run("apt-get", "download", "-q", *unsandboxed, *[package.name for package in missing], cwd=folder, timeout=600)
     except LabError as error:
         raise LabError(
-            f"no download of the guest image's packages; if apt's lists are old, {_FRESH_LISTS}. {error}"
+            f"no download of a guest image's packages; if apt's lists are old, {FRESH_LISTS}. {error}"
         ) from None
     for package in missing:
         if not _intact(folder / package.filename, package.sha256):
-            raise LabError(f"apt downloaded no intact {package.filename}; its lists may be old, {_FRESH_LISTS}")
+            raise LabError(f"apt downloaded no intact {package.filename}; its lists may be old, {FRESH_LISTS}")
 
 
 def _state_of(lists: Path) -> str | None:
@@ -92,7 +96,7 @@ def _ask_apt() -> list[Package]:
         names = needed(dependencies(depends))
         uris = run("apt-get", "download", "--print-uris", *names)
     except LabError as error:
-        raise LabError(f"apt does not offer what the guest image needs; {_FRESH_LISTS}. It said: {error}") from None
+        raise LabError(f"apt does not offer what the guest image needs; {FRESH_LISTS}. It said: {error}") from None
     return offers(uris, names)
 
 
@@ -136,7 +140,7 @@ def offers(uris: str, names: list[str]) -> list[Package]:
         ):
             packages[match["name"]] = Package(**match.groupdict())
     if absent := sorted(set(names) - packages.keys()):
-        raise LabError(f"apt offers no download of {', '.join(absent)}; {_FRESH_LISTS}")
+        raise LabError(f"apt offers no download of {', '.join(absent)}; {FRESH_LISTS}")
     return [packages[name] for name in names]
 
 

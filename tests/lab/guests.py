@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Guests of the lab's own tests: their definition, their seed, and what to wait for."""
 
+import base64
 import io
 import json
 import time
@@ -35,6 +36,8 @@ class Guest:
     """Of its NIC; None is one that libvirt chooses."""
     seed: Mapping[str, str] = field(default_factory=dict)
     """The seed's files by name; without any, the guest has no seed."""
+    disk: Path | None = None
+    """Its disk as the host sees it, a qcow2 that is there; None is a new overlay over the tiny image."""
 
     @property
     def console(self) -> str:
@@ -43,9 +46,10 @@ class Guest:
         return file.read_text(errors="replace") if file.exists() else ""
 
     def start(self) -> None:
-        """Define and start the guest on a fresh disk."""
-        disk = self.folder / f"{self.name}.qcow2"
-        run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", self.host.image_path, disk)
+        """Define and start the guest."""
+        disk = self.disk or self.folder / f"{self.name}.qcow2"
+        if self.disk is None:
+            run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", self.host.image_path, disk)
         definition = self.folder / f"{self.name}.xml"
         definition.write_text(ElementTree.tostring(self._domain(disk), encoding="unicode"))
         self.host.virsh("define", definition)
@@ -62,9 +66,10 @@ class Guest:
         """Answer libvirt's word for what the guest does, such as ``running`` or ``shut off``."""
         return self.host.virsh("domstate", self.name)
 
-    def agent(self, command: str) -> Any:
+    def agent(self, command: str, **arguments: str | int) -> Any:
         """Call the guest agent and answer what it returned. Raises LabError while there is none."""
-        answer = self.host.virsh("qemu-agent-command", self.name, json.dumps({"execute": command}), timeout=20)
+        call = json.dumps({"execute": command, "arguments": arguments})
+        answer = self.host.virsh("qemu-agent-command", self.name, call, timeout=20)
         return json.loads(answer)["return"]
 
     def agent_answers(self) -> bool:
@@ -73,6 +78,13 @@ class Guest:
             return bool(self.agent("guest-ping") == {})
         except LabError:
             return False
+
+    def boot_id(self) -> str:
+        """Answer the name that the guest's kernel has given to this boot: another after each."""
+        handle = self.agent("guest-file-open", path="/proc/sys/kernel/random/boot_id")
+        content = self.agent("guest-file-read", handle=handle, count=100)["buf-b64"]
+        self.agent("guest-file-close", handle=handle)
+        return base64.b64decode(content).decode().strip()
 
     def _domain(self, disk: Path) -> ElementTree.Element:
         domain = ElementTree.Element("domain", type=self.host.virt_type)

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -32,7 +33,21 @@ def machine(lab: Lab) -> dict[str, object]:
         "forwarding": Path("/proc/sys/net/ipv4/ip_forward").read_text(),
         "runtime": lab.layout.runtime.exists(),
         "folder": lab.layout.folder.exists(),
+        "listening": listening(),
+        "homes": [file.name for file in Path.home().iterdir()],
+        "logs": {name: stamp(Path("/var/log", name)) for name in ("btmp", "lastlog", "wtmp")},
     }
+
+
+def listening() -> list[str]:
+    """Answer the addresses and ports of TCP on which somebody listens."""
+    lines = [line.split() for table in ("tcp", "tcp6") for line in Path("/proc/net", table).read_text().splitlines()]
+    return [fields[1] for fields in lines if fields[3] == "0A"]
+
+
+def stamp(file: Path) -> int | None:
+    """Answer when the file was last written, None if there is none."""
+    return file.stat().st_mtime_ns if file.exists() else None
 
 
 def processes() -> list[str]:
@@ -54,6 +69,21 @@ def kill_one_and_pause_another(hosts: list[Host]) -> None:
     """Leave a guest without its libvirtd, and a libvirtd that hangs."""
     hosts[0].kill_libvirtd()
     hosts[1].pause_libvirtd()
+
+
+def log_in_and_kill_sshd(hosts: list[Host]) -> None:
+    """Leave somebody logged in, with a terminal, on a host whose sshd is gone; and libvirtd listening on TCP."""
+    Lab(hosts[0].layout.lab.folder).up(tcp=True)
+    ssh = str(hosts[0].layout.lab.ssh)
+    with subprocess.Popen([ssh, "-tt", "host1", "echo ready; exec sleep 1000"], stdout=subprocess.PIPE) as session:
+        assert session.stdout
+        assert session.stdout.readline().strip() == b"ready"
+        session.kill()
+    # Ansible's modules may leave processes and files behind
+    run(ssh, "host2", "mkdir -p ~/.ansible/tmp; touch $TMPDIR/left; setsid -f sleep 1000 >/dev/null 2>&1 </dev/null")
+    for process in hosts[1].processes():
+        if "listener" in process.command[0]:
+            process.signal(signal.SIGKILL)
 
 
 def kill_the_keepers(hosts: list[Host]) -> None:
@@ -113,6 +143,7 @@ def main() -> None:
     Path("/proc/sys/net/ipv4/ip_forward").write_text("0")
     lab = Lab(sys.argv[1])
     check(lab, kill_one_and_pause_another, again=False)
+    check(lab, log_in_and_kill_sshd, again=False)
     check(lab, kill_the_keepers, again=True)
     check(lab, boot_again, again=True)
 
