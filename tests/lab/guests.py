@@ -38,6 +38,8 @@ class Guest:
     """The seed's files by name; without any, the guest has no seed."""
     disk: Path | None = None
     """Its disk as the host sees it, a qcow2 that is there; None is a new overlay over the tiny image."""
+    memory_mib: int | None = None
+    """None is what the tiny image needs."""
 
     @property
     def console(self) -> str:
@@ -90,7 +92,8 @@ class Guest:
         domain = ElementTree.Element("domain", type=self.host.virt_type)
         ElementTree.SubElement(domain, "name").text = self.name
         # under UEFI the kernel unpacks itself into 52 MiB in one piece, beside the firmware
-        ElementTree.SubElement(domain, "memory", unit="MiB").text = "160" if self.firmware == "uefi" else "128"
+        memory = self.memory_mib or (160 if self.firmware == "uefi" else 128)
+        ElementTree.SubElement(domain, "memory", unit="MiB").text = str(memory)
         firmware = {"firmware": "efi"} if self.firmware == "uefi" else {}
         boot = ElementTree.SubElement(domain, "os", firmware)
         ElementTree.SubElement(boot, "type", arch="x86_64", machine=self.machine).text = "hvm"

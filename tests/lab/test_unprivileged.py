@@ -3,18 +3,21 @@
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from pwd import getpwnam
 
 import pytest
 
 from lab.cache import REPOSITORY, cache_folder
+from lab.commands import run
 from lab.image.build import tiny_image
+from lab.image.disk import BOOT, SECTOR
 
 pytestmark = [
     pytest.mark.lab,
@@ -54,16 +57,16 @@ def home() -> Iterator[Path]:
         yield folder
 
 
-def nobody(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run this Python as nobody."""
-    identity = ("setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups", "--")
+def nobody(home: Path, *arguments: str, before: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
+    """Run this Python as nobody; `before` is a command that runs it in turn."""
+    identity = (*before, "setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups", "--")
     return subprocess.run(
         [*identity, sys.executable, "-B", *arguments],
         cwd=REPOSITORY,
         env={"PATH": "/usr/bin:/bin", "HOME": str(home), "TMPDIR": str(home), "HOSTLER_CACHE": str(home / "cache")},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 
@@ -77,6 +80,39 @@ def test_lab_and_guest_work_for_a_plain_user_and_nothing_is_left(home: Path) -> 
 
     assert [command for command in commands_of_nobody() if "lab.keeper" in command or "qemu-system" in command] == []
     assert not [folder for folder in Path("/tmp").glob("hostler-*") if folder.stat().st_uid == NOBODY.pw_uid]  # noqa: S108
+
+
+@pytest.mark.slow
+def test_debian_image_is_built_by_a_plain_user_who_may_be_many(home: Path) -> None:
+    if nobody(home, "-c", "import lab").returncode:
+        pytest.skip("this tree is closed to other users")
+    for file in cache_folder().glob("packages/*.deb"):
+        (home / "cache/lab/packages").mkdir(exist_ok=True)
+        shutil.copy(file, home / "cache/lab/packages")
+    for path in (home / "cache").rglob("*"):
+        os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+    refused = nobody(home, "-m", "lab", "image", "debian")
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "lab: the Debian guest image has files of many users, and nobody may be only one: as root install the package"
+        " uidmap and run: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 nobody\n"
+    )
+
+    granted = home / "granted"
+    granted.write_text("nobody:1000000:65536\n")
+    grant = 'mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && exec "$@"'
+    done = nobody(home, "-m", "lab", "image", "debian", before=("unshare", "--mount", "sh", "-c", grant, str(granted)))
+    assert done.returncode == 0, done.stderr
+    image = Path(done.stdout.strip())
+    assert image.parent == home / "cache/lab"
+    assert image.stat().st_uid == NOBODY.pw_uid
+    assert not list((home / "cache/lab").glob("build-*"))
+    # in the guest each file is whose it is in any Debian
+    run("qemu-img", "convert", "-O", "raw", image, home / "raw")
+    root = f"{home}/raw?offset={(BOOT.start + BOOT.length) * SECTOR}"
+    shadow, sudo = (run("debugfs", "-R", f"stat {file}", root) for file in ("/etc/shadow", "/usr/bin/sudo"))
+    assert re.search(r"(?s)Mode: +0640 .*User: +0 +Group: +42 ", shadow), shadow
+    assert re.search(r"(?s)Mode: +04755 .*User: +0 +Group: +0 ", sudo), sudo
 
 
 def commands_of_nobody() -> Iterator[str]:
