@@ -22,7 +22,7 @@ class HostAccess:
         """The ports that the host has. Raises LabError while it has none."""
         if ports := Ports.read(self._layout.ports):
             return ports
-        raise LabError(f"{self._layout.name} is down; first: lab up")
+        raise LabError(f"{self._layout.name} has no ports yet; start anew: lab down, lab up")
 
     def uris(self, *, tcp: bool) -> dict[str, str]:
         """Answer the host's libvirt URIs by transport: ``tls``, ``ssh`` and, with `tcp`, ``tcp``."""

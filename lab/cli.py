@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return EXIT_OK
             case "status":
                 return _status(Lab(options.dir))
+            case "uri":
+                print(Lab(options.dir).host(options.host).uri_by(options.transport))
+                return EXIT_OK
             case "kill" | "pause" | "continue" | "restart":
                 _ON_LIBVIRTD[options.command](Lab(options.dir).host(options.host))
                 return EXIT_OK
@@ -86,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("down", parents=[where], help="end the lab and remove all it had")
     commands.add_parser("status", parents=[where], help="what the lab has, as JSON; exit code 3 if it is not up")
+    uri = commands.add_parser("uri", parents=[where], help="print how a host is reached")
+    uri.add_argument("host", metavar="HOST", help="a host's name, such as host1")
+    uri.add_argument(
+        "transport", nargs="?", choices=("unix", "tls", "ssh", "tcp"), default="unix", help="(default: %(default)s)"
+    )
     for name, text in (
         ("kill", "end a host's libvirtd as a crash would (SIGKILL); guests run on"),
         ("pause", "make a host's libvirtd hang (SIGSTOP): it takes connections and does not answer"),

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The configuration of a host's libvirtd: what differs from libvirt's defaults, and why."""
 
+import os
 from collections.abc import Mapping
 
 from lab.authority import CA_CERTIFICATE
-from lab.layout import HostLayout
+from lab.errors import LabError
+from lab.layout import SOCKET_PATH_LIMIT, HostLayout
 from lab.ports import LOOPBACK, Ports
 
 Settings = Mapping[str, str | int | list[str]]
@@ -15,6 +17,35 @@ PORTS_PER_HOST = 20
 
 MIGRATION_ADDRESS = "127.0.0.2"
 """Loopback, too. libvirt refuses 127.0.0.1 here, for guests could not come to that from another machine."""
+
+
+def write_configuration(host: HostLayout, ports: Ports | None, *, tcp: bool) -> bool:
+    """Make the host's folders with libvirt's configuration in them, and answer whether that has changed.
+
+    `ports` and `tcp` are those of `libvirtd_settings`. Raises LabError if the host's paths would be too long.
+    """
+    if not host.lab.privileged and len(os.fsencode(host.longest_socket)) > SOCKET_PATH_LIMIT:
+        raise LabError(f"{host.name}: the paths of its guests' sockets would be too long: {host.longest_socket}")
+    for name in ("etc", "lib", "cache", "log"):
+        (host.folder / name).mkdir(parents=True, exist_ok=True)
+    host.runtime.mkdir(exist_ok=True)
+    (host.runtime / "tmp").mkdir(exist_ok=True)
+    changed = False
+    for name, settings in (
+        ("libvirtd.conf", libvirtd_settings(host, ports, tcp=tcp)),
+        ("qemu.conf", qemu_settings(host)),
+    ):
+        file, text = host.folder / "etc" / name, rendered(settings)
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
+            changed = True
+    if not host.lab.privileged:
+        for folder in host.xdg.values():
+            folder.mkdir(parents=True, exist_ok=True)
+        link = host.xdg["XDG_CONFIG_HOME"] / "libvirt"
+        if not link.is_symlink():
+            link.symlink_to(host.folder / "etc")
+    return changed
 
 
 def libvirtd_settings(host: HostLayout, ports: Ports | None = None, *, tcp: bool = False) -> Settings:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One host of the lab: a private libvirtd with a network, two storage pools and the guest image."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,11 +12,11 @@ from typing import Any
 from lab import network, storage
 from lab.access import HostAccess
 from lab.cache import REPOSITORY
-from lab.config import libvirtd_settings, qemu_settings, rendered
+from lab.config import write_configuration
 from lab.errors import LabError
 from lab.folders import remove_folder
 from lab.image.build import Image
-from lab.layout import SOCKET_PATH_LIMIT, HostLayout
+from lab.layout import HostLayout
 from lab.network import HostNetwork
 from lab.processes import Process, end_processes_with, processes_with
 from lab.record import Record
@@ -62,6 +61,12 @@ class Host:
     def uris(self) -> dict[str, str]:
         """The libvirt URIs by transport: ``unix``; of root's hosts ``tls`` and ``ssh``, and ``tcp`` if asked for."""
         return {"unix": self.uri} | (self.access.uris(tcp=self._record.tcp) if self.access else {})
+
+    def uri_by(self, transport: str) -> str:
+        """Answer the libvirt URI by one transport. Raises LabError if the host is not reached by that."""
+        if transport not in (uris := self.uris):
+            raise LabError(f"{self.name} is not reached by {transport}, but by {', '.join(uris)}")
+        return uris[transport]
 
     @property
     def virt_type(self) -> str:
@@ -265,32 +270,8 @@ class Host:
             raise LabError(f"{self.name} does not start; {self._last_words()}")
 
     def _write_configuration(self) -> bool:
-        """Write libvirt's configuration, and answer whether it has changed."""
-        layout = self.layout
-        if not layout.lab.privileged and len(os.fsencode(layout.longest_socket)) > SOCKET_PATH_LIMIT:
-            raise LabError(
-                f"{layout.name}: the paths of its guests' sockets would be too long: {layout.longest_socket}"
-            )
-        for name in ("etc", "lib", "cache", "log"):
-            (layout.folder / name).mkdir(parents=True, exist_ok=True)
-        layout.runtime.mkdir(exist_ok=True)
-        (layout.runtime / "tmp").mkdir(exist_ok=True)
-        ports = self.access.ports if self.access else None
-        changed = False
-        for name, settings in (
-            ("libvirtd.conf", libvirtd_settings(layout, ports, tcp=self._record.tcp)),
-            ("qemu.conf", qemu_settings(layout)),
-        ):
-            file, text = layout.folder / "etc" / name, rendered(settings)
-            changed = changed or not file.exists() or file.read_text() != text
-            file.write_text(text)
-        if not layout.lab.privileged:
-            for folder in layout.xdg.values():
-                folder.mkdir(parents=True, exist_ok=True)
-            link = layout.xdg["XDG_CONFIG_HOME"] / "libvirt"
-            if not link.is_symlink():
-                link.symlink_to(layout.folder / "etc")
-        return changed
+        """Write the configuration of the host's daemons, and answer whether libvirt's has changed."""
+        return write_configuration(self.layout, self.access.ports if self.access else None, tcp=self._record.tcp)
 
     @property
     def _keeper_log(self) -> Path:

@@ -42,6 +42,18 @@ def test_host_that_is_not_there_is_named(lab: Lab, lab_hosts: list[Host], capsys
     assert capsys.readouterr().err == "lab: there is no host host9; the lab has host1, host2\n"
 
 
+@pytest.mark.lab
+@pytest.mark.skipif(os.geteuid() != 0, reason="a user's hosts are reached by their sockets only")
+def test_uri_of_a_host_is_printed_and_one_that_it_does_not_have_is_a_sentence(
+    lab: Lab, lab_hosts: list[Host], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--dir", str(lab.layout.folder))
+    assert main(["uri", "host1", *where]) == main(["uri", "host2", "tls", *where]) == EXIT_OK
+    assert capsys.readouterr().out.split() == [lab_hosts[0].uri, lab_hosts[1].uris["tls"]]
+    assert main(["uri", "host1", "tcp", *where]) == EXIT_FAILED
+    assert capsys.readouterr().err == "lab: host1 is not reached by tcp, but by unix, tls, ssh\n"
+
+
 def test_host_of_a_lab_that_is_down_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["restart", "host1", "--dir", str(tmp_path / "none")]) == EXIT_FAILED
     assert capsys.readouterr().err == "lab: the lab is down; first: lab up\n"
