@@ -71,7 +71,13 @@ class _Server(uvicorn.Server):
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; raises OperatorError and DatabaseUnavailable if the service can't start."""
     app = create_app(settings)
-    config = uvicorn.Config(
+    with contextlib.closing(_listen(settings)) as listener:
+        _Server(app, uvicorn_config(app, settings)).run(sockets=[listener])
+
+
+def uvicorn_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How an application is served; the benchmarks serve an empty one in the same way."""
+    return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,  # request_context logs requests, with their ids and without their queries
@@ -82,8 +88,6 @@ def run(settings: Settings) -> None:
         lifespan="off",
         backlog=_BACKLOG,
     )
-    with contextlib.closing(_listen(settings)) as listener:
-        _Server(app, config).run(sockets=[listener])
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -8,26 +8,25 @@ Never wait for a hypervisor, a guest or a playbook inside a transaction: on SQLi
 from __future__ import annotations
 
 import contextlib
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tortoise.connection import get_connections
 from tortoise.context import TortoiseContext
 
-from hostler.database import config, indexes
+from hostler.database import config, indexes, search
 from hostler.database.lock import DatabaseInUse, service_lock
 from hostler.database.migrate import SchemaTooOld, migrate, pending
+from hostler.database.queries import read, rows
 from hostler.database.unavailable import DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from typing import Any, Self
+    from collections.abc import AsyncIterator
+    from typing import Self
 
     from tortoise.backends.base.client import BaseDBAsyncClient
 
     from hostler.settings import Settings
 
-__all__ = ["Database", "DatabaseInUse", "DatabaseUnavailable", "rows"]
+__all__ = ["Database", "DatabaseInUse", "DatabaseUnavailable", "read", "rows"]
 
 
 class Database:
@@ -107,6 +106,7 @@ class Database:
                         raise SchemaTooOld("The database is older than this hostler; run 'hostler migrate' first")
                     await self._migrate()
                 await indexes.check(self.connection)
+                await search.check(self.connection)
                 yield self
 
     @contextlib.asynccontextmanager
@@ -121,19 +121,3 @@ class Database:
                     raise SchemaTooOld("The database is older than this hostler; run 'hostler migrate' first")
                 await self.migrate()
             yield self
-
-
-@lru_cache(maxsize=256)
-def _with_placeholders(query: str, dialect: str) -> str:
-    return query if dialect == "sqlite" else query.replace("%", "%%").replace("?", "%s")
-
-
-async def rows(query: str, *values: Any) -> Sequence[Any]:
-    """Run a hand-written query, the same text for both databases, and return its rows (each ``row["column"]``).
-
-    Placeholders are ``?``, which may stand for nothing else. Outside a transaction a ``SELECT`` takes no lock.
-    """
-    handler = get_connections()
-    (dialect,) = handler.db_config
-    _, found = await handler.get(dialect).execute_query(_with_placeholders(query, dialect), list(values))
-    return found

@@ -15,7 +15,7 @@ from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.transactions import in_transaction
 
-from hostler.database import indexes
+from hostler.database import indexes, search
 from hostler.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ async def _migrate_in(
     await _keep_id_counters(transaction, counters)
     if targets is None:
         await indexes.make_missing(transaction)
+        await search.make_missing(transaction)
     await _check_references(transaction)
     return [step.migration.name for step in plan]
 

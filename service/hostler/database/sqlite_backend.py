@@ -39,6 +39,7 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import IntegrityError, OperationalError, TransactionManagementError
 
 from hostler.database.commits import committed
+from hostler.database.queries import Steps
 from hostler.database.sqlite_thread import SqliteThread
 from hostler.database.unavailable import DatabaseUnavailable
 
@@ -63,6 +64,7 @@ _UNAVAILABLE_CODES = frozenset(
     }
 )
 _savepoint_numbers = count(1)
+_client_numbers = count(1)  # the versions that SQLite counts are each connection's own
 
 
 async def _on(thread: SqliteThread | None, call: Call[T]) -> T:
@@ -122,6 +124,28 @@ def _statement(query: str) -> Call[None]:
     return call
 
 
+def _steps(steps: Steps[T], name: int) -> Call[T]:
+    """Return a call that runs the steps in one read transaction, so that all of them see the same."""
+
+    def call(connection: sqlite3.Connection) -> T:
+        connection.execute("BEGIN")
+        try:
+            # changes with every commit of any other connection; here it also begins the snapshot
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+            queries = steps((name, version))
+            try:
+                query, values = next(queries)
+                while True:
+                    query, values = queries.send(connection.execute(query, values).fetchall())
+            except StopIteration as end:
+                result: T = end.value
+                return result
+        finally:
+            connection.execute("COMMIT")
+
+    return call
+
+
 def _rollback(connection: sqlite3.Connection) -> None:
     with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back already
         connection.rollback()
@@ -145,6 +169,7 @@ class WalClient(_Dialect):
         self.writer: SqliteThread | None = None
         self.reader: SqliteThread | None = None
         self.write_lock = asyncio.Lock()
+        self._number = next(_client_numbers)
 
     async def create_connection(self, with_db: bool) -> None:  # noqa: ARG002 - Tortoise's signature
         """Connect both; makes the file, readable by its owner only, where it is missing."""
@@ -220,6 +245,10 @@ class WalClient(_Dialect):
             return await _on(self.reader, _query(query, values))
         async with self.write_lock:
             return await _on(self.writer, _query(query, values))
+
+    async def read(self, steps: Steps[T]) -> T:
+        """Run queries that follow from each other on the reader, as one snapshot: see `hostler.database.queries`."""
+        return await _on(self.reader, _steps(steps, self._number))
 
     async def execute_script(self, query: str) -> None:
         """Run several statements, each on its own."""

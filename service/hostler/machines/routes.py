@@ -4,20 +4,22 @@
 from __future__ import annotations
 
 import uuid as uuids
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
-from tortoise.queryset import QuerySet
 
 from hostler.bodies import StorableText
+from hostler.database.queries import values_of
 from hostler.engine import EngineOf, require_hypervisor
 from hostler.errors import Conflict, NotFound
 from hostler.jobs.accepted import ACCEPTED
 from hostler.jobs.idempotency import IdempotencyKeyOf
-from hostler.machines import changing, configuration, creation, power, removal
+from hostler.machines import changing, configuration, creation, listing, power, removal
 from hostler.machines.asked import AskedOf, AskedOfVersion
 from hostler.machines.dry_run import DryRun
+from hostler.machines.listing import Wanted
 from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.schemas import (
     ConfigBody,
@@ -31,35 +33,47 @@ from hostler.machines.schemas import (
     VmList,
     VmOrder,
 )
+from hostler.machines.shown import as_json, find
 from hostler.machines.version import tag_of
-from hostler.paging import Paging, fetch_page
+from hostler.paging import Paging
 from hostler.permission import CALLER, Caller, Permission, Requires, decide
 from hostler.routing import Router
 
 router = Router(prefix="/api/vms", tags=["vms"])
 
+T = TypeVar("T")
+
 Reader = Annotated[Caller, Requires("read")]
 Writer = Annotated[Caller, Requires("write")]
 
 
-async def _machine(vm_id: Annotated[str, Path(description="The VM's id, or its UUID", max_length=64)]) -> Machine:
-    """The row that the path names, with its server; raises `NotFound`, or `Conflict` for a UUID that two hosts have."""
-    missing = NotFound(f"VM with ID {vm_id} not found", code="vm_not_found")
+VmId = Annotated[str, Path(description="The VM's id, or its UUID", max_length=64)]
+
+
+def _named(vm_id: str) -> tuple[str, int | str]:
+    """The column that a path names a VM by, and its value there; raises `NotFound` for what can't be either."""
     if vm_id.isascii() and vm_id.isdigit():
         number = int(vm_id)
-        row = await Machine.get_or_none(id=number).select_related("server") if number < 2**31 else None
-        if row is None:
-            raise missing
-        return row
-    try:
-        wanted = str(uuids.UUID(vm_id))
-    except ValueError:
-        raise missing from None
-    found = await Machine.filter(uuid=wanted).select_related("server").limit(2)
+        if number < 2**31:
+            return "id", number
+    else:
+        try:
+            return "uuid", str(uuids.UUID(vm_id))
+        except ValueError:
+            pass
+    raise _missing(vm_id)
+
+
+def _missing(vm_id: str) -> NotFound:
+    return NotFound(f"VM with ID {vm_id} not found", code="vm_not_found")
+
+
+def _only(vm_id: str, found: Sequence[T]) -> T:
+    """The one that was found; raises `NotFound`, or `Conflict` for a UUID that two hosts have."""
     if len(found) > 1:
-        raise Conflict(f"Two hosts have a VM with UUID {wanted}: name it by its id", code="ambiguous_uuid")
+        raise Conflict(f"Two hosts have a VM with UUID {uuids.UUID(vm_id)}: name it by its id", code="ambiguous_uuid")
     if not found:
-        raise missing
+        raise _missing(vm_id)
     return found[0]
 
 
@@ -75,6 +89,16 @@ async def _with_xml(
     return xml
 
 
+async def _machine(vm_id: VmId) -> Machine:
+    """The row that the path names, with its server."""
+    key, value = _named(vm_id)
+    return _only(vm_id, await Machine.filter(**{key: value}).select_related("server").limit(2))
+
+
+def _json(body: str, **headers: str) -> Response:
+    return Response(body, media_type="application/json", headers=headers)
+
+
 MachineOf = Annotated[Machine, Depends(_machine)]
 Hypervisors = Annotated[None, Depends(require_hypervisor)]
 
@@ -83,7 +107,7 @@ TAGGED: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("", summary="List VMs")
+@router.get("", summary="List VMs", response_model=VmList)
 async def list_vms(
     caller: Reader,
     paging: Paging,
@@ -92,24 +116,13 @@ async def list_vms(
     os_type: Annotated[StorableText | None, Query(description="Only those with this OS type", max_length=64)] = None,
     search: Annotated[StorableText | None, Query(description="Text in the name, in any case", max_length=255)] = None,
     sort: Annotated[VmOrder, Query(description="By which field, with - before it for the other way round")] = "id",
-) -> VmList:
+) -> Response:
     """VMs, answered from the database, without asking a hypervisor."""
-    query: QuerySet[Machine] = Machine.all()
-    if status is not None:
-        query = query.filter(status=status.value)
-    if server_id is not None:
-        query = query.filter(server_id=server_id)
-    if os_type is not None:
-        query = query.filter(os_type=os_type)
-    if search:
-        query = query.filter(name__icontains=search)
-    rows, total = await fetch_page(query.select_related("server"), paging, sort)
-    return VmList(
-        vms=[Vm.of(row) for row in rows],
-        total=total,
-        page=paging.page,
-        per_page=paging.per_page,
-        total_pages=paging.total_pages(total),
+    wanted = Wanted(None if status is None else status.value, server_id, os_type, search)
+    rows, total = await listing.fetch(wanted, paging, sort)
+    return _json(
+        f'{{"vms":[{",".join([as_json(values_of(row)) for row in rows])}],"total":{total},"page":{paging.page},'
+        f'"per_page":{paging.per_page},"total_pages":{paging.total_pages(total)}}}'
     )
 
 
@@ -133,11 +146,12 @@ async def create_vm(
     return outcome if isinstance(outcome, Vm) else JSONResponse(outcome.model_dump(mode="json"))
 
 
-@router.get("/{vm_id}", summary="Show a VM", responses=TAGGED)
-async def show_vm(caller: Reader, row: MachineOf, response: Response) -> Vm:
+@router.get("/{vm_id}", summary="Show a VM", response_model=Vm, responses=TAGGED)
+async def show_vm(caller: Reader, vm_id: VmId) -> Response:
     """One VM."""
-    response.headers["ETag"] = tag_of(row)
-    return Vm.of(row)
+    key, value = _named(vm_id)
+    body, tag = _only(vm_id, await find(key, value))
+    return _json(body, ETag=tag)
 
 
 @router.put("/{vm_id}", summary="Change a VM", responses={**ACCEPTED, **TAGGED})

@@ -6,6 +6,9 @@ Its status, its address and its times are none of it: they change by themselves,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from hostler.entity_tag import entity_tag
 from hostler.machines.models import Machine
 
@@ -29,4 +32,9 @@ _CHANGEABLE = (
 
 def tag_of(row: Machine) -> str:
     """The VM's entity tag, the same for the VM and its configuration."""
-    return entity_tag({"id": row.id, **{name: getattr(row, name) for name in _CHANGEABLE}})
+    return tag_of_values({name: getattr(row, name) for name in ("id", *_CHANGEABLE)})
+
+
+def tag_of_values(values: Mapping[str, Any]) -> str:
+    """The entity tag of the VM whose row has these values, among others."""
+    return entity_tag({name: values[name] for name in ("id", *_CHANGEABLE)})

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The limit that reads are held against: FastAPI with one route that does nothing, served as the service is.
+
+``python -m bench.empty`` listens on a free port of loopback and says which.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from hostler.server import uvicorn_config
+from hostler.settings import Settings
+
+app = FastAPI(openapi_url=None)
+
+
+@app.get("/")
+async def nothing() -> dict[str, str]:
+    """Answer."""
+    return {}
+
+
+if __name__ == "__main__":
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        typer.echo(f"listening on http://127.0.0.1:{listener.getsockname()[1]}")
+        sys.stdout.flush()
+        uvicorn.Server(uvicorn_config(app, Settings())).run(sockets=[listener])
