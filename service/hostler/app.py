@@ -41,10 +41,11 @@ from hostler.security_headers import SecurityHeaders
 from hostler.settings import Settings
 
 ROUTERS: tuple[Router, ...] = (
+    # they are tried one after another: what is asked most comes first
+    machine_routes.router,
     health_routes.router,
     *account_routes.ROUTERS,
     host_routes.router,
-    machine_routes.router,
     image_routes.router,
     job_routes.router,
     event_routes.router,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the ``Authorization`` header to the caller: one query for each request, by hand, and no lock.
+"""From the ``Authorization`` header to the caller: one query by hand, and none while the database stays the same.
 
 What the database says counts, not what the token remembers: a user that was disabled a moment ago (by another
 process, too) is nobody, and a permission that was taken away is gone.
@@ -16,9 +16,7 @@ from starlette.requests import HTTPConnection
 
 from hostler.accounts.opaque import API_TOKEN_START, digest
 from hostler.accounts.service import Accounts
-from hostler.accounts.signing import Signer
-from hostler.accounts.token_use import TokenUse
-from hostler.database import rows
+from hostler.database import rows, version_now
 from hostler.errors import Unauthenticated
 from hostler.permission import Caller, Credential, Permission, known_permissions
 
@@ -28,7 +26,7 @@ WHERE id = ? AND session_epoch = ? AND enabled
 AND NOT EXISTS (SELECT 1 FROM refresh_token WHERE family = ? AND revoked_at IS NOT NULL)
 """
 _BY_API_HASH = """
-SELECT t.id, t.scopes, t.user_id, u.username, u.permissions
+SELECT t.id, t.scopes, t.user_id, t.expires_at, u.username, u.permissions
 FROM api_token t JOIN user_account u ON u.id = t.user_id
 WHERE t.token_hash = ? AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > ?) AND u.enabled
 """
@@ -53,8 +51,8 @@ class Bearer:
     async def caller(self) -> Caller:
         """Return who it is, as things stand now; raises Unauthenticated."""
         if self.token.startswith(API_TOKEN_START):
-            return await _by_api_token(self.token, self.accounts.token_use)
-        return await _by_access_token(self.token, self.accounts.signer)
+            return await _by_api_token(self.token, self.accounts)
+        return await _by_access_token(self.token, self.accounts)
 
 
 async def authenticate(connection: HTTPConnection) -> Caller:
@@ -62,25 +60,41 @@ async def authenticate(connection: HTTPConnection) -> Caller:
     return await Bearer.of(connection).caller()
 
 
-async def _by_access_token(token: str, signer: Signer) -> Caller:
-    claims = signer.read(token)
+async def _by_access_token(token: str, accounts: Accounts) -> Caller:
+    claims = accounts.signer.read(token)
+    version = version_now()
+    if (known := accounts.known_callers.get(token, version)) is not None:
+        return known
     found = await rows(BY_SESSION, claims.user_id, claims.epoch, claims.session)
     if not found:
         raise Unauthenticated
     (user,) = found
     permissions = known_permissions(stored_names(user["permissions"]))
-    return Caller(claims.user_id, user["username"], permissions, Credential.SESSION, claims.session)
+    caller = Caller(claims.user_id, user["username"], permissions, Credential.SESSION, claims.session)
+    accounts.known_callers.put(token, version, caller)
+    return caller
 
 
-async def _by_api_token(token: str, token_use: TokenUse) -> Caller:
-    found = await rows(_BY_API_HASH, digest(token), datetime.now(UTC))
-    if not found:
-        raise Unauthenticated
-    (row,) = found
-    token_use.note(row["id"])
-    permissions: frozenset[Permission] = known_permissions(stored_names(row["permissions"]))
-    scopes = known_permissions(stored_names(row["scopes"]))
-    return Caller(row["user_id"], row["username"], permissions & scopes, Credential.API_TOKEN, token_id=row["id"])
+async def _by_api_token(token: str, accounts: Accounts) -> Caller:
+    version = version_now()
+    caller = accounts.known_callers.get(token, version)
+    if caller is None:
+        found = await rows(_BY_API_HASH, digest(token), datetime.now(UTC))
+        if not found:
+            raise Unauthenticated
+        (row,) = found
+        permissions: frozenset[Permission] = known_permissions(stored_names(row["permissions"]))
+        scopes = known_permissions(stored_names(row["scopes"]))
+        caller = Caller(row["user_id"], row["username"], permissions & scopes, Credential.API_TOKEN, token_id=row["id"])
+        accounts.known_callers.put(token, version, caller, _moment(row["expires_at"]))
+    assert caller.token_id is not None  # noqa: S101 - set above
+    accounts.token_use.note(caller.token_id)
+    return caller
+
+
+def _moment(stored: str | datetime | None) -> datetime | None:
+    """PostgreSQL gives a time, SQLite its text."""
+    return datetime.fromisoformat(stored) if isinstance(stored, str) else stored
 
 
 def stored_names(stored: str | list[str]) -> Iterable[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from fastapi import Request
 
+from hostler.accounts.known_callers import KnownCallers
 from hostler.accounts.sessions import Sessions
 from hostler.accounts.signing import Signer, load_signer
 from hostler.accounts.throttle import Throttle
@@ -19,12 +20,13 @@ from hostler.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The signer of access tokens, the sessions, the throttle of logins, and the tokens' uses not written yet."""
+    """The signer of access tokens, sessions, the throttle of logins, tokens' uses not written yet, known callers."""
 
     signer: Signer
     sessions: Sessions
     throttle: Throttle
     token_use: TokenUse
+    known_callers: KnownCallers = field(default_factory=KnownCallers)
 
 
 @contextlib.asynccontextmanager

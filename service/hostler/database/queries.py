@@ -35,6 +35,17 @@ def dialect() -> str:
     return name
 
 
+def version_now() -> Hashable | None:
+    """The database's version at this moment, told without waiting: with equal ones nothing in it is different.
+
+    None where that can't be: on PostgreSQL, in a transaction, and while SQLite's file is locked.
+    """
+    handler = get_connections()
+    (name,) = handler.db_config
+    tell: Callable[[], Hashable | None] | None = getattr(handler.get(name), "version_now", None)
+    return None if tell is None else tell()
+
+
 async def rows(query: str, *values: Any) -> Sequence[Any]:
     """Run a query and return its rows. Outside a transaction a ``SELECT`` takes no lock."""
     handler = get_connections()

@@ -20,7 +20,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -39,12 +39,13 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import IntegrityError, OperationalError, TransactionManagementError
 
 from hostler.database.commits import committed
-from hostler.database.queries import Steps
 from hostler.database.sqlite_thread import SqliteThread
 from hostler.database.unavailable import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from tortoise.connection import ConnectionToken
+
+    from hostler.database.queries import Steps
 
 T = TypeVar("T")
 Call = Callable[[sqlite3.Connection], T]
@@ -168,6 +169,7 @@ class WalClient(_Dialect):
         self.filename = file_path
         self.writer: SqliteThread | None = None
         self.reader: SqliteThread | None = None
+        self._watcher: sqlite3.Connection | None = None
         self.write_lock = asyncio.Lock()
         self._number = next(_client_numbers)
 
@@ -180,6 +182,7 @@ class WalClient(_Dialect):
         try:
             await writer.open()
             await reader.open()
+            self._watcher = self._connect_watcher()
         except (sqlite3.Error, OSError) as error:
             await writer.close()
             raise DatabaseUnavailable(f"the file {self.filename} can't be opened: {error}") from error
@@ -188,8 +191,10 @@ class WalClient(_Dialect):
 
     async def close(self) -> None:
         """Finish what is queued and close both connections; may be called again."""
-        writer, reader = self.writer, self.reader
-        self.writer = self.reader = None
+        writer, reader, watcher = self.writer, self.reader, self._watcher
+        self.writer = self.reader = self._watcher = None
+        if watcher is not None:
+            watcher.close()
         if reader is not None:
             await reader.close()
         if writer is not None:
@@ -210,6 +215,20 @@ class WalClient(_Dialect):
         connection = self._connect("ro")
         connection.execute("PRAGMA query_only=ON")
         return connection
+
+    def _connect_watcher(self) -> sqlite3.Connection:
+        # the event loop's own: it reads a few bytes of shared memory, and never waits
+        return sqlite3.connect(f"file:{quote(self.filename)}?mode=ro", uri=True, timeout=0, isolation_level=None)
+
+    def version_now(self) -> Hashable | None:
+        """The version of all that is committed, by whomever, in microseconds; None while the file is locked."""
+        if self._watcher is None:
+            return None
+        try:
+            (version,) = self._watcher.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error:
+            return None
+        return self._number, version
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
