@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import sys
 
 import typer
 import uvicorn
 from fastapi import FastAPI
 
-from hostler.server import uvicorn_config
+from hostler.server import listen, uvicorn_config
 from hostler.settings import Settings
 
 app = FastAPI(openapi_url=None)
@@ -27,7 +26,8 @@ async def nothing() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
+    settings = Settings(host="127.0.0.1", port=0)
+    with contextlib.closing(listen(settings)) as listener:
         typer.echo(f"listening on http://127.0.0.1:{listener.getsockname()[1]}")
         sys.stdout.flush()
-        uvicorn.Server(uvicorn_config(app, Settings())).run(sockets=[listener])
+        uvicorn.Server(uvicorn_config(app, settings)).run(sockets=[listener])

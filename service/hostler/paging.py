@@ -19,8 +19,8 @@ LARGEST_PAGE = 100
 class PageRequest(BaseModel):
     """Which page is asked for."""
 
-    page: int = Field(default=1, ge=1, le=10**9)
-    per_page: int = Field(default=20, ge=1, le=LARGEST_PAGE)
+    page: int = Field(default=1, ge=1, le=10**9, description="Which page, from 1")
+    per_page: int = Field(default=20, ge=1, le=LARGEST_PAGE, description="Items on a page")
 
     @property
     def offset(self) -> int:
