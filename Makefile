@@ -8,7 +8,7 @@ SERVICE_TESTS := $(addprefix tests/service/,accounts events faults health hosts 
 # a process for each core, each with a lab of its own; more than four labs only get in each other's way
 PYTEST := $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down lab lab-down test test-all check collection constraints clean
+.PHONY: help setup demo demo-down lab lab-down test test-all check bench collection constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ test-all: setup ## All tests, the service's on both databases, and on every Pyth
 
 check: setup ## Style, types, import rules, playbooks, the collection, the scripts
 	@scripts/check
+
+bench: setup ## How fast it is on this machine, into docs/benchmarks.md (ARGS="reads memory" for some of it)
+	@$(PYTHON) -m bench $(ARGS)
 
 collection: setup ## Build the collection's tarball into dist/
 	@scripts/collection build dist

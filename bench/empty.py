@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import sys
+from collections.abc import Iterator
 
 import typer
 import uvicorn
@@ -15,6 +17,7 @@ from fastapi import FastAPI
 
 from hostler.server import listen, uvicorn_config
 from hostler.settings import Settings
+from lab.cache import REPOSITORY
 
 app = FastAPI(openapi_url=None)
 
@@ -23,6 +26,18 @@ app = FastAPI(openapi_url=None)
 async def nothing() -> dict[str, str]:
     """Answer."""
     return {}
+
+
+@contextlib.contextmanager
+def serving_nothing() -> Iterator[str]:
+    """Serve it in a process of its own in the block; the URL."""
+    process = subprocess.Popen([sys.executable, "-m", "bench.empty"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None  # noqa: S101 - a pipe, as asked for
+        yield process.stdout.readline().split()[-1]
+    finally:
+        process.terminate()
+        process.wait()
 
 
 if __name__ == "__main__":

@@ -57,14 +57,3 @@ class Result:
     def from_data(cls, data: dict[str, Any]) -> Self:
         """Read what `as_data` gave."""
         return cls(**{**data, "figures": [Figure(**one) for one in data["figures"]]})
-
-
-def median(values: list[float]) -> float:
-    """The middle one; of an even number the lower of the two, so that it is a value that was measured."""
-    return sorted(values)[(len(values) - 1) // 2]
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The value that ``share`` (0 to 1) of all are at most."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plots: one SVG a group of figures, bars against the peer and the target, readable on light and on dark pages.
+
+The file holds both colour schemes, and whoever shows it takes the one that its reader prefers.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+
+import matplotlib as mpl
+
+mpl.use("svg")  # before pyplot, which would look for a screen
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from bench.figures import Figure
+
+# colours that only stand for one of ours, and are replaced by it in the file
+_INK, _MUTED, _BAR, _MISSED, _PEER, _TARGET = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
+_LIGHT = {
+    _INK: "#1f2328", _MUTED: "#59636e", _BAR: "#0969da", _MISSED: "#cf222e", _PEER: "#afb8c1", _TARGET: "#bc4c00",
+}  # fmt: skip
+_DARK = {
+    _INK: "#e6edf3", _MUTED: "#9198a1", _BAR: "#4493f8", _MISSED: "#f85149", _PEER: "#656c76", _TARGET: "#f0883e",
+}  # fmt: skip
+_CLASS = {colour: f"c{number}" for number, colour in enumerate(_LIGHT)}
+_ROW_INCHES = 0.62
+
+
+def svg(group: str, figures: Sequence[Figure]) -> str:
+    """The plot of a group, all figures of one unit."""
+    mpl.rcParams.update(
+        {"svg.fonttype": "none", "svg.hashsalt": "hostler", "font.family": "sans-serif", "font.size": 10}
+    )
+    shown = list(reversed(figures))  # matplotlib counts from below
+    canvas, axes = plt.subplots(figsize=(8.6, 1.25 + _ROW_INCHES * len(shown)), layout="constrained")
+    for row, figure in enumerate(shown):
+        _bars(axes, row, figure)
+    axes.set_yticks(range(len(shown)), [figure.name for figure in shown])
+    axes.set_title(
+        f"{group} ({shown[0].unit}, {'more' if shown[0].better == 'higher' else 'less'} is better)", loc="left"
+    )
+    axes.set_xlim(0, 1.14 * max(max(one.value, one.peer or 0, one.target or 0) for one in shown))
+    axes.title.set_color(_INK)
+    axes.title.set_fontweight("bold")
+    axes.tick_params(colors=_MUTED, length=0)
+    for label in axes.get_yticklabels():
+        label.set_color(_INK)
+    for side in ("top", "right", "left", "bottom"):
+        axes.spines[side].set_visible(False)
+    _legend(axes, figures)
+    text = io.StringIO()
+    canvas.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    plt.close(canvas)
+    return _with_schemes(text.getvalue())
+
+
+def _bars(axes: Axes, row: int, figure: Figure) -> None:
+    with_peer = figure.peer is not None
+    top, height = (row + 0.16, 0.3) if with_peer else (row, 0.44)
+    axes.barh(top, figure.value, height, color=_MISSED if figure.met is False else _BAR)
+    axes.text(figure.value, top, f" {figure.value:,g}", va="center", color=_INK, fontsize=9)
+    if figure.peer is not None:
+        axes.barh(row - 0.16, figure.peer, 0.3, color=_PEER)
+        axes.text(figure.peer, row - 0.16, f" {figure.peer:,g}", va="center", color=_MUTED, fontsize=9)
+    if figure.target is not None:
+        axes.plot([figure.target] * 2, [row - 0.38, row + 0.38], color=_TARGET, linewidth=2.2)
+
+
+def _legend(axes: Axes, figures: Sequence[Figure]) -> None:
+    handles = [Rectangle((0, 0), 1, 1, color=_BAR, label="Hostler")]
+    if any(figure.met is False for figure in figures):
+        handles.append(Rectangle((0, 0), 1, 1, color=_MISSED, label="Hostler, target missed"))
+    if peer := next((figure.peer_name for figure in figures if figure.peer is not None), ""):
+        handles.append(Rectangle((0, 0), 1, 1, color=_PEER, label=peer))
+    if target := next((figure.target_says for figure in figures if figure.target is not None), ""):
+        handles.append(Rectangle((0, 0), 1, 1, color=_TARGET, label=f"target: {target}"))
+    axes.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(0, -0.35 / len(figures)), ncols=len(handles), frameon=False,
+        labelcolor=_INK, fontsize=9, handlelength=1.1, columnspacing=1.4, borderaxespad=1.2,
+    )  # fmt: skip
+
+
+def _with_schemes(text: str) -> str:
+    """Replace the colours that stand for ours by classes, which a style sheet in the file gives both schemes."""
+
+    def rules(colours: dict[str, str]) -> str:
+        return "".join(f".{_CLASS[key]}{{fill:{value};stroke:{value}}}" for key, value in colours.items())
+
+    style = (
+        "<style>text{stroke:none!important}.line{fill:none}"
+        f"{rules(_LIGHT)}@media (prefers-color-scheme: dark){{{rules(_DARK)}}}</style>"
+    )
+    for colour, name in _CLASS.items():
+        # a style attribute wins over a class: what is coloured by it loses it
+        text = re.sub(rf'style="([^"]*?)(?:fill|stroke): {colour}(;? ?)([^"]*)"', rf'class="{name}" style="\1\3"', text)
+    return re.sub(r"(<svg[^>]*>)", rf"\1\n {style}", text, count=1)
