@@ -73,7 +73,10 @@ def create(workspace: Workspace) -> tuple[list[Figure], list[str]]:
             )
         )
     figures.append(Figure("The module over AnsiballZ", "hostler.libvirt.vm", _ansiballz_kib(), "KiB"))
-    says = f"Medians of {ROUNDS}. Libvirt's own work is the core's create of the same VM, on an open connection: {bare:.3f} s."
+    says = (
+        f"Medians of {ROUNDS}. Libvirt's own work is the core's create of the same VM on an open connection, "
+        f"{bare:.3f} s."
+    )
     return figures, [says]
 
 

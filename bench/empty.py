@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import httpx
 import typer
 import uvicorn
 from fastapi import FastAPI
@@ -34,7 +35,11 @@ def serving_nothing() -> Iterator[str]:
     process = subprocess.Popen([sys.executable, "-m", "bench.empty"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None  # noqa: S101 - a pipe, as asked for
-        yield process.stdout.readline().split()[-1]
+        url = process.stdout.readline().split()[-1]
+        # the address is known a moment before somebody listens there
+        with httpx.Client(transport=httpx.HTTPTransport(retries=8), trust_env=False) as client:
+            client.get(url).raise_for_status()
+        yield url
     finally:
         process.terminate()
         process.wait()
