@@ -118,6 +118,6 @@ def _first_seen(server: Server) -> Machine:
 
 def _like(seen: Machine, server: Server, vms: list[tuple[str, str]]) -> Iterator[Machine]:
     columns = seen._meta.fields_db_projection  # noqa: SLF001 - Tortoise's way to list them
-    values = {name: getattr(seen, name) for name in columns if name not in ("id", "server_id")}
+    values = {name: getattr(seen, name) for name in columns if getattr(seen, name) is not None}
     for name, key in vms:
         yield Machine(**{**values, "server_id": server.id, "name": name, "uuid": key})

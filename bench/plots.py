@@ -7,7 +7,6 @@ The file holds both colour schemes, and whoever shows it takes the one that its 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -28,8 +27,9 @@ _LIGHT = {
 _DARK = {
     _INK: "#e6edf3", _MUTED: "#9198a1", _BAR: "#4493f8", _MISSED: "#f85149", _PEER: "#656c76", _TARGET: "#f0883e",
 }  # fmt: skip
-_CLASS = {colour: f"c{number}" for number, colour in enumerate(_LIGHT)}
+_NAMES = dict(zip(_LIGHT, ("ink", "muted", "bar", "missed", "peer", "target"), strict=True))
 _ROW_INCHES = 0.62
+_LEGEND_LETTERS = 72  # of all its entries, in one line
 
 
 def svg(group: str, figures: Sequence[Figure]) -> str:
@@ -43,11 +43,12 @@ def svg(group: str, figures: Sequence[Figure]) -> str:
         _bars(axes, row, figure)
     axes.set_yticks(range(len(shown)), [figure.name for figure in shown])
     axes.set_title(
-        f"{group} ({shown[0].unit}, {'more' if shown[0].better == 'higher' else 'less'} is better)", loc="left"
+        f"{group} ({shown[0].unit}, {'more' if shown[0].better == 'higher' else 'less'} is better)",
+        loc="left",
+        color=_INK,
+        fontweight="bold",
     )
     axes.set_xlim(0, 1.14 * max(max(one.value, one.peer or 0, one.target or 0) for one in shown))
-    axes.title.set_color(_INK)
-    axes.title.set_fontweight("bold")
     axes.tick_params(colors=_MUTED, length=0)
     for label in axes.get_yticklabels():
         label.set_color(_INK)
@@ -80,23 +81,21 @@ def _legend(axes: Axes, figures: Sequence[Figure]) -> None:
         handles.append(Rectangle((0, 0), 1, 1, color=_PEER, label=peer))
     if target := next((figure.target_says for figure in figures if figure.target is not None), ""):
         handles.append(Rectangle((0, 0), 1, 1, color=_TARGET, label=f"target: {target}"))
+    letters = sum(len(str(handle.get_label())) for handle in handles)
+    columns = len(handles) if letters < _LEGEND_LETTERS else 2
     axes.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0, -0.35 / len(figures)), ncols=len(handles), frameon=False,
+        handles=handles, loc="upper left", bbox_to_anchor=(0, -0.35 / len(figures)), ncols=columns, frameon=False,
         labelcolor=_INK, fontsize=9, handlelength=1.1, columnspacing=1.4, borderaxespad=1.2,
     )  # fmt: skip
 
 
 def _with_schemes(text: str) -> str:
-    """Replace the colours that stand for ours by classes, which a style sheet in the file gives both schemes."""
+    """Replace the colours that stand for ours by variables, which a style sheet in the file sets for both schemes."""
 
     def rules(colours: dict[str, str]) -> str:
-        return "".join(f".{_CLASS[key]}{{fill:{value};stroke:{value}}}" for key, value in colours.items())
+        return f"svg{{{';'.join(f'--{_NAMES[key]}:{value}' for key, value in colours.items())}}}"
 
-    style = (
-        "<style>text{stroke:none!important}.line{fill:none}"
-        f"{rules(_LIGHT)}@media (prefers-color-scheme: dark){{{rules(_DARK)}}}</style>"
-    )
-    for colour, name in _CLASS.items():
-        # a style attribute wins over a class: what is coloured by it loses it
-        text = re.sub(rf'style="([^"]*?)(?:fill|stroke): {colour}(;? ?)([^"]*)"', rf'class="{name}" style="\1\3"', text)
-    return re.sub(r"(<svg[^>]*>)", rf"\1\n {style}", text, count=1)
+    for colour, name in _NAMES.items():
+        text = text.replace(colour, f"var(--{name})")
+    style = f"<style>{rules(_LIGHT)}@media (prefers-color-scheme:dark){{{rules(_DARK)}}}</style>"
+    return text.replace(" <metadata>", f" {style}\n <metadata>", 1)
