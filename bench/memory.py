@@ -28,8 +28,10 @@ from lab.host import Host
 
 HOSTS = 200
 _EACH = VMS // HOSTS
+_AT_ONCE = 10
+"""So many hosts are watched from one moment on: one libvirtd stands for them all, and reads each one's file anew."""
 _TARGET_MIB = 250.0
-_WATCHED_SECONDS = 420.0
+_WATCHED_SECONDS = 600.0
 _SETTLE_SECONDS = 5.0
 _GROUP = "Memory with 100,000 VMs"
 
@@ -64,7 +66,7 @@ def memory(workspace: Workspace) -> tuple[list[Figure], list[str]]:
     ]
     says = (
         f"Watched: {HOSTS} hosts with {_EACH} VMs each, all off, which a libvirtd serves by libvirt's test driver; "
-        f"{took:.0f} s after its start the service has looked at the XML of each VM."
+        f"{_AT_ONCE} hosts at a time; after {took:.0f} s the service has looked at the XML of each VM."
     )
     return figures, [says]
 
@@ -79,16 +81,23 @@ def _watched(workspace: Workspace, found: dict[str, float]) -> float:
     began = time.monotonic()
     with Service(state) as service:
         highest = 0.0
-        while (service.state / "service.log").read_text().count("host.watched") < HOSTS:
-            highest = max(highest, service.resident_mib())
-            if time.monotonic() > began + _WATCHED_SECONDS:
-                raise BenchError(f"the service has not looked at all hosts within {_WATCHED_SECONDS:g} s")
-            time.sleep(0.2)
+        for first in range(0, HOSTS, _AT_ONCE):
+            asyncio.run(_enable(state, first + 1, first + _AT_ONCE))
+            while (service.state / "service.log").read_text().count("host.watched") < first + _AT_ONCE:
+                highest = max(highest, service.resident_mib())
+                if time.monotonic() > began + _WATCHED_SECONDS:
+                    raise BenchError(f"the service has not looked at all hosts within {_WATCHED_SECONDS:g} s")
+                time.sleep(0.2)
         took = time.monotonic() - began
         time.sleep(_SETTLE_SECONDS)
         found["with all hosts watched"] = service.resident_mib()
         found["at most on the way there"] = max(highest, found["with all hosts watched"])
     return took
+
+
+async def _enable(state: Path, first: int, last: int) -> None:
+    async with Database(settings_for(state)):
+        await Server.filter(id__gte=first, id__lte=last).update(enabled=True)
 
 
 async def _fill(state: Path, nodes: Path, host: Host) -> None:
@@ -101,7 +110,10 @@ async def _fill(state: Path, nodes: Path, host: Host) -> None:
             vms = [(f"vm-{number:03}-{one:05}", str(uuid.uuid4())) for one in range(_EACH)]
             node.write_text(f"<node>{''.join(_DOMAIN.format(name=name, uuid=key) for name, key in vms)}</node>")
             server = await Server.create(
-                hostname=f"node{number:03}", libvirt_uri=f"test+unix://{node}?socket={socket}", virt_type="qemu"
+                hostname=f"node{number:03}",
+                libvirt_uri=f"test+unix://{node}?socket={socket}",
+                virt_type="qemu",
+                enabled=False,
             )
             if number == 0:
                 seen = _first_seen(server)

@@ -16,14 +16,18 @@ from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Superseded
+from hostler.database import rows
 from hostler.events.record import Kind, record_job
 from hostler.jobs.models import Job, JobLog, JobState, JobStep, StepState
 from hostler.jobs.readers import told
-from hostler.machines.models import Machine
 
 log = structlog.get_logger(__name__)
 
 _FENCE_SECONDS = 10.0
+_STANDING = """
+SELECT job.state AS state, job.cancel_requested_at IS NOT NULL AS canceled, vm.generation AS generation
+FROM job LEFT JOIN vm ON vm.id = job.vm_id WHERE job.id = ?
+"""
 
 
 class JobTrack:
@@ -66,10 +70,11 @@ class JobTrack:
 
     async def check_generation(self) -> None:
         """As `fence`, for the event loop."""
-        if await self.is_canceled():
+        found = await rows(_STANDING, self.job.id)
+        if found and found[0]["canceled"]:
             raise Superseded("The operation was canceled")
-        mine = await Machine.filter(id=self.job.vm_id, generation=self.job.generation).exists()
-        if not (mine and await Job.filter(id=self.job.id, state=JobState.RUNNING.value).exists()):
+        mine = found and found[0]["generation"] == self.job.generation
+        if not (mine and found[0]["state"] == JobState.RUNNING.value):
             raise Superseded("Another operation has taken the VM over")
 
     async def is_canceled(self) -> bool:

@@ -71,10 +71,13 @@ async def sync_host(
     appeared = changed = 0
     for uuids in _batches(sorted(wanted)):
         # a host may have thousands, and many are compared at once when the service starts: never all in memory
-        observed, unreadable = await host.call(partial(look_at, uuids=uuids), seconds=seconds)
+        rows = {row.uuid: row for row in await Machine.filter(server_id=server.id, uuid__in=uuids)}
+        # after the rows, before the look: what a job that began since says of its VM differs from nothing here
+        busy = await _busy(server)
+        free = [uuid for uuid in uuids if uuid not in rows or rows[uuid].id not in busy]
+        observed, unreadable = await host.call(partial(look_at, uuids=free), seconds=seconds)
         for uuid, reason in unreadable.items():
             log.warning("vm.unreadable", host=server.hostname, uuid=uuid, reason=reason)
-        rows = {row.uuid: row for row in await Machine.filter(server_id=server.id, uuid__in=list(observed))}
         for uuid, machine in observed.items():
             row = rows.get(uuid)
             if row is None:
