@@ -31,20 +31,9 @@ LETTERS = "aAbBwW-_.%\\'\"*[]1 äÄßİıσςΣжЖ中🙂"
 NAMES = [
     *("web-1", "WEB-2", "Web_3", "web%4", "aaaa", "AAaa", "a", "ab", "%", "%%", "_", "\\", "'", '"', '""', '"web"'),
     *("*", "NOT web", "web OR db", "(web)", "web*", "Büro-ÄRZTE", "büro-ärzte", "Сервер-1", "сервер-2", "straße"),
-    *(
-        "STRASSE",
-        "İstanbul",
-        *("STRASSE", "İstanbul", "\u0131stanbul", "ΣΊΣΥΦΟΣ", "σίσυφος"),
-        "ΣΊΣΥΦΟΣ",
-        "σίσυφος",
-        "中文名",
-        "🙂🙂🙂",
-        "a b c",
-        " lead",
-        "trail ",
-        "\t",
-        "x" * 255,
-    ),
+    # letters whose cases are peculiar, among them a dotless i
+    *("STRASSE", "İstanbul", "\u0131stanbul", "ΣΊΣΥΦΟΣ", "σίσυφος"),
+    *("中文名", "🙂🙂🙂", "a b c", " lead", "trail ", "\t", "x" * 255),
 ]
 STATUSES = [MachineStatus.RUNNING, MachineStatus.STOPPED, MachineStatus.PAUSED]
 SYSTEMS = ["linux", "windows", 'li"nux', None]
