@@ -84,6 +84,7 @@ async def sync_host(
                 appeared += await _take_in(server, host, machine)
             else:
                 changed += await _refresh(row, machine, server) or uuid in renamed
+                await _number(host, machine, row.id)  # it may have been in the making when it appeared
     return SyncReport(len(present), appeared, changed, gone)
 
 
@@ -162,9 +163,9 @@ async def _ids(rows: QuerySet[Machine]) -> list[int]:
 def _differs(row: _Known | None, state: DomainState) -> bool:
     if row is None or row.name != state.name:
         return True
-    # saved and creating are kinds of stopped that the bulk call can't tell from it
-    alike = {MachineStatus.SAVED.value: "stopped", MachineStatus.CREATING.value: "stopped"}
-    return alike.get(row.status, row.status) != status_of(state.state, state.reason)
+    # saved is a kind of stopped that the bulk call can't tell from it
+    known = MachineStatus.STOPPED.value if row.status == MachineStatus.SAVED.value else row.status
+    return known != status_of(state.state, state.reason)
 
 
 async def _mark_gone(ids: Sequence[int]) -> int:
@@ -220,11 +221,16 @@ async def _take_in(server: Server, host: HostConnection, machine: ObservedMachin
         log.info("vm.being_created", host=server.hostname, name=machine.name)  # by a job that has just begun
         return False
     log.info("vm.appeared", host=server.hostname, vm=row.id, name=row.name, foreign=row.foreign)
+    await _number(host, machine, row.id)
+    return True
+
+
+async def _number(host: HostConnection, machine: ObservedMachine, row_id: int) -> None:
+    """Write our number into the record of a VM of ours that has none, once its maker is done with it."""
     record = machine.record
     if record is not None and record.id is None and not record.incomplete:
-        numbered = dataclasses.replace(record, id=row.id)
+        numbered = dataclasses.replace(record, id=row_id)
         await host.call(lambda hypervisor: _set_record(hypervisor, numbered))
-    return True
 
 
 def _set_record(hypervisor: Hypervisor, record: Record) -> None:

@@ -24,6 +24,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     PoolNotFound,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from lab.host import Host
 from tests.core.actions.guests import wait_until
 
@@ -261,6 +262,8 @@ def test_lifecycle_events_of_a_real_host_arrive_from_another_connection(hypervis
         domain = other.define(domain_xml(dataclasses.replace(shell("qemu", "watched"))))
         assert heard.get(timeout=10) == domain.uuid
         domain.start()
+        assert heard.get(timeout=10) == domain.uuid
+        domain.set_record(Record(uuid=domain.uuid, created=""))
         assert heard.get(timeout=10) == domain.uuid
         domain.destroy()
         assert heard.get(timeout=10) == domain.uuid

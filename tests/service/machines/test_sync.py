@@ -149,6 +149,29 @@ async def test_what_another_service_is_creating_is_left_to_it_whatever_number_it
     assert domains(virsh.host) == {"ours", "theirs"}
 
 
+async def test_a_vm_that_was_still_being_made_when_it_appeared_is_numbered_once_it_is_whole(
+    api: httpx.AsyncClient, server: Server, virsh: Virsh
+) -> None:
+    identity = str(uuid.uuid4())
+    record = (
+        "<hostler:vm xmlns:hostler='urn:hostler:vm:1' version='1' incomplete='yes'>"
+        f"<hostler:uuid>{identity}</hostler:uuid></hostler:vm>"
+    )
+    virsh.define("by-a-playbook", identity, metadata=record)
+    vm = await appears(api, "by-a-playbook")
+    assert vm["status"] == "creating"
+
+    whole = f"<vm version='1'><uuid>{identity}</uuid></vm>"  # libvirt puts it into the namespace
+    virsh("metadata", "by-a-playbook", "urn:hostler:vm:1", "--config", "--key", "hostler", "--set", whole)
+
+    await becomes(api, vm, "stopped")
+
+    async def is_numbered() -> bool:
+        return f"id>{vm['id']}</" in virsh("dumpxml", "by-a-playbook")
+
+    await eventually(is_numbered, "the record has the service's number", 60)
+
+
 async def test_what_virsh_does_to_a_vm_shows(api: httpx.AsyncClient, server: Server, virsh: Virsh) -> None:
     vm = await create(api, server, "touched")
 

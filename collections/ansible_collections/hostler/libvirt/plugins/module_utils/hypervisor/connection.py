@@ -7,7 +7,7 @@ import json
 import queue
 import shlex
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Type, Union
@@ -125,20 +125,20 @@ class Hypervisor:
     def watched(self, on_event: Callable[[str], None], on_close: Callable[[], None]) -> Iterator[None]:
         """Hear of the host while the block runs; both callbacks come from libvirt's event thread.
 
-        ``on_event`` gets the domain's UUID at each lifecycle event, ``on_close`` is called when the connection is lost.
+        ``on_event`` gets the domain's UUID at each lifecycle event and each change of its metadata, ``on_close`` is
+        called when the connection is lost.
         """
         with translated("watch the connection"):
             self._connection.registerCloseCallback(lambda _connection, _reason, _opaque: on_close(), None)
-        with self._until_left(self._connection.unregisterCloseCallback):
-            with translated("watch the host"):
-                number = self._connection.domainEventRegisterAny(
-                    None,
-                    libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                    lambda _connection, domain, _event, _detail, _opaque: on_event(domain.UUIDString()),
-                    None,
-                )
-            with self._until_left(partial(self._connection.domainEventDeregisterAny, number)):
-                yield
+        with ExitStack() as watches:
+            watches.enter_context(self._until_left(self._connection.unregisterCloseCallback))
+            for kind in (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE):
+                with translated("watch the host"):
+                    number = self._connection.domainEventRegisterAny(
+                        None, kind, lambda _connection, domain, *_details: on_event(domain.UUIDString()), None
+                    )
+                watches.enter_context(self._until_left(partial(self._connection.domainEventDeregisterAny, number)))
+            yield
 
     @contextmanager
     def reboots_of(self, uuid: str) -> Iterator[Reboots]:
