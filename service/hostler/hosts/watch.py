@@ -20,12 +20,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 from hostler.database import DatabaseUnavailable
 from hostler.hosts.accelerator import virt_type_of
 from hostler.hosts.connection import HostConnections
-from hostler.hosts.models import Server
+from hostler.hosts.models import Server, ServerState
 from hostler.images.recovery import recover as recover_images
 from hostler.images.sync import sync_images
 from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.recovery import recover, sweep_unfinished
-from hostler.machines.sync import mark_unreachable, read_host, sync_host
+from hostler.machines.sync import mark_disabled, mark_unreachable, read_host, sync_host
 
 log = structlog.get_logger(__name__)
 
@@ -53,11 +53,16 @@ class HostWatch:
     async def call_roll(self) -> None:
         """Watch the servers that are enabled now, at the URIs that they have now, and no others."""
         servers = {server.id: server for server in await Server.filter(enabled=True)}
+        ended = []
         for server_id, watch in list(self._watches.items()):
             server = servers.get(server_id)
             if server is None or server.libvirt_uri != watch.uri or watch.task.done():
-                self._watches.pop(server_id).task.cancel()
+                ended.append(self._watches.pop(server_id).task)
+                ended[-1].cancel()
                 self._connections.forget(server_id)
+        await asyncio.gather(*ended, return_exceptions=True)  # it might still write down what it saw
+        for server in await Server.filter(enabled=False).exclude(state=ServerState.UNKNOWN.value):
+            await mark_disabled(server)
         for server in servers.values():
             if server.id not in self._watches:
                 self._watches[server.id] = _Watch(server, self._connections, self._resync_seconds)

@@ -113,7 +113,16 @@ async def read_host(server: Server, host: HostConnection, seconds: float | None 
 
 async def mark_unreachable(server: Server, reason: HostUnreachable) -> None:
     """Write down that the host can't be reached: nobody knows what its VMs do."""
-    is_so = {"state": ServerState.UNREACHABLE.value, "state_reason": reason.message}
+    await _lose_sight(server, ServerState.UNREACHABLE, reason.message)
+
+
+async def mark_disabled(server: Server) -> None:
+    """Write down that nobody looks at the host any more, nor knows what its VMs do."""
+    await _lose_sight(server, ServerState.UNKNOWN, "The server is disabled")
+
+
+async def _lose_sight(server: Server, state: ServerState, reason: str) -> None:
+    is_so = {"state": state.value, "state_reason": reason}
     left_alone = [MachineStatus.CREATING.value, MachineStatus.DELETING.value, MachineStatus.UNKNOWN.value]
     async with in_transaction():
         if not await Server.filter(id=server.id, **is_so).exists():

@@ -130,16 +130,24 @@ async def test_a_watch_that_failed_once_goes_on_with_all_it_listens_to(
     await appears("third")
 
 
-async def test_a_server_that_is_disabled_and_enabled_again_is_watched_again(
+@pytest.mark.rule("vm-status")
+async def test_a_server_that_is_disabled_is_not_known_any_more_and_enabled_again_it_is_watched_again(
     app: FastAPI, server: Server, clean_host: Host, tmp_path: Path
 ) -> None:
     watch = engine_of(app).watch
+    define(clean_host, tmp_path, "early")
+    await appears("early")
+    early = await Machine.get(name="early")
     await Server.filter(id=server.id).update(enabled=False)
     await watch.call_roll()
+    await has_status(early.id, "unknown")
+    await server.refresh_from_db()
+    assert (server.state, server.state_reason) == ("unknown", "The server is disabled")
     define(clean_host, tmp_path, "unseen")
     await Server.filter(id=server.id).update(enabled=True)
     await watch.call_roll()
     await appears("unseen")
+    await has_status(early.id, "stopped")
 
     define(clean_host, tmp_path, "seen")
     await appears("seen")
