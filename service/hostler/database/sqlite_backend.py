@@ -181,12 +181,12 @@ class WalClient(_Dialect):
         reader = SqliteThread("hostler-sqlite-reader", self._connect_reader)
         try:
             await writer.open()
+            watcher = self._connect_watcher()
             await reader.open()
-            self._watcher = self._connect_watcher()
         except (sqlite3.Error, OSError) as error:
             await writer.close()
             raise DatabaseUnavailable(f"the file {self.filename} can't be opened: {error}") from error
-        self.writer, self.reader = writer, reader
+        self.writer, self.reader, self._watcher = writer, reader, watcher
         await self._post_connect()
 
     async def close(self) -> None:
