@@ -59,6 +59,7 @@ EXPECTED = (
     Index("vm_by_server", "vm", ("server_id", "id")),
     Index("vm_by_status", "vm", ("status", "id")),
     Index("vm_by_os_type", "vm", ("os_type", "id")),
+    Index("vm_by_os_type_and_status", "vm", ("os_type", "status", "id")),
     Index("vm_owner", "vm", ("owner_id",)),
     # at most one running job of a VM, whoever asks and however many services there are
     Index("vm_running_job", "job", ("vm_id",), unique=True, where="state = 'running' AND vm_id IS NOT NULL"),
