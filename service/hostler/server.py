@@ -16,6 +16,7 @@ from hostler import __version__
 from hostler.app import create_app
 from hostler.errors import OperatorError
 from hostler.events.streams import Streams
+from hostler.http_protocol import HttpProtocol
 from hostler.settings import Settings
 
 _DEAF_SECONDS = 1.0
@@ -79,6 +80,7 @@ def uvicorn_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     """How an application is served; the benchmarks serve an empty one in the same way."""
     return uvicorn.Config(
         app,
+        http=HttpProtocol,
         log_config=None,
         access_log=False,  # request_context logs requests, with their ids and without their queries
         server_header=False,

@@ -52,11 +52,12 @@ def until(happened: Callable[[], Any]) -> Any:
 def send_hostile(url: str) -> None:
     """Send all that might forge a line: in paths, headers and a name."""
     for path in HOSTILE_PATHS:
-        send_raw(
-            url,
-            b"GET " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-            b"User-Agent: \x1b[2Jforged\r\nX-Request-ID: \x1b[2Jforged\r\nX-Forwarded-For: \x1b[2J\r\n\r\n",
-        )
+        start = b"GET " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        headers = b'User-Agent: forged\r\nX-Request-ID: a b"=[forged\r\nX-Forwarded-For: forged\r\n\r\n'
+        assert send_raw(url, start + headers).startswith(b"HTTP/1.1 404 ")
+        # what no header can hold is refused before there is a request
+        refused = send_raw(url, start + headers.replace(b"forged", b"\x1b[2Jforged"))
+        assert refused.startswith(b"HTTP/1.1 400 ")
     form = {"username": "a\n\x1b[2Jforged", "password": "x"}
     assert httpx.post(f"{url}/api/auth/login", data=form).status_code == 401
 

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import threading
 import uuid as uuids
 from collections.abc import Iterator
 from pathlib import Path
@@ -207,6 +208,21 @@ def test_a_file_whose_name_is_no_text_hides_no_volume(pool: Pool, lab_host: Host
     finally:
         odd.unlink()
         pool.refresh()
+
+
+def test_a_pool_that_was_out_of_reach_for_a_moment_is_active_again(pool: Pool, lab_host: Host) -> None:
+    """libvirt stops a pool that it can't look into, and would leave it so."""
+    folder = lab_host.layout.pools["default"]
+    aside = folder.with_name("set-aside")
+    folder.rename(aside)
+    back = threading.Timer(0.5, aside.rename, [folder])
+    back.start()
+    try:
+        pool.refresh_if_idle()
+    finally:
+        back.join()
+
+    assert pool.require_active() is pool
 
 
 def test_an_overlay_of_an_iso_can_be_opened(pool: Pool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from hostler.app import LARGEST_BODY
+from hostler.http_protocol import LARGEST_HEAD, HttpProtocol
 from tests.service.conftest import Headers
 from tests.service.hostile.every_route import Answer, ask, operations
 from tests.service.hostile.schema import Described
@@ -220,7 +222,9 @@ class Wire:
 
 @pytest.fixture
 async def wire(app: FastAPI) -> AsyncIterator[Wire]:
-    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(
+        app, port=0, http=HttpProtocol, lifespan="off", log_config=None, access_log=False, server_header=False
+    )
     server = uvicorn.Server(config)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_no_signals(server))
@@ -251,7 +255,8 @@ BROKEN: list[tuple[bytes, set[int]]] = [
     (b"GARBAGE\r\n\r\n", {400}),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", {0, 400}),
     (b"GET / HTTP/9.9\r\n" + HEAD + b"\r\n", {400, 404, 505}),
-    (b"GET  /healthz HTTP/1.1\r\n" + HEAD + b"\r\n", {400}),
+    # RFC 9112, 3: a parser may take any run of white space in this line for one space
+    (b"GET  /healthz HTTP/1.1\r\n" + HEAD + b"\r\n", {200, 400}),
     (b"GET /healthz\r\n\r\n", {0, 400}),
     (b"GET /healthz HTTP/1.1\r\n\r\n", {200, 400}),
     (b"GET http://evil/healthz HTTP/1.1\r\n" + HEAD + b"\r\n", {200, 400, 404}),
@@ -309,6 +314,18 @@ async def test_broken_http_is_refused_and_the_service_lives_on(wire: Wire, capsy
         assert b"secret" not in said, what
         assert await wire.lives(), what
     assert "Traceback" not in capsys.readouterr().out
+
+
+async def test_a_head_that_never_ends_is_cut_off_and_one_after_a_body_is_counted_anew(wire: Wire) -> None:
+    endless = b"GET /healthz HTTP/1.1\r\nHost: h\r\nX: "
+    assert (await wire.say(endless + b"y" * (LARGEST_HEAD + 2**20), patience=20)).startswith(b"HTTP/1.1 400 ")
+    assert (await wire.say(endless + b"y\r\nX: " * LARGEST_HEAD, patience=20)).startswith(b"HTTP/1.1 400 ")
+
+    body = b"x" * (LARGEST_HEAD * 2)
+    post = b"POST /api/auth/refresh HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body)
+    last = b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n"
+    said = await wire.say(post + body + post + body + last, patience=20)
+    assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"422", b"422", b"200"]
 
 
 async def test_a_large_body_in_chunks_is_413_without_being_read_to_its_end(wire: Wire) -> None:

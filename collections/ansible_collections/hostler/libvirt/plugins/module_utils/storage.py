@@ -32,7 +32,8 @@ def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
     """
     if not machine.definition.disks:
         return []
-    look_for_overlays(hypervisor)
+    if machine.record is None or not machine.record.incomplete:  # of a VM that is not whole nobody has made any
+        look_for_overlays(hypervisor)
     mine = [path for path in (_candidate(hypervisor, disk, machine) for disk in machine.definition.disks) if path]
     if not mine:
         return []

@@ -21,6 +21,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library
 # more than this does not fit into one message of libvirt's
 _PIECE_BYTES = 256 * 1024
 _BUSY_LOOK_SECONDS = 0.1
+_OUTAGE_SECONDS = 2.0
 
 
 class VolumeFacts(NamedTuple):
@@ -147,7 +148,21 @@ class Pool:
             except OperationFailed as error:
                 # libvirt has no code of its own for it
                 if "has asynchronous jobs running" not in error.message or time.monotonic() >= deadline:
+                    self._start_again()
                     raise
+            time.sleep(_BUSY_LOOK_SECONDS)
+
+    def _start_again(self) -> None:
+        """Bring back a pool that libvirt has stopped because it could not look into it for a moment."""
+        deadline = time.monotonic() + _OUTAGE_SECONDS
+        while True:
+            try:
+                if self._handle.isActive():
+                    return
+                self._handle.create(0)
+            except libvirt.libvirtError:
+                if time.monotonic() >= deadline:
+                    return  # whoever needs it is told that it is not active
             time.sleep(_BUSY_LOOK_SECONDS)
 
     def refresh_if_idle(self) -> None:
