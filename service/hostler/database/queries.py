@@ -46,6 +46,19 @@ def version_now() -> Hashable | None:
     return None if tell is None else tell()
 
 
+def rows_now(query: str, *values: Any) -> Sequence[Any] | None:
+    """Run a query that finds what it wants in an index, and at once; None where that can't be, as `version_now`.
+
+    A visit to the database's thread takes several times as long as such a query, and the two threads wait for each
+    other at each row. What may have to look at many rows belongs there all the same: the event loop stands still here.
+    """
+    handler = get_connections()
+    (name,) = handler.db_config
+    read_now: Callable[[str, Sequence[Any]], Sequence[Any] | None] | None
+    read_now = getattr(handler.get(name), "read_now", None)
+    return None if read_now is None else read_now(query, values)
+
+
 async def rows(query: str, *values: Any) -> Sequence[Any]:
     """Run a query and return its rows. Outside a transaction a ``SELECT`` takes no lock."""
     handler = get_connections()

@@ -17,7 +17,7 @@ from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hostler.database.queries import Query, dialect, read
+from hostler.database.queries import Query, dialect, read, rows_now, version_now
 from hostler.database.search import SHORTEST
 from hostler.machines.shown import COLUMNS
 from hostler.paging import PageRequest
@@ -25,6 +25,9 @@ from hostler.paging import PageRequest
 _REMEMBERED_AT_MOST = 1000
 _COMMON = 5000
 """So many hits and more are counted by reading all names: each hit of the index costs several times a name."""
+
+_NEAR = 1000
+"""So many rows are passed over in some tens of microseconds."""
 
 Rows = Sequence[Any]
 
@@ -57,6 +60,8 @@ class _Totals:
 
 
 _totals = _Totals()
+_totals_now = _Totals()
+"""As `_totals`, by the versions that the event loop's connection counts."""
 
 
 async def fetch(wanted: Wanted, paging: PageRequest, sort: str) -> tuple[Rows, int]:
@@ -65,7 +70,16 @@ async def fetch(wanted: Wanted, paging: PageRequest, sort: str) -> tuple[Rows, i
     ``sort`` is a column of the table, with ``-`` before it for the other way round; what is alike in it follows by id.
     """
     plan = _Plan(wanted, paging, sort.removeprefix("-"), sort.startswith("-"), dialect() == "sqlite")
-    return await read(plan.steps)
+    version = version_now()
+    known = None if version is None else _totals_now.get(wanted, version)
+    if known is not None and plan.is_near(known):
+        found = plan.page_now(known)
+        if found is not None and version_now() == version:  # else something was committed meanwhile
+            return found, known
+    rows, total = await read(plan.steps)
+    if version is not None:
+        _totals_now.put(wanted, version, total)
+    return rows, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +113,35 @@ class _Plan:
         if total is None:
             total = yield from self._count()
             _totals.put(self.wanted, version, total)
-        first, count = self.paging.offset, min(self.paging.per_page, total - self.paging.offset)
+        count, position, backwards = self._place(total)
         if count <= 0:
             return [], total
-        backwards = first > total // 2
-        source = self._source(with_vm=self.column != "id")
-        position = total - first - count if backwards else first
-        found = yield self._page(source, backwards), (*source.values, count, position)
+        found = yield self._page_query(count, position, backwards)
         return (found[::-1] if backwards else found), total
+
+    def is_near(self, total: int) -> bool:
+        """Whether the page of ``total`` VMs is read in an index, and few rows are passed over to get there."""
+        by_index = self.column == "id" and self.wanted == Wanted()
+        return by_index and self._place(total)[1] <= _NEAR
+
+    def page_now(self, total: int) -> Rows | None:
+        """The rows of a page that is near, at once; None where that can't be."""
+        count, position, backwards = self._place(total)
+        if count <= 0:
+            return []
+        query, values = self._page_query(count, position, backwards)
+        found = rows_now(query, *values)
+        return found if found is None or not backwards else found[::-1]
+
+    def _place(self, total: int) -> tuple[int, int, bool]:
+        """How many rows the page of ``total`` has, how many come before it, and whether counted from the end."""
+        first, count = self.paging.offset, min(self.paging.per_page, total - self.paging.offset)
+        backwards = first > total // 2
+        return count, (total - first - count if backwards else first), backwards
+
+    def _page_query(self, count: int, position: int, backwards: bool) -> Query:
+        source = self._source(with_vm=self.column != "id")
+        return self._page(source, backwards), (*source.values, count, position)
 
     def _count(self) -> Generator[Query, Rows, int]:
         source = self._source(with_vm=False)

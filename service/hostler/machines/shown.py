@@ -13,7 +13,7 @@ from json.encoder import encode_basestring as _text
 from typing import Any
 
 from hostler.bodies import zulu
-from hostler.database.queries import rows, values_of
+from hostler.database.queries import rows, rows_now, values_of
 from hostler.machines.version import tag_of_values
 
 COLUMNS = (
@@ -35,7 +35,10 @@ _BY = {key: _ONE.format(key=key) for key in ("id", "uuid")}
 
 async def find(key: str, value: int | str) -> list[tuple[str, str]]:
     """The VMs, at most two, whose ``id`` or ``uuid`` is ``value``: the JSON of each, and its entity tag."""
-    return [(as_json(values_of(row)[: -len(_FOR_TAG)]), _tag_of(row)) for row in await rows(_BY[key], value)]
+    found = rows_now(_BY[key], value)
+    if found is None:
+        found = await rows(_BY[key], value)
+    return [(as_json(values_of(row)[: -len(_FOR_TAG)]), _tag_of(row)) for row in found]
 
 
 def as_json(values: Sequence[Any]) -> str:

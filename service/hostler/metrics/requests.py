@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from hostler.metrics.measures import REQUEST_SECONDS, REQUESTS, REQUESTS_IN_PROGRESS
 
 if TYPE_CHECKING:
+    from prometheus_client import Counter, Histogram
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -45,8 +47,17 @@ class RequestMeter:
             finally:
                 method = scope["method"] if scope["method"] in _METHODS else "other"
                 route = template(scope)
-                REQUESTS.labels(method=method, route=route, status=status).inc()
-                REQUEST_SECONDS.labels(method=method, route=route).observe(perf_counter() - started)
+                count, seconds = _measures(method, route, status)
+                count.inc()
+                seconds.observe(perf_counter() - started)
+
+
+@lru_cache(maxsize=4096)  # to look them up by their labels takes longer than all else here
+def _measures(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return (
+        REQUESTS.labels(method=method, route=route, status=status),
+        REQUEST_SECONDS.labels(method=method, route=route),
+    )
 
 
 def template(scope: Scope) -> str:
