@@ -112,6 +112,7 @@ def test_all_that_lets_somebody_in_is_roots_alone(lab: Lab) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
+@pytest.mark.slow
 def test_killed_sshd_is_started_again_by_up_and_keeps_its_key(lab: Lab, lab_hosts: list[Host]) -> None:
     host = lab_hosts[0]
     assert host.access
@@ -122,6 +123,7 @@ def test_killed_sshd_is_started_again_by_up_and_keeps_its_key(lab: Lab, lab_host
     assert on(host, "hostname").stdout.strip() == host.layout.hostname
 
 
+@pytest.mark.slow
 def test_restarted_libvirtd_is_reached_by_the_same_uris(lab_hosts: list[Host]) -> None:
     host = lab_hosts[1]
     before = host.uris
@@ -132,6 +134,7 @@ def test_restarted_libvirtd_is_reached_by_the_same_uris(lab_hosts: list[Host]) -
     assert [hostname(uri) for uri in before.values()] == [host.layout.hostname] * 3
 
 
+@pytest.mark.slow
 def test_tcp_is_there_only_if_asked_for_and_guests_do_not_notice_that_it_comes(tmp_path: Path) -> None:
     with Lab(tmp_path / "lab") as lab:
         (host,) = lab.hosts

@@ -21,6 +21,7 @@ def states(folder: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[s
 
 
 @pytest.mark.lab
+@pytest.mark.slow
 def test_one_host_is_killed_stopped_continued_and_restarted_and_the_other_does_not_notice(
     lab: Lab, lab_hosts: list[Host], capsys: pytest.CaptureFixture[str]
 ) -> None:

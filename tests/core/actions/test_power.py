@@ -62,6 +62,7 @@ def test_a_guest_boots_says_its_address_and_obeys_the_power_button(hypervisor: H
 
 
 @pytest.mark.skipif("os.geteuid() != 0", reason="a plain user's lab has no leases")
+@pytest.mark.slow
 def test_a_guest_without_an_agent_is_found_by_its_lease_and_restarts_by_its_power_button(
     hypervisor: Hypervisor, lab_host: Host
 ) -> None:
