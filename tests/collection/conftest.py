@@ -72,13 +72,13 @@ def ansible(lab_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Ansible
 
 @pytest.fixture(scope="session")
 def tasks(ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> Tasks:
-    """Run the module vm once for each named task, all in one play, and answer what each answered.
+    """Run the module ``module`` once for each named task, all in one play, and answer what each answered.
 
     A task's arguments are the module's; ``check_mode`` and ``diff`` beside them are the task's. A failure does not end
     the play.
     """
 
-    def run(interpreter: str | None = None, **wanted: dict[str, Any]) -> dict[str, Any]:
+    def run(interpreter: str | None = None, module: str = "vm", **wanted: dict[str, Any]) -> dict[str, Any]:
         folder = tmp_path_factory.mktemp("play")
         play: dict[str, Any] = {"hosts": "localhost", "gather_facts": False, "tasks": []}
         if interpreter is not None:
@@ -86,7 +86,7 @@ def tasks(ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> Tasks:
         for name, arguments in wanted.items():
             own = {key: arguments[key] for key in ("check_mode", "diff", "environment") if key in arguments}
             options = {key: value for key, value in arguments.items() if key not in own}
-            play["tasks"].append({"hostler.libvirt.vm": options, "register": name, "ignore_errors": True, **own})
+            play["tasks"].append({f"hostler.libvirt.{module}": options, "register": name, "ignore_errors": True, **own})
         answers = folder / "answers.json"
         content = "{{ {" + ", ".join(f"'{name}': {name}" for name in wanted) + "} | to_json }}"
         play["tasks"].append({"ansible.builtin.copy": {"content": content, "dest": str(answers), "mode": "0600"}})

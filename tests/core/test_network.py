@@ -15,7 +15,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definit
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Address
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network import Network
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import GuestAddress
-from ansible_collections.hostler.libvirt.plugins.module_utils.network import guest_address
+from ansible_collections.hostler.libvirt.plugins.module_utils.network import guest_address, guest_addresses
 from tests.core.machines import UUID
 
 FIRST, SECOND, INNER = "52:54:00:00:00:01", "52:54:00:00:00:02", "02:42:ac:11:00:01"
@@ -32,8 +32,8 @@ class Leases:
     def name(self) -> str:
         return "default"
 
-    def DHCPLeases(self, mac: str) -> list[dict[str, Any]]:  # noqa: N802  libvirt's name
-        return [lease for lease in self.leases if lease["mac"] == mac]
+    def DHCPLeases(self, mac: str | None) -> list[dict[str, Any]]:  # noqa: N802  libvirt's name
+        return [lease for lease in self.leases if mac is None or lease["mac"] == mac]
 
 
 class Guest:
@@ -121,3 +121,35 @@ def test_a_lease_is_looked_for_on_libvirts_networks_only() -> None:
     guest = Guest(leases=Leases(lease("192.0.2.9", HOUR, SECOND)))
 
     assert reached_by(guest, agent=False) is None
+
+
+def test_all_leases_of_a_network_are_the_newest_of_each_card_and_family() -> None:
+    leases = Leases(
+        lease("192.0.2.1", HOUR), lease("192.0.2.2", 2 * HOUR), lease("2001:db8::1", HOUR), lease("192.0.2.3", -HOUR),
+        lease("192.0.2.9", None, SECOND.upper()),
+    )  # fmt: skip
+
+    assert Network(leases).leases() == {
+        FIRST: [told("192.0.2.2", source="lease"), told("2001:db8::1", source="lease")],
+        SECOND: [told("192.0.2.9", SECOND, source="lease")],
+    }
+
+
+def test_all_addresses_are_there_once_the_best_source_first() -> None:
+    running = DomainDefinition(
+        "guest", UUID, "qemu", 1, 65536,
+        interfaces=(Interface("network", "default", FIRST), Interface("bridge", "br0", SECOND)),
+    )  # fmt: skip
+    agent = [told("172.17.0.1", INNER), told("127.0.0.1"), told("fe80::1"), told("192.0.2.1")]
+    leases = {FIRST: [told("192.0.2.1", source="lease"), told("192.0.2.2", source="lease")], INNER: [told("192.0.2.8")]}
+    neighbours = [told("192.0.2.2", source="arp"), told("192.0.2.9", SECOND, source="arp")]
+
+    found = guest_addresses(running, agent, leases, neighbours)
+
+    assert [(one.address, one.source) for one in found] == [
+        ("192.0.2.1", "agent"),
+        ("172.17.0.1", "agent"),
+        ("192.0.2.2", "lease"),
+        ("192.0.2.9", "arp"),
+    ]
+    assert guest_addresses(running, [], {}, []) == []

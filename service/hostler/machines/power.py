@@ -14,6 +14,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions import pow
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import GuestTimeout, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired, plan_existing
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import NOT_RUNNING, require_awake
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, PowerOff, Step
 from hostler.dispatch import Action
 from hostler.engine import Engine
@@ -59,7 +60,7 @@ async def stop(engine: Engine, asked: Asked, row: Machine, timeout: float, force
     if asked.dry_run:
         observed = await _observed(engine, row)
         if not force:
-            power.require_awake(observed.status, "shut down")
+            require_awake(observed.status, "shut down")
         wanted = Desired(uuid=row.uuid, state="stopped", timeout=timeout, force=force)
         return dry_run_of(plan_existing(wanted, observed), observed)
     host = engine.host(row.server)
@@ -101,7 +102,7 @@ async def restart(engine: Engine, asked: Asked, row: Machine, timeout: float, fo
     """
     observed = await _observed_running(engine, row)
     if not force:
-        power.require_awake(observed.status, "restart")
+        require_awake(observed.status, "restart")
     if asked.dry_run:
         title = "Power cycle VM" if force else "Restart VM"
         return dry_run_of_words(f"{title} '{observed.name}'", observed)
@@ -183,5 +184,5 @@ async def _observed(engine: Engine, row: Machine, supersedes: tuple[Action, ...]
 async def _observed_running(engine: Engine, row: Machine) -> ObservedMachine:
     observed = await _observed(engine, row)
     if not observed.is_active:
-        raise WrongState(power.NOT_RUNNING)
+        raise WrongState(NOT_RUNNING)
     return observed

@@ -23,6 +23,8 @@ _STATUS = {
     7: "suspended",
 }
 SHUTOFF = 5
+OFF = ("stopped", "crashed", "saved")
+"""What `status_of` calls one that no QEMU runs for."""
 _SHUTOFF_CRASHED = 3
 
 

@@ -331,14 +331,13 @@ field:
   sample: disk_gb
 """
 
-import os
-
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
+from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
@@ -411,7 +410,6 @@ PLACEMENT_OPTIONS = dict(
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            uri=dict(type="str"),
             name=dict(type="str"),
             uuid=dict(type="str"),
             record_id=dict(type="int"),
@@ -422,6 +420,7 @@ def main() -> None:
             force=dict(type="bool", default=False),
             live=dict(type="bool", default=False),
             delete_disks=dict(type="bool", default=True),
+            **CONNECTION_OPTIONS,
             **SPEC_OPTIONS,
             **PLACEMENT_OPTIONS,
         ),
@@ -440,7 +439,7 @@ def main() -> None:
         },
     )
     try:
-        with Hypervisor.open(params["uri"] or os.environ.get("LIBVIRT_DEFAULT_URI") or None) as hypervisor:
+        with Hypervisor.open(host_uri(params)) as hypervisor:
             outcome = ensure(hypervisor, desired, check=module.check_mode)
     except HostlerError as error:
         module.fail_json(msg=error.message, code=error.code, field=error.field)

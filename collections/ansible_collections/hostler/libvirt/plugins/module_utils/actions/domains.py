@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Callable
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power, saved_memory
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
@@ -17,10 +17,15 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain 
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     DefineDomain,
     PowerOff,
+    ResetDomain,
+    RestartDomain,
+    RestoreDomain,
     ResumeDomain,
+    SaveDomain,
     SetAutostart,
     StartDomain,
     StopDomain,
+    SuspendDomain,
     UndefineDomain,
     WriteRecord,
 )
@@ -68,9 +73,35 @@ def resume(hypervisor: Hypervisor, operation: ResumeDomain) -> None:
     power.resume(hypervisor, operation.uuid)
 
 
+def suspend(hypervisor: Hypervisor, operation: SuspendDomain) -> None:
+    """Pause it; one that is paused already stays so."""
+    power.pause(hypervisor, operation.uuid)
+
+
+def save(hypervisor: Hypervisor, operation: SaveDomain) -> None:
+    """Write its memory to disk; one that is saved already stays so."""
+    saved_memory.save(hypervisor, operation.uuid)
+
+
+def restore(hypervisor: Hypervisor, operation: RestoreDomain) -> None:
+    """Let it go on where it was saved; one that is on already stays as it is."""
+    saved_memory.restore(hypervisor, operation.uuid)
+
+
+def reset(hypervisor: Hypervisor, operation: ResetDomain) -> None:
+    """Press its reset button."""
+    power.reset(hypervisor, operation.uuid)
+
+
 def stop(hypervisor: Hypervisor, operation: StopDomain, fence: Callable[[], None] = lambda: None) -> None:
     """Have the guest power off."""
     power.stop(hypervisor, operation.uuid, operation.timeout, operation.force, fence)
+
+
+def restart(hypervisor: Hypervisor, operation: RestartDomain, fence: Callable[[], None] = lambda: None) -> None:
+    """Have the guest reboot."""
+    work = power.restarting(hypervisor, operation.uuid, operation.timeout, cut_power=operation.force, fence=fence)
+    power.waited_for(work)
 
 
 def power_off(hypervisor: Hypervisor, operation: PowerOff) -> None:

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Callable, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import (
+    OFF,
     SHUTOFF,
+    GuestAddress,
     ObservedDisk,
     ObservedMachine,
     status_of,
@@ -24,30 +26,57 @@ def observe(hypervisor: Hypervisor, domain: Domain) -> ObservedMachine:
     active = domain.is_active()
     persistent = domain.is_persistent()
     definition = read_domain(domain.xml(inactive=persistent))
-    running = read_domain(domain.xml()) if active else definition
-    return ObservedMachine(
-        uuid=domain.uuid,
-        name=domain.name,
-        status=_status(domain, state, reason, definition),
-        is_active=active,
-        is_persistent=persistent,
+    running = read_domain(domain.xml()) if active else None
+    saved = state == SHUTOFF and domain.has_managed_save()
+    return assembled(
+        definition,
+        running,
+        status=status_of_defined(status_of(state, reason, saved), definition),
+        persistent=persistent,
         autostart=domain.autostart(),
-        definition=definition,
-        disks=tuple(
-            ObservedDisk(disk.target, disk.device, disk.path, disk.format, _size(domain, disk.target, disk.device))
-            for disk in definition.disks
-        ),
-        vnc_port=next((shown.port for shown in running.graphics if shown.type == "vnc"), None) if active else None,
-        address=guest_address(hypervisor, domain, running) if active else None,
-        running=running if active else None,
+        size_of=domain.disk_size,
+        address=None if running is None else guest_address(hypervisor, domain, running),
     )
 
 
-def _status(domain: Domain, state: int, reason: int, definition: DomainDefinition) -> str:
-    if state == SHUTOFF and definition.record is not None and definition.record.incomplete:
-        return "creating"
-    return status_of(state, reason, state == SHUTOFF and domain.has_managed_save())
+def assembled(
+    definition: DomainDefinition,
+    running: Optional[DomainDefinition],
+    *,
+    status: str,
+    persistent: bool,
+    autostart: bool,
+    size_of: Callable[[str], Optional[int]],
+    address: Optional[GuestAddress],
+) -> ObservedMachine:
+    """The machine of what was read, ``running`` None for one that is off; ``size_of`` answers by a disk's target."""
+    return ObservedMachine(
+        uuid=definition.uuid,
+        name=definition.name,
+        status=status,
+        is_active=running is not None,
+        is_persistent=persistent,
+        autostart=autostart,
+        definition=definition,
+        disks=tuple(
+            ObservedDisk(
+                disk.target,
+                disk.device,
+                disk.path,
+                disk.format,
+                size_of(disk.target) if disk.device == "disk" else None,
+            )
+            for disk in definition.disks
+        ),
+        vnc_port=None
+        if running is None
+        else next((shown.port for shown in running.graphics if shown.type == "vnc"), None),
+        address=address,
+        running=running,
+    )
 
 
-def _size(domain: Domain, target: str, device: str) -> Optional[int]:
-    return domain.disk_size(target) if device == "disk" else None
+def status_of_defined(status: str, definition: DomainDefinition) -> str:
+    """``status``, or "creating" for one that is off because its create has not ended."""
+    unfinished = definition.record is not None and definition.record.incomplete
+    return "creating" if unfinished and status in OFF else status

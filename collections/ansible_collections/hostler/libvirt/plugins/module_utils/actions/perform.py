@@ -34,6 +34,11 @@ _DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], Optional[Undo]]] = {
     steps.RenameDomain: names.rename,
     steps.StartDomain: domains.start,
     steps.ResumeDomain: domains.resume,
+    steps.SuspendDomain: domains.suspend,
+    steps.SaveDomain: domains.save,
+    steps.RestoreDomain: domains.restore,
+    steps.RestartDomain: domains.restart,
+    steps.ResetDomain: domains.reset,
     steps.StopDomain: domains.stop,
     steps.PowerOff: domains.power_off,
     steps.UndefineDomain: domains.undefine,
@@ -88,6 +93,9 @@ def _do(hypervisor: Hypervisor, one: Step, fence: Callable[[], None]) -> Optiona
     operation: Operation = one.operation
     if isinstance(operation, steps.StopDomain):
         domains.stop(hypervisor, operation, fence)
+        return None
+    if isinstance(operation, steps.RestartDomain):
+        domains.restart(hypervisor, operation, fence)
         return None
     return _DOERS[type(operation)](hypervisor, operation)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import Callable
+from typing import Callable, Generator
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,
@@ -23,8 +23,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import status_of
-
-NOT_RUNNING = "VM is not running"
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import NOT_RUNNING, TRANSIENT, require_awake
 
 Switch = Callable[[Hypervisor, str], bool]
 """What turns the VM with that UUID on or off, and answers whether that changed anything."""
@@ -32,6 +31,9 @@ Switch = Callable[[Hypervisor, str], bool]
 # a guest that is still booting drops the button press without a trace; pressing again is harmless
 ASK_AGAIN_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 0.25
+
+Waiting = Generator[None, None, bool]
+"""Work that waits for a guest: go on with it every `LOOK_AGAIN_SECONDS`; it answers what a `Switch` does."""
 
 
 def start(hypervisor: Hypervisor, uuid: str) -> bool:
@@ -83,6 +85,16 @@ def is_off(hypervisor: Hypervisor, uuid: str) -> bool:
     return domain is None or not domain.is_active()
 
 
+def waited_for(work: Waiting) -> bool:
+    """Go on with ``work`` until it has ended, and answer what it does."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return bool(end.value)
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
 def stop(
     hypervisor: Hypervisor,
     uuid: str,
@@ -95,10 +107,21 @@ def stop(
     A guest that is on after that is powered off with ``force``, one that can't hear at once; else `GuestTimeout` or
     `WrongState`, and it stays on.
     """
+    return waited_for(stopping(hypervisor, uuid, timeout, force, fence))
+
+
+def stopping(
+    hypervisor: Hypervisor,
+    uuid: str,
+    timeout: float,
+    force: bool = False,
+    fence: Callable[[], None] = lambda: None,
+) -> Waiting:
+    """`stop`, for whoever waits for several guests at once."""
     try:
         if not ask_to_stop(hypervisor, uuid):
             return False
-    except WrongState:
+    except (WrongState, OperationFailed):  # it can't hear, or its QEMU can't be asked
         if not force:
             raise
         return force_stop(hypervisor, uuid)
@@ -116,7 +139,19 @@ def stop(
             with suppress(WrongState):  # paused meanwhile: it may go on in time
                 ask_to_stop(hypervisor, uuid)
             asked = time.monotonic()
-        time.sleep(LOOK_AGAIN_SECONDS)
+        yield
+    return True
+
+
+def pause(hypervisor: Hypervisor, uuid: str) -> bool:
+    """Stop the VM's guest where it stands; whether that changed anything. Raises `WrongState` for one that is off."""
+    domain = hypervisor.domain(uuid)
+    status = _status(domain)
+    if status == "paused":
+        return False
+    _require_active(domain)
+    require_awake(status, "be paused")
+    domain.suspend()
     return True
 
 
@@ -152,7 +187,7 @@ def power_cycle(hypervisor: Hypervisor, uuid: str, fence: Callable[[], None] = l
     domain = hypervisor.domain(uuid)
     _require_active(domain)
     if not domain.is_persistent():
-        raise WrongState("VM is transient: it has no definition to start again from")
+        raise WrongState(TRANSIENT)
     force_stop(hypervisor, uuid)
     fence()  # whoever wants it off, and came meanwhile, has it off
     try:
@@ -180,12 +215,6 @@ def ask_to_reboot(hypervisor: Hypervisor, uuid: str) -> bool:
     return True
 
 
-def require_awake(status: str, doing: str) -> None:
-    """Raise `WrongState` for the status of a VM whose guest hears nothing."""
-    if status in ("paused", "suspended"):
-        raise WrongState(f"VM is {status}: its guest can't {doing}")
-
-
 def require_on(hypervisor: Hypervisor, uuid: str) -> None:
     """Raise `OperationFailed` if the VM that was asked to reboot is off, by its guest's doing or its on_reboot."""
     if is_off(hypervisor, uuid):
@@ -206,8 +235,27 @@ def restart(
     """
     if force:
         return power_cycle(hypervisor, uuid, fence)
+    return waited_for(restarting(hypervisor, uuid, timeout, fence=fence))
+
+
+def restarting(
+    hypervisor: Hypervisor,
+    uuid: str,
+    timeout: float,
+    cut_power: bool = False,
+    fence: Callable[[], None] = lambda: None,
+) -> Waiting:
+    """`restart`, for whoever waits for several guests at once.
+
+    With ``cut_power`` a guest that has not rebooted in time, or can't hear, has its power cut then.
+    """
     with hypervisor.reboots_of(uuid) as reboots:
-        ask_to_reboot(hypervisor, uuid)
+        try:
+            ask_to_reboot(hypervisor, uuid)
+        except WrongState:
+            if not cut_power or is_off(hypervisor, uuid):
+                raise
+            return power_cycle(hypervisor, uuid, fence)
         deadline = time.monotonic() + timeout
         asked = time.monotonic()
         while True:
@@ -215,12 +263,15 @@ def restart(
             if reboots.happened:
                 return True
             if time.monotonic() >= deadline:
+                if cut_power:
+                    fence()
+                    return power_cycle(hypervisor, uuid, fence)
                 raise GuestTimeout(f"The guest did not restart within {timeout:g} s; the VM is still running")
             if time.monotonic() - asked >= ASK_AGAIN_SECONDS:
                 fence()
                 ask_to_reboot(hypervisor, uuid)
                 asked = time.monotonic()
-            time.sleep(LOOK_AGAIN_SECONDS)
+            yield
 
 
 def _status(domain: Domain) -> str:

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import json
-import queue
 import shlex
-import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Type, Union
+from typing import AbstractSet, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Type
 from xml.etree import ElementTree
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors
@@ -19,7 +17,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain 
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import failure_of, translated
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network import Network
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.patience import within
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow, read_roster
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.statistics import Figures, read_figures
 
 # an error 15 s after the daemon stopped answering; without keepalive a call to a hung daemon blocks for ever
 _KEEPALIVE_SECONDS = 5
@@ -257,6 +258,17 @@ class Hypervisor:
                 for domain, stats in rows
             ]
 
+    def roster(self) -> List[RosterRow]:
+        """All domains, with what can be told of them in bulk, by four calls."""
+        with translated("list the VMs"):
+            return read_roster(self._connection)
+
+    def figures(self, uuids: AbstractSet[str], whole: bool) -> Dict[str, Figures]:
+        """What `read_figures` says of the domains with those UUIDs; a QEMU that hangs may hang this call."""
+        with translated("read the VMs' statistics"):
+            # the test driver knows no such flag, and its domains don't hang
+            return read_figures(self._connection, uuids, whole, waits=self.is_test_driver)
+
     def define(self, xml: str) -> Domain:
         """Define a domain, or replace the definition of the one with its UUID."""
         with translated("define the VM"):
@@ -311,6 +323,15 @@ class Hypervisor:
         except (errors.NetworkNotFound, errors.Unsupported):
             return None
 
+    def networks(self) -> List[Network]:
+        """All active networks; none where this libvirtd has no networks at all."""
+        try:
+            with translated("list the networks"):
+                flags = libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE
+                return [Network(network) for network in self._connection.listAllNetworks(flags)]
+        except errors.Unsupported:
+            return []
+
     def has_interface(self, name: str) -> bool:
         """Whether the host has a network interface or a bridge of that name; True where its libvirtd can't tell."""
         try:
@@ -324,30 +345,13 @@ class Hypervisor:
 
 
 def _open_within(uri: Optional[str], seconds: float) -> Any:
-    """``libvirt.open`` in a thread that can be abandoned: against a stopped daemon it blocks for ever."""
-    answer: queue.Queue[Union[Any, BaseException]] = queue.Queue()
-    abandoned = threading.Event()
-
-    def work() -> None:
-        try:
-            connection = libvirt.open(uri)
-        except Exception as error:  # noqa: BLE001  a URI that can't be passed on at all is a ValueError
-            answer.put(error)
-            return
-        if abandoned.is_set():
-            connection.close()
-        else:
-            answer.put(connection)
-
-    threading.Thread(target=work, name="libvirt-open", daemon=True).start()
+    """``libvirt.open``, abandoned after ``seconds``: against a stopped daemon it blocks for ever."""
     try:
-        result = answer.get(timeout=seconds)
-    except queue.Empty:
-        abandoned.set()
+        return within(seconds, lambda: libvirt.open(uri), too_late=lambda connection: connection.close())
+    except TimeoutError:
         raise errors.HostTimeout(f"Failed to connect to the host: no answer within {seconds:g} s") from None
     # whatever the reason, a connection that could not be opened is an unreachable host
-    if isinstance(result, libvirt.libvirtError):
-        raise errors.HostUnreachable(failure_of(result, "connect to the host").message) from result
-    if isinstance(result, Exception):
-        raise errors.HostUnreachable(f"Failed to connect to the host: {result}") from result
-    return result
+    except libvirt.libvirtError as error:
+        raise errors.HostUnreachable(failure_of(error, "connect to the host").message) from error
+    except Exception as error:  # a URI that can't be passed on at all is a ValueError
+        raise errors.HostUnreachable(f"Failed to connect to the host: {error}") from error

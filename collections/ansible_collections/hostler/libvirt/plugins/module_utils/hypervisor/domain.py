@@ -99,6 +99,16 @@ class Domain:
         with translated("reset VM"):
             self.handle.reset()
 
+    def suspend(self) -> None:
+        """Stop the guest where it stands; its memory stays."""
+        with translated("pause VM"):
+            self.handle.suspend()
+
+    def save(self) -> None:
+        """Write its memory to disk and end it: the next start goes on from there. Blocks until all is written."""
+        with translated("save VM"):
+            self.handle.managedSave()
+
     def resume(self) -> None:
         """Let the guest go on after a pause."""
         with translated("resume VM"):
@@ -177,14 +187,18 @@ class Domain:
     def addresses(self, source: str) -> List[Address]:
         """The guest's addresses as ``source`` (agent, lease, arp) knows them; empty where it knows none."""
         try:
-            with translated("read the VM's addresses"):
-                if source == "agent":
-                    self.handle.agentSetResponseTimeout(_AGENT_PATIENCE, 0)
-                found = self.handle.interfaceAddresses(_address_source(source))
+            return self.ask_addresses(source)
         except HostUnreachable:
             raise
         except HostlerError:
             return []  # off in the meantime, no agent, no lease file: there is no address to be had here
+
+    def ask_addresses(self, source: str, patience: int = _AGENT_PATIENCE) -> List[Address]:
+        """As `addresses`, but raises why there are none; the agent has ``patience`` seconds for each answer."""
+        with translated("read the VM's addresses"):
+            if source == "agent":
+                self.handle.agentSetResponseTimeout(patience, 0)
+            found = self.handle.interfaceAddresses(_address_source(source))
         return [
             Address(
                 mac_address=(card.get("hwaddr") or "").lower() or None,

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Address
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 
@@ -28,16 +29,30 @@ class Network:
 
         A lease does not prove that the guest is up: it outlives the guest's power.
         """
+        best = next(iter(self._valid(mac_address)), None)
+        return str(best["ipaddr"]) if best else ""
+
+    def leases(self) -> Dict[str, List[Address]]:
+        """The newest address of each family that is leased to each card and has not expired, by one call."""
+        found: Dict[str, Dict[str, Address]] = {}
+        for lease in self._valid(None):
+            mac_address = (lease.get("mac") or "").lower()
+            family = "ipv4" if lease["type"] == libvirt.VIR_IP_ADDR_TYPE_IPV4 else "ipv6"
+            address = Address(mac_address, str(lease["ipaddr"]), family, "lease")
+            found.setdefault(mac_address, {}).setdefault(family, address)
+        return {mac_address: list(by_family.values()) for mac_address, by_family in found.items()}
+
+    def _valid(self, mac_address: Optional[str]) -> List[Dict[str, Any]]:
+        """Leases that have not expired, IPv4 before IPv6, the newest first; those of one card if it is given."""
         try:
             with translated("read the network's leases"):
                 leases: List[Dict[str, Any]] = self._handle.DHCPLeases(mac_address)
         except HostUnreachable:
             raise
         except HostlerError:
-            return ""  # an inactive network, or one whose DHCP is not libvirt's, has none
+            return []  # an inactive network, or one whose DHCP is not libvirt's, has none
         valid = [lease for lease in leases if lease["expirytime"] == 0 or lease["expirytime"] > time.time()]
-        best = max(valid, key=_rank, default=None)
-        return str(best["ipaddr"]) if best else ""
+        return sorted(valid, key=_rank, reverse=True)
 
 
 def _rank(lease: Dict[str, Any]) -> Tuple[bool, float]:

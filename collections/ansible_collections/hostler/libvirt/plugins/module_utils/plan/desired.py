@@ -15,7 +15,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
-    FieldFacts,
     facts,
     field_errors,
     value_errors,
@@ -30,20 +29,13 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     StopDomain,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import NAME_FACTS
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
-    LIBVIRT_NAME_PATTERN,
     Resources,
     validate_resources,
 )
 
 STATES = ("present", "running", "stopped", "absent")
-
-# of a VM that is there, whoever named it; a new one's name has narrower bounds
-_NAME = FieldFacts(
-    "The domain's name.",
-    pattern=LIBVIRT_NAME_PATTERN,
-    pattern_says="1 to 255 characters, no slashes and no control characters",
-)
 
 
 @dataclass(frozen=True)
@@ -79,7 +71,7 @@ def validate_desired(desired: Desired) -> Desired:
     """``desired``, with its UUID as libvirt writes it; raises `InvalidSpec` with what can be of no VM on no host."""
     errors = [*field_errors(desired), *field_errors(desired.placement)]
     if desired.name is not None:
-        errors += value_errors("name", desired.name, _NAME)
+        errors += value_errors("name", desired.name, NAME_FACTS)
     uuid = None
     if desired.uuid is not None:
         try:

@@ -141,6 +141,43 @@ class ResumeDomain:
 
 
 @dataclass(frozen=True)
+class SuspendDomain:
+    """Stop a VM's guest where it stands; its memory stays."""
+
+    uuid: str
+
+
+@dataclass(frozen=True)
+class SaveDomain:
+    """Write a running VM's memory to disk and end it."""
+
+    uuid: str
+
+
+@dataclass(frozen=True)
+class RestoreDomain:
+    """Let a saved VM go on."""
+
+    uuid: str
+
+
+@dataclass(frozen=True)
+class RestartDomain:
+    """Ask the guest to reboot and wait ``timeout`` seconds; with ``force`` cut its power for a moment after that."""
+
+    uuid: str
+    timeout: float
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class ResetDomain:
+    """Press the VM's reset button."""
+
+    uuid: str
+
+
+@dataclass(frozen=True)
 class StartDomain:
     """Power the VM on."""
 
@@ -191,6 +228,11 @@ Operation = Union[
     SetVnc,
     RenameDomain,
     ResumeDomain,
+    SuspendDomain,
+    SaveDomain,
+    RestoreDomain,
+    RestartDomain,
+    ResetDomain,
     StartDomain,
     StopDomain,
     PowerOff,

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Switching one VM or many, over one connection, each as if it were the only one.
+
+All are tried, whatever becomes of the others; guests that are asked for something are asked one after the other, and
+then waited for together.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Type
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power, saved_memory
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.domains import is_unfinished
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.gather import present_rows
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.power import Switch, Waiting
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    HostlerError,
+    HostUnreachable,
+    MachineNotFound,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan import step as steps
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import (
+    PowerState,
+    Switching,
+    plan_power,
+    validate_switching,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import (
+    Chosen,
+    Selection,
+    choose,
+    validate_selection,
+)
+
+
+@dataclass
+class Member:
+    """One VM of those that are switched. ``status`` is None for one that is not there."""
+
+    chosen: Chosen
+    status: Optional[str] = None
+    plan: Plan = field(default_factory=Plan)
+    changed: bool = False
+    error: Optional[HostlerError] = None
+
+    @property
+    def is_to_do(self) -> bool:
+        """Whether there is anything to be done to it."""
+        return self.plan.changed and self.error is None
+
+    @property
+    def after(self) -> Dict[str, Any]:
+        """What the plan said that it would be; of one that failed half-way, what it is."""
+        return dict(self.plan.after) if self.error is None else {"state": self.status}
+
+    def as_data(self) -> Dict[str, Any]:
+        """Plain data for a module's answer."""
+        return {
+            "name": self.chosen.name,
+            "uuid": self.chosen.uuid,
+            "status": self.status,
+            "changed": self.changed,
+            "error": None if self.error is None else self.error.message,
+            "code": None if self.error is None else self.error.code,
+        }
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What became of them, in the order of `choose`."""
+
+    operation: str
+    members: Sequence[Member]
+
+    @property
+    def failed(self) -> List[Member]:
+        """Those of which it can't be said that they are now as they should be."""
+        return [member for member in self.members if member.error is not None]
+
+    @property
+    def failure(self) -> str:
+        """One sentence with each that failed, and why."""
+        each = "; ".join(f"{member.chosen.label}: {member.error}" for member in self.failed)
+        return f"Failed to {self.operation} {len(self.failed)} of {len(self.members)} VMs: {each}"
+
+    def as_data(self) -> Dict[str, Any]:
+        """Plain data: ``changed``, ``diff`` (by the VM's name), ``vms``."""
+        shown = [member for member in self.members if member.changed]
+        return {
+            "changed": bool(shown),
+            "diff": {
+                "before": {member.chosen.name: dict(member.plan.before) for member in shown},
+                "after": {member.chosen.name: member.after for member in shown},
+            },
+            "vms": [member.as_data() for member in self.members],
+        }
+
+
+def switch(hypervisor: Hypervisor, selection: Selection, wanted: Switching, check: bool = False) -> Fleet:
+    """Switch the VMs that are meant; with ``check`` only say what that would change.
+
+    Raises `InvalidSpec`, and `HostUnreachable` before anything was done; what fails later is told of each VM.
+    """
+    wanted = validate_switching(wanted)
+    selection = validate_selection(selection)
+    rows = present_rows(hypervisor)
+    chosen = choose(selection, {uuid: row.domain.name for uuid, row in rows.items()})
+    members = [_planned(one, rows, wanted) for one in chosen]
+    if check:
+        for member in members:
+            member.changed = member.is_to_do
+    else:
+        _carry_out(hypervisor, members)
+    return Fleet(wanted.operation, members)
+
+
+def _planned(one: Chosen, rows: Mapping[str, RosterRow], wanted: Switching) -> Member:
+    row = None if one.uuid is None else rows.get(one.uuid)
+    if row is None:
+        return Member(one, error=MachineNotFound("not found on this host"))
+    member = Member(one, row.status)
+    try:
+        state = _state(row)
+        member.status = state.status
+        member.plan = plan_power(wanted, state)
+    except HostUnreachable:
+        raise
+    except HostlerError as error:
+        member.error = error
+    return member
+
+
+def _state(row: RosterRow) -> PowerState:
+    creating = not row.active and is_unfinished(row.domain)
+    status = "creating" if creating else row.status
+    return PowerState(row.domain.uuid, row.domain.name, status, row.active, row.persistent)
+
+
+def _carry_out(hypervisor: Hypervisor, members: Sequence[Member]) -> None:
+    to_do = [member for member in members if member.is_to_do]
+    at_work = {position: _work(hypervisor, member.plan) for position, member in enumerate(to_do)}
+    try:
+        while at_work:
+            for position, work in list(at_work.items()):
+                if _has_ended(to_do[position], work):
+                    del at_work[position]
+            if at_work:
+                time.sleep(power.LOOK_AGAIN_SECONDS)
+        _look_again(hypervisor, members)
+    except HostUnreachable as error:
+        for position in at_work:
+            to_do[position].error = error
+        for member in to_do:
+            member.status = "unknown"
+
+
+def _has_ended(member: Member, work: Waiting) -> bool:
+    try:
+        next(work)
+    except StopIteration as end:
+        member.changed = bool(end.value)
+    except HostUnreachable:
+        raise
+    except HostlerError as error:
+        member.error = error
+    else:
+        return False
+    return True
+
+
+def _look_again(hypervisor: Hypervisor, members: Sequence[Member]) -> None:
+    """What each is now. One that failed half-way, off and not on again, say, has changed all the same."""
+    rows = present_rows(hypervisor)
+    for member in members:
+        if not member.plan.changed:
+            continue
+        row = rows.get(member.chosen.uuid or "")
+        before, member.status = member.status, None if row is None else row.status
+        if member.error is not None and member.status != before:
+            member.changed = True
+
+
+def _work(hypervisor: Hypervisor, plan: Plan) -> Waiting:
+    (step,) = plan.steps
+    operation: Any = step.operation
+    return _WORKS[type(operation)](hypervisor, operation)
+
+
+def _at_once(switch_one: Switch) -> Callable[[Hypervisor, Any], Waiting]:
+    def work(hypervisor: Hypervisor, operation: Any) -> Waiting:
+        yield from ()
+        return switch_one(hypervisor, operation.uuid)
+
+    return work
+
+
+def _stopping(hypervisor: Hypervisor, operation: steps.StopDomain) -> Waiting:
+    return power.stopping(hypervisor, operation.uuid, operation.timeout, operation.force)
+
+
+def _restarting(hypervisor: Hypervisor, operation: steps.RestartDomain) -> Waiting:
+    return power.restarting(hypervisor, operation.uuid, operation.timeout, cut_power=operation.force)
+
+
+_WORKS: Dict[Type[Any], Callable[[Hypervisor, Any], Waiting]] = {
+    steps.StartDomain: _at_once(power.start),
+    steps.StopDomain: _stopping,
+    steps.PowerOff: _at_once(power.force_stop),
+    steps.RestartDomain: _restarting,
+    steps.ResetDomain: _at_once(power.reset),
+    steps.SuspendDomain: _at_once(power.pause),
+    steps.ResumeDomain: _at_once(power.resume),
+    steps.SaveDomain: _at_once(saved_memory.save),
+    steps.RestoreDomain: _at_once(saved_memory.restore),
+}

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All domains of a host in as many calls, however many they are."""
+
+from __future__ import annotations
+
+from typing import Any, List, NamedTuple, Set
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import status_of
+
+_OFF = -1  # the number of a domain that doesn't run; it came with the row, and asking for it costs no call
+
+
+class RosterRow(NamedTuple):
+    """One domain; ``state`` and ``reason`` are libvirt's numbers, ``saved`` says that its memory lies on disk."""
+
+    domain: Domain
+    state: int
+    reason: int
+    active: bool  # QEMU runs for it (paused counts)
+    autostart: bool
+    persistent: bool
+    saved: bool
+
+    @property
+    def status(self) -> str:
+        """Our word for its state; of one that is being created, too, "stopped": only its definition tells."""
+        return status_of(self.state, self.reason, self.saved)
+
+
+def read_roster(connection: Any) -> List[RosterRow]:
+    """The domains of that libvirt connection, by four calls. Raises libvirt's error."""
+    # of all that libvirt tells by the group, the state alone needs nothing of a QEMU that may hang
+    rows = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0)
+    autostart = _uuids(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+    persistent = _uuids(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
+    saved = _uuids(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+    roster = []
+    for handle, stats in rows:
+        domain = Domain(handle)
+        roster.append(
+            RosterRow(
+                domain,
+                stats.get("state.state", 0),
+                stats.get("state.reason", 0),
+                handle.ID() != _OFF,
+                domain.uuid in autostart,
+                domain.uuid in persistent,
+                domain.uuid in saved,
+            )
+        )
+    return roster
+
+
+def _uuids(connection: Any, which: int) -> Set[str]:
+    return {handle.UUIDString() for handle in connection.listAllDomains(which)}
