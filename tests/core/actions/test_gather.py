@@ -54,6 +54,12 @@ def entry(hypervisor: Hypervisor, name: str, **inquiry: Any) -> dict[str, Any]:
     return found
 
 
+def by_agent(hypervisor: Hypervisor, name: str) -> bool:
+    """Whether the guest's agent says an address of it."""
+    addresses = entry(hypervisor, name, gather=("addresses",))["addresses"]
+    return any(one["source"] == "agent" for one in addresses)
+
+
 def defined(hypervisor: Hypervisor, name: str, kind: str = "test") -> str:
     identity = str(uuids.uuid4())
     machine = "q35" if kind == "qemu" else None
@@ -147,10 +153,7 @@ def test_a_guest_says_its_addresses_and_what_it_used(hypervisor: Hypervisor, lab
     )
     made(hypervisor, desired(lab_host, "silent"))
 
-    def sources() -> set[str]:
-        return {one["source"] for one in entry(hypervisor, "talks", gather=("addresses",))["addresses"]}
-
-    wait_until(lambda: "agent" in sources(), "the agent says the guest's addresses")
+    wait_until(lambda: by_agent(hypervisor, "talks"), "the agent says the guest's addresses")
     talks, silent = gather(hypervisor, Inquiry(Selection(name=("talks", "silent"))))
 
     best = talks["addresses"][0]
@@ -173,9 +176,7 @@ def test_guests_that_hang_spoil_nobody_elses_entry(hypervisor: Hypervisor, lab_h
     sick = ["sick-1", "sick-2"]
     for name in (*sick, "well"):
         made(hypervisor, desired(lab_host, name, "running", image="tiny.qcow2", image_mode="backing"))
-    wait_until(
-        lambda: all(entry(hypervisor, name, gather=("addresses",))["addresses"] for name in sick), "their agents talk"
-    )
+    wait_until(lambda: all(by_agent(hypervisor, name) for name in sick), "their agents say where they are")
     for name in sick:
         lab_host.guest_process(name).signal(signal.SIGSTOP)
     try:
