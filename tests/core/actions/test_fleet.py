@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Many VMs switched at once: what is foretold is done, and no failure hides another VM's success."""
 
+import signal
 import uuid as uuids
 
 import pytest
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.fleet import _WORKS, Fleet, _at_once, switch
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.fleet import _LASTING, Fleet, switch
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import OPERATIONS, Switching
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import Switching
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import StartDomain
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection
 from lab.host import Host
@@ -129,7 +130,7 @@ def test_a_host_that_is_lost_meanwhile_leaves_nobody_said_to_be_done(
         return changed
 
     keep = Hypervisor.open("test:///default")  # the driver forgets its domains with its last connection
-    monkeypatch.setitem(_WORKS, StartDomain, _at_once(start_and_lose))
+    monkeypatch.setitem(_LASTING, StartDomain, start_and_lose)
     fleet = switch(test_driver, ALL, Switching("start"))
 
     assert [(vm["changed"], vm["code"], vm["status"]) for vm in fleet.as_data()["vms"]] == [
@@ -217,5 +218,24 @@ def named_id(hypervisor: Hypervisor, name: str) -> int:
     return int(domain.handle.ID())
 
 
-def test_every_operation_has_somebody_who_does_it() -> None:
-    assert len(_WORKS) == len(OPERATIONS)
+@pytest.mark.lab
+@pytest.mark.slow
+def test_a_guest_that_hangs_is_given_up_or_forced_and_delays_nobody_for_ever(
+    hypervisor: Hypervisor, lab_host: Host
+) -> None:
+    for name in ("f-sick", "f-well"):
+        made(hypervisor, desired(lab_host, name, "running"))
+    process = lab_host.guest_process("f-sick")
+    process.signal(signal.SIGSTOP)
+    try:
+        given_up = switch(hypervisor, ALL, Switching("pause"))
+        assert [(vm["name"], vm["changed"], vm["code"]) for vm in given_up.as_data()["vms"]] == [
+            ("f-sick", False, "guest_timeout"),
+            ("f-well", True, None),
+        ]
+        forced = switch(hypervisor, ALL, Switching("stop", force_after=1))
+    finally:
+        process.signal(signal.SIGCONT)
+
+    assert forced.failed == []
+    assert [vm["status"] for vm in forced.as_data()["vms"]] == ["stopped", "stopped"]

@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Tells of VMs, whoever made them, their state, sizes, disks, network cards, addresses and statistics.
   - A VM that is not there is no error; its entry says so.
-  - A guest that hangs keeps nobody waiting for longer than O(timeout), and spoils no other VM's entry. RV(vms[].unreadable)
-    says what of it could not be read.
+  - A guest that hangs keeps nobody waiting for much longer than O(timeout), and spoils no other VM's entry.
+    RV(vms[].unreadable) says what of it could not be read.
 extends_documentation_fragment:
   - hostler.libvirt.connection
   - hostler.libvirt.connection.attributes
@@ -410,7 +410,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             gather=dict(type="list", elements="str", choices=list(PARTS), default=list(PARTS)),
-            timeout=dict(type="int", default=20),
+            timeout=dict(type="int", default=Inquiry.timeout),
             **CONNECTION_OPTIONS,
             **SELECTION_OPTIONS,
         ),

@@ -153,7 +153,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             operation=dict(type="str", choices=list(OPERATIONS), required=True),
-            timeout=dict(type="int", default=60),
+            timeout=dict(type="int", default=Switching.timeout),
             force_after=dict(type="int"),
             **CONNECTION_OPTIONS,
             **SELECTION_OPTIONS,

@@ -2,14 +2,14 @@
 """Switching one VM or many, over one connection, each as if it were the only one.
 
 All are tried, whatever becomes of the others; guests that are asked for something are asked one after the other, and
-then waited for together.
+then waited for together. One whose QEMU hangs is given up, or forced, and keeps no other from its turn.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Type
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Type
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power, saved_memory
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.domains import is_unfinished
@@ -22,6 +22,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.side_connection import SideConnection
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan import step as steps
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import (
     PowerState,
@@ -142,8 +143,13 @@ def _state(row: RosterRow) -> PowerState:
 
 
 def _carry_out(hypervisor: Hypervisor, members: Sequence[Member]) -> None:
+    with SideConnection(hypervisor) as side:
+        _do_all(hypervisor, side, members)
+
+
+def _do_all(hypervisor: Hypervisor, side: SideConnection, members: Sequence[Member]) -> None:
     to_do = [member for member in members if member.is_to_do]
-    at_work = {position: _work(hypervisor, member.plan) for position, member in enumerate(to_do)}
+    at_work = {position: _work(hypervisor, side, member.plan) for position, member in enumerate(to_do)}
     try:
         while at_work:
             for position, work in list(at_work.items()):
@@ -185,36 +191,43 @@ def _look_again(hypervisor: Hypervisor, members: Sequence[Member]) -> None:
             member.changed = True
 
 
-def _work(hypervisor: Hypervisor, plan: Plan) -> Waiting:
+def _work(hypervisor: Hypervisor, side: SideConnection, plan: Plan) -> Waiting:
     (step,) = plan.steps
-    operation: Any = step.operation
-    return _WORKS[type(operation)](hypervisor, operation)
+    operation = step.operation
+    if isinstance(operation, steps.StopDomain):
+        ask = _patiently(side, power.ask_to_stop)
+        return power.stopping(hypervisor, operation.uuid, operation.timeout, operation.force, ask=ask)
+    if isinstance(operation, steps.RestartDomain):
+        ask = _patiently(side, power.ask_to_reboot)
+        return power.restarting(hypervisor, operation.uuid, operation.timeout, operation.force, ask=ask)
+    if type(operation) in _ASKING:
+        return _at_once(hypervisor, _patiently(side, _ASKING[type(operation)]), operation)
+    return _at_once(hypervisor, _LASTING[type(operation)], operation)
 
 
-def _at_once(switch_one: Switch) -> Callable[[Hypervisor, Any], Waiting]:
-    def work(hypervisor: Hypervisor, operation: Any) -> Waiting:
-        yield from ()
-        return switch_one(hypervisor, operation.uuid)
-
-    return work
+def _at_once(hypervisor: Hypervisor, call: Switch, operation: Any) -> Waiting:
+    yield from ()
+    return call(hypervisor, operation.uuid)
 
 
-def _stopping(hypervisor: Hypervisor, operation: steps.StopDomain) -> Waiting:
-    return power.stopping(hypervisor, operation.uuid, operation.timeout, operation.force)
+def _patiently(side: SideConnection, call: Switch) -> Switch:
+    """``call``, but on the side, and with `GuestTimeout` for a QEMU that hangs: it would keep us waiting for ever."""
+    return lambda _hypervisor, uuid: side.call(_ANSWER_SECONDS, lambda other: call(other, uuid))
 
 
-def _restarting(hypervisor: Hypervisor, operation: steps.RestartDomain) -> Waiting:
-    return power.restarting(hypervisor, operation.uuid, operation.timeout, cut_power=operation.force)
+# more than libvirt waits for a guest agent before it presses the button itself
+_ANSWER_SECONDS = 15
 
-
-_WORKS: Dict[Type[Any], Callable[[Hypervisor, Any], Waiting]] = {
-    steps.StartDomain: _at_once(power.start),
-    steps.StopDomain: _stopping,
-    steps.PowerOff: _at_once(power.force_stop),
-    steps.RestartDomain: _restarting,
-    steps.ResetDomain: _at_once(power.reset),
-    steps.SuspendDomain: _at_once(power.pause),
-    steps.ResumeDomain: _at_once(power.resume),
-    steps.SaveDomain: _at_once(saved_memory.save),
-    steps.RestoreDomain: _at_once(saved_memory.restore),
+# these need an answer of QEMU's, which comes at once or never
+_ASKING: Dict[Type[Any], Switch] = {
+    steps.ResetDomain: power.reset,
+    steps.SuspendDomain: power.pause,
+    steps.ResumeDomain: power.resume,
+}
+# these take as long as they take
+_LASTING: Dict[Type[Any], Switch] = {
+    steps.StartDomain: power.start,
+    steps.PowerOff: power.force_stop,
+    steps.SaveDomain: saved_memory.save,
+    steps.RestoreDomain: saved_memory.restore,
 }

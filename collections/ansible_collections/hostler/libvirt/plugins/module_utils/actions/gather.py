@@ -45,7 +45,7 @@ PARTS = ("spec", "addresses", "statistics")
 _ROUNDS = 3
 _AGENT_SECONDS = 3
 # beyond the agent's own time: libvirt may have to wait for somebody else's question to it
-_AGENT_CALL_SECONDS = _AGENT_SECONDS + 2
+_AGENT_SLACK_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -164,9 +164,8 @@ class _Reading:
 
     def _figures_of(self, row: RosterRow, unreadable: List[str]) -> Figures:
         if self._figures is None:
-            unreadable.append(
-                f"statistics and sizes of disks: not all guests' QEMUs answered within {self._timeout:g} s"
-            )
+            half = f"{self._timeout / 2:g} s"
+            unreadable.append(f"statistics and sizes of disks: the guests' QEMUs did not all answer within {half}")
             return {}
         figures = self._figures.get(row.domain.uuid, {})
         if row.active and not answered(figures):
@@ -191,7 +190,8 @@ class _Reading:
             raise GuestTimeout(f"it was not asked, for other guests took all of {self._timeout:g} s")
         patience = max(1, min(_AGENT_SECONDS, int(left)))
         return self._side.call(
-            _AGENT_CALL_SECONDS, lambda other: other.domain(uuid).ask_addresses("agent", patience=patience)
+            patience + _AGENT_SLACK_SECONDS,
+            lambda other: other.domain(uuid).ask_addresses("agent", patience=patience),
         )
 
     def _read_figures(self, uuids: AbstractSet[str]) -> Optional[Mapping[str, Figures]]:

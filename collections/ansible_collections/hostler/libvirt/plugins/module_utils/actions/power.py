@@ -116,12 +116,16 @@ def stopping(
     timeout: float,
     force: bool = False,
     fence: Callable[[], None] = lambda: None,
+    ask: Switch = ask_to_stop,
 ) -> Waiting:
-    """`stop`, for whoever waits for several guests at once."""
+    """`stop`, for whoever waits for several guests at once.
+
+    ``ask`` does what `ask_to_stop` does, or raises `GuestTimeout` when a QEMU that hangs keeps it waiting.
+    """
     try:
-        if not ask_to_stop(hypervisor, uuid):
+        if not ask(hypervisor, uuid):
             return False
-    except (WrongState, OperationFailed):  # it can't hear, or its QEMU can't be asked
+    except (WrongState, OperationFailed, GuestTimeout):  # it can't hear, or its QEMU can't be asked
         if not force:
             raise
         return force_stop(hypervisor, uuid)
@@ -136,8 +140,8 @@ def stopping(
             raise GuestTimeout(f"The guest did not shut down within {timeout:g} s; the VM is still running")
         if time.monotonic() - asked >= ASK_AGAIN_SECONDS:
             fence()
-            with suppress(WrongState):  # paused meanwhile: it may go on in time
-                ask_to_stop(hypervisor, uuid)
+            with suppress(WrongState, GuestTimeout):  # paused meanwhile: it may go on in time
+                ask(hypervisor, uuid)
             asked = time.monotonic()
         yield
     return True
@@ -244,15 +248,17 @@ def restarting(
     timeout: float,
     cut_power: bool = False,
     fence: Callable[[], None] = lambda: None,
+    ask: Switch = ask_to_reboot,
 ) -> Waiting:
     """`restart`, for whoever waits for several guests at once.
 
-    With ``cut_power`` a guest that has not rebooted in time, or can't hear, has its power cut then.
+    With ``cut_power`` a guest that has not rebooted in time, or can't hear, has its power cut then. ``ask`` does what
+    `ask_to_reboot` does, or raises `GuestTimeout` when a QEMU that hangs keeps it waiting.
     """
     with hypervisor.reboots_of(uuid) as reboots:
         try:
-            ask_to_reboot(hypervisor, uuid)
-        except WrongState:
+            ask(hypervisor, uuid)
+        except (WrongState, OperationFailed, GuestTimeout):
             if not cut_power or is_off(hypervisor, uuid):
                 raise
             return power_cycle(hypervisor, uuid, fence)
@@ -269,7 +275,7 @@ def restarting(
                 raise GuestTimeout(f"The guest did not restart within {timeout:g} s; the VM is still running")
             if time.monotonic() - asked >= ASK_AGAIN_SECONDS:
                 fence()
-                ask_to_reboot(hypervisor, uuid)
+                ask(hypervisor, uuid)
                 asked = time.monotonic()
             yield
 

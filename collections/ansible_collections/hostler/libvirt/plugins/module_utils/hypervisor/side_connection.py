@@ -47,4 +47,4 @@ class SideConnection:
             return within(seconds, lambda: work(other), too_late=lambda _result: None)
         except TimeoutError:
             self._other = None
-            raise GuestTimeout(f"no answer within {seconds:g} s") from None
+            raise GuestTimeout(f"The VM did not answer within {seconds:g} s") from None
