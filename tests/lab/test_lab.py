@@ -137,6 +137,7 @@ def pids_of_libvirtd(host: Host) -> int:
 
 
 @as_root
+@pytest.mark.slow
 def test_down_leaves_nothing_behind_whatever_state_the_lab_is_in(tmp_path: Path) -> None:
     # in PID, network and mount namespaces of its own: the machine's other labs come and go meanwhile
     done = subprocess.run(
