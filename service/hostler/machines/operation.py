@@ -63,15 +63,18 @@ async def carry_out(engine: Engine, asked: Asked, row: Machine, job: Job, work: 
         except MachineNotFound:
             raise no_longer_there(row) from None
         finally:
-            await look_again(engine, row)
+            await look_again(engine, row, job.generation)
 
     return await engine.crew.carry_out(job, work_and_look, asked.preference, after=lambda: _watch(engine, row))
 
 
-async def look_again(engine: Engine, row: Machine) -> None:
-    """Bring the row in line with its host, where the VM is still there."""
+async def look_again(engine: Engine, row: Machine, generation: int | None) -> None:
+    """Bring the row in line with its host, where the VM is still there, and still the job's of that generation.
+
+    What was seen of a VM that another operation has taken over meanwhile may be from before it did its work.
+    """
     observed = await engine.host(row.server).call(partial(find, uuid=row.uuid))
-    if observed is not None:
+    if observed is not None and await Machine.filter(id=row.id, generation=generation).exists():
         try:
             await write_down(row, observed, row.server)
         except IntegrityError:  # a VM that is being created has its name; the watch tries again
