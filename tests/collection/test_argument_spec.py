@@ -14,6 +14,7 @@ import yaml
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import STATES, Desired
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WAITS
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     CloudInit,
     DiskConfig,
@@ -23,6 +24,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
 )
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
+NOTHING = (dataclasses.MISSING, None, (), NetworkConfig())
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -50,7 +52,7 @@ def plain(kind: Any) -> Any:
 
 
 def assert_fits(option: dict[str, Any], spec_class: type, field: "dataclasses.Field[Any]") -> None:
-    """Type, choices and default of an option are those of the field."""
+    """Type and choices of an option are those of the field."""
     kind = plain(typing.get_type_hints(spec_class)[field.name])
     if dataclasses.is_dataclass(kind):
         assert option["type"] == "dict"
@@ -60,13 +62,31 @@ def assert_fits(option: dict[str, Any], spec_class: type, field: "dataclasses.Fi
     else:
         assert TYPES[option["type"]] is kind
     assert option.get("choices") == (list(facts_of(spec_class, field.name).choices or ()) or None)
-    nothing = (dataclasses.MISSING, None, (), NetworkConfig())
-    assert option.get("default") == (None if field.default in nothing else field.default)
+
+
+def assert_same_default(option: dict[str, Any], field: "dataclasses.Field[Any]") -> None:
+    """The default of an option is that of the field."""
+    assert option.get("default") == (None if field.default in NOTHING else field.default)
+
+
+def words(option: dict[str, Any]) -> str:
+    """What is said of the option."""
+    description = option["description"]
+    return description if isinstance(description, str) else " ".join(description)
 
 
 def test_every_field_of_a_spec_is_an_option(options: dict[str, Any]) -> None:
     for field in dataclasses.fields(MachineSpec):
         assert_fits(options[field.name], MachineSpec, field)
+
+
+def test_what_is_left_out_is_left_alone_so_that_a_new_vms_defaults_are_only_told(options: dict[str, Any]) -> None:
+    for field in dataclasses.fields(MachineSpec):
+        assert options[field.name].get("default") is None
+        told = words(options[field.name])
+        if field.default not in (*NOTHING, False):
+            assert f"V({field.default})" in told
+            assert "where it is left out" in told
 
 
 @pytest.mark.parametrize(
@@ -81,6 +101,7 @@ def test_every_field_of_a_nested_spec_is_a_suboption_and_there_are_no_others(
     assert set(suboptions) == {field.name for field in dataclasses.fields(spec_class)}
     for field in dataclasses.fields(spec_class):
         assert_fits(suboptions[field.name], spec_class, field)
+        assert_same_default(suboptions[field.name], field)
         assert suboptions[field.name].get("required", False) is (field.default is dataclasses.MISSING)
 
 
@@ -102,25 +123,25 @@ def test_every_option_is_a_field_of_the_spec_its_place_or_what_is_desired(option
 def test_places_and_wishes_have_the_cores_defaults_and_choices(options: dict[str, Any]) -> None:
     for field in dataclasses.fields(Placement):
         assert options[field.name]["default"] == field.default
-    for name in ("state", "create", "timeout", "force", "delete_disks"):
+    for name in ("state", "create", "timeout", "force_after", "wait_for", "wait_port", "wait_timeout", "delete_disks"):
         (default,) = [field.default for field in dataclasses.fields(Desired) if field.name == name]
-        assert options[name]["default"] == default, name
+        assert options[name].get("default") == default, name
     assert options["state"]["choices"] == list(STATES)
+    assert options["wait_for"]["choices"] == list(WAITS)
 
 
 def test_bounds_are_said_where_people_look_for_them(options: dict[str, Any]) -> None:
-    def words(name: str) -> str:
-        description = options[name]["description"]
-        return description if isinstance(description, str) else " ".join(description)
+    def told(name: str) -> str:
+        return words(options[name])
 
     cores, memory = facts_of(MachineSpec, "cpu_cores"), facts_of(MachineSpec, "memory_mb")
-    assert f"{cores.minimum} to {cores.maximum}" in words("cpu_cores")
-    assert f"{memory.unit}, at least {memory.minimum}" in words("memory_mb")
-    assert str(facts_of(MachineSpec, "disk_gb").unit) in words("disk_gb")
+    assert f"{cores.minimum} to {cores.maximum}" in told("cpu_cores")
+    assert f"{memory.unit}, at least {memory.minimum}" in told("memory_mb")
+    assert str(facts_of(MachineSpec, "disk_gb").unit) in told("disk_gb")
     most = facts_of(MachineSpec, "max_memory_mb")
-    assert f"{cores.minimum} to {cores.maximum}" in words("max_cpu_cores")
-    assert f"in {most.unit}" in words("max_memory_mb")
-    assert f"at least {most.minimum}" in words("max_memory_mb")
+    assert f"{cores.minimum} to {cores.maximum}" in told("max_cpu_cores")
+    assert f"in {most.unit}" in told("max_memory_mb")
+    assert f"at least {most.minimum}" in told("max_memory_mb")
     for several in ("disks", "nics"):
-        assert f"{facts_of(MachineSpec, several).max_length} at most" in words(several)
-    assert str(facts_of(MachineSpec, "name").pattern_says) in words("name")
+        assert f"{facts_of(MachineSpec, several).max_length} at most" in told(several)
+    assert str(facts_of(MachineSpec, "name").pattern_says) in told("name")

@@ -61,7 +61,7 @@ async def stop(engine: Engine, asked: Asked, row: Machine, timeout: float, force
         observed = await _observed(engine, row)
         if not force:
             require_awake(observed.status, "shut down")
-        wanted = Desired(uuid=row.uuid, state="stopped", timeout=timeout, force=force)
+        wanted = Desired(uuid=row.uuid, state="stopped", force_after=timeout if force else None, timeout=timeout)
         return dry_run_of(plan_existing(wanted, observed), observed)
     host = engine.host(row.server)
     uuid = row.uuid

@@ -44,6 +44,10 @@ def test_the_whole_life_of_a_vm_on_the_test_driver(test_driver: Hypervisor) -> N
         once_there(Desired(base, state="running")),
         once_there(Desired(base, state="stopped")),
         once_there(Desired({**base, "cpu_cores": 2, "memory_mb": 128}, state="running")),
+        Desired({"name": "life"}, state="paused"),
+        Desired({"name": "life", "description": "mail", "tags": ["prod"], "autostart": True}, state="running"),
+        Desired({"name": "life"}, state="saved"),
+        Desired({"name": "life"}, state="running"),
         Desired({"name": "life"}, state="absent"),
     ]
     for wanted in life:
@@ -217,3 +221,24 @@ def test_check_mode_touches_nothing(hypervisor: Hypervisor, lab_host: Host) -> N
     assert everything_on(hypervisor) == before
     assert hypervisor.domain(vm.uuid).xml(inactive=True) == xml
     assert observe(hypervisor, hypervisor.domain(vm.uuid)) == vm
+
+
+def test_a_restart_is_done_each_time(test_driver: Hypervisor) -> None:
+    spec = {"name": "again", **SMALL}
+    try:
+        ensure(test_driver, Desired(spec, placement=TEST_POOL, state="running"))
+        wanted = Desired({"name": "again", "memory_mb": 128}, state="restarted", force_after=0)
+        for _ in range(2):
+            predicted = ensure(test_driver, wanted, check=True)
+            done = ensure(test_driver, wanted)
+
+            assert said(done) == said(predicted)
+            assert done["diff"]["after"]["restarted"] is True
+        assert done["vm"]["memory_mb"] == 128
+    finally:
+        ensure(test_driver, Desired({"name": "again"}, state="absent"))
+
+
+def test_what_is_not_there_has_no_memory_to_save(test_driver: Hypervisor) -> None:
+    with pytest.raises(InvalidSpec, match="state: a VM that is not there has no memory to save"):
+        ensure(test_driver, Desired({"name": "nothing", **SMALL}, placement=TEST_POOL, state="saved"))

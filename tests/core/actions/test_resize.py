@@ -198,9 +198,7 @@ def test_it_is_resized_between_a_stop_and_a_start(hypervisor: Hypervisor, lab_ho
     wanted = desired(lab_host, "cycles", "running")
     made(hypervisor, wanted)
 
-    stopped = dataclasses.replace(
-        wanted, spec={**wanted.spec, "memory_mb": 160}, state="stopped", timeout=0, force=True
-    )
+    stopped = dataclasses.replace(wanted, spec={**wanted.spec, "memory_mb": 160}, state="stopped", force_after=0)
     answer = ensure(hypervisor, stopped)
     assert answer["diff"]["before"] == {"memory_mb": 128, "state": "running"}
     assert answer["diff"]["after"] == {"memory_mb": 160, "state": "stopped"}

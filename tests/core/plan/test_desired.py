@@ -14,11 +14,19 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired impor
     validate_desired,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+    ConnectCard,
     GrowDisk,
     Plan,
     ResizeDomain,
+    RestartDomain,
+    RestoreDomain,
+    ResumeDomain,
+    SaveDomain,
+    SetAutostart,
     StartDomain,
     StopDomain,
+    SuspendDomain,
+    WriteRecord,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from tests.core.machines import OTHER_UUID, RECORD, UUID, observed
@@ -74,12 +82,33 @@ def test_a_place_that_no_host_can_have_is_refused(field: str, name: str) -> None
         ("timeout", -1),
         ("timeout", float("nan")),
         ("timeout", float("inf")),
+        ("force_after", -1),
+        ("wait_for", "peace"),
+        ("wait_port", 22),
+        ("wait_timeout", -1),
         ("state", "gone"),
     ],
 )
 def test_what_could_not_be_written_down_or_waited_for_is_refused(field: str, value: Any) -> None:
     with pytest.raises(InvalidSpec) as caught:
         validate_desired(Desired({"name": "web-1"}, **{field: value}))
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("state", "wait_for", "port", "field"),
+    [
+        ("running", "port", None, "wait_port"),
+        ("running", "port", 0, "wait_port"),
+        ("running", "agent", 22, "wait_port"),
+        ("stopped", "address", None, "wait_for"),
+        ("absent", "agent", None, "wait_for"),
+        ("paused", "off", None, "wait_for"),
+    ],
+)
+def test_what_would_be_waited_for_in_vain_is_refused(state: str, wait_for: str, port: int | None, field: str) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        validate_desired(Desired({"name": "web-1"}, state=state, wait_for=wait_for, wait_port=port))
     assert caught.value.field == field
 
 
@@ -107,7 +136,7 @@ def test_an_incomplete_vm_is_only_taken_away() -> None:
 def test_present_leaves_the_power_alone(status: str) -> None:
     machine = observed(status=status, is_active=status in ("running", "paused"))
 
-    assert plan_existing(Desired({"name": "web-1", "description": "other", "image": "x"}), machine) == Plan()
+    assert plan_existing(Desired({"name": "web-1", "image": "x"}), machine) == Plan()
 
 
 def test_running_starts_what_is_off_and_stopped_stops_what_is_on() -> None:
@@ -143,7 +172,83 @@ def test_sizes_are_looked_at_before_anything_is_planned() -> None:
 
 
 def test_a_stop_waits_as_long_as_desired() -> None:
-    plan = plan_existing(Desired(state="stopped", timeout=7, force=True), RUNNING)
+    patient = plan_existing(Desired(state="stopped", timeout=7), RUNNING)
+    forced = plan_existing(Desired(state="stopped", timeout=7, force_after=3), RUNNING)
 
-    assert [step.operation for step in plan.steps] == [StopDomain(UUID, timeout=7, force=True)]
-    assert (plan.before, plan.after) == ({"state": "running"}, {"state": "stopped"})
+    assert [step.operation for step in patient.steps] == [StopDomain(UUID, timeout=7, force=False)]
+    assert [step.operation for step in forced.steps] == [StopDomain(UUID, timeout=3, force=True)]
+    assert (patient.before, patient.after) == ({"state": "running"}, {"state": "stopped"})
+
+
+def test_running_restores_what_was_saved_and_resumes_what_was_paused() -> None:
+    assert operations(Desired(state="running"), observed(status="saved")) == [RestoreDomain]
+    assert operations(Desired(state="running"), observed(status="paused", is_active=True)) == [ResumeDomain]
+
+
+def test_paused_starts_what_is_off_without_letting_its_guest_run() -> None:
+    off = plan_existing(Desired(state="paused"), observed())
+    saved = plan_existing(Desired(state="paused"), observed(status="saved"))
+
+    assert [step.operation for step in off.steps] == [StartDomain(UUID, paused=True)]
+    assert (off.before, off.after) == ({"state": "stopped"}, {"state": "paused"})
+    assert [type(step.operation) for step in saved.steps] == [RestoreDomain, SuspendDomain]
+    assert operations(Desired(state="paused"), RUNNING) == [SuspendDomain]
+    assert operations(Desired(state="paused"), observed(status="paused", is_active=True)) == []
+
+
+def test_saved_is_only_what_runs() -> None:
+    assert operations(Desired(state="saved"), RUNNING) == [SaveDomain]
+    assert operations(Desired(state="saved"), observed(status="saved")) == []
+    with pytest.raises(WrongState, match="not running"):
+        plan_existing(Desired(state="saved"), observed())
+
+
+def test_restarted_is_a_reboot_of_what_runs_and_a_start_of_what_is_off() -> None:
+    on = plan_existing(Desired(state="restarted", timeout=9), RUNNING)
+
+    assert [step.operation for step in on.steps] == [RestartDomain(UUID, timeout=9, force=False)]
+    assert on.after == {"state": "running", "restarted": True}
+    assert operations(Desired(state="restarted"), observed()) == [StartDomain]
+    assert operations(Desired(state="restarted"), observed(status="saved")) == [RestoreDomain]
+
+
+def test_restarted_goes_through_off_only_where_something_can_not_be_changed_otherwise() -> None:
+    harmless = plan_existing(Desired({"description": "mail"}, state="restarted"), RUNNING)
+    sizes = plan_existing(Desired({"memory_mb": 2048}, state="restarted", force_after=5), RUNNING)
+    card = plan_existing(Desired({"network_config": {"type": "nat"}}, state="restarted"), RUNNING, "default")
+
+    assert [type(step.operation) for step in harmless.steps] == [WriteRecord, RestartDomain]
+    assert [type(step.operation) for step in sizes.steps] == [StopDomain, ResizeDomain, StartDomain]
+    assert sizes.steps[0].operation == StopDomain(UUID, timeout=5, force=True)
+    assert sizes.before == {"state": "running", "memory_mb": 1024}
+    assert sizes.after == {"state": "running", "memory_mb": 2048, "restarted": True}
+    assert [type(step.operation) for step in card.steps] == [StopDomain, ConnectCard, StartDomain]
+    assert card.next_boot == []
+
+
+def test_what_is_named_of_an_existing_vm_is_changed_and_nothing_else() -> None:
+    spec = {"description": "mail", "tags": ["prod"], "autostart": True, "protected": True, "os_version": None}
+    plan = plan_existing(Desired(spec), RUNNING)
+
+    assert [type(step.operation) for step in plan.steps] == [WriteRecord, SetAutostart]
+    assert plan.after == {"description": "mail", "tags": ["prod"], "autostart": True, "protected": True}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("firmware", "uefi", "bios"),
+        ("secure_boot", True, "false"),
+        ("tpm", True, "false"),
+        ("max_cpu_cores", 64, "2"),
+        ("max_memory_mb", 65536, "1024"),
+    ],
+)
+def test_what_a_vm_keeps_from_its_making_is_compared_and_refused_if_it_differs(
+    field: str, value: Any, said: str
+) -> None:
+    machine = observed()
+    assert plan_existing(Desired({field: machine.as_data()[field]}), machine) == Plan()
+
+    with pytest.raises(InvalidSpec, match=f"{field}: can't be changed: VM 'web-1' was made with {said}"):
+        plan_existing(Desired({field: value}), machine)

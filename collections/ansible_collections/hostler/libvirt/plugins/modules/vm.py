@@ -11,12 +11,19 @@ module: vm
 short_description: A virtual machine on a libvirt host, as it should be
 version_added: 0.1.0
 description:
-  - Makes a VM, brings an existing one to other sizes, starts it, stops it or takes it away.
+  - Makes a VM, brings an existing one to what is described, switches it on or off, or takes it away.
+  - Of an existing VM, whoever made it, only what is named is looked at and changed; all else is left alone.
   - What would change is planned first; check mode and diff show that plan, and a real run carries out the same one.
   - Making a VM is all or nothing. What a failed run made is gone afterwards, or the error says what remains.
 extends_documentation_fragment:
   - hostler.libvirt.connection
   - hostler.libvirt.connection.attributes
+attributes:
+  check_mode:
+    details: That a guest obeys can't be foretold, only that it is there and can hear.
+  idempotent:
+    support: partial
+    details: O(state=restarted) restarts a VM that is on each time, by its nature.
 options:
   name:
     description:
@@ -37,12 +44,16 @@ options:
     type: str
   state:
     description:
-      - V(present) makes the VM if it is not there and leaves its power alone, V(running) and V(stopped) see to that too.
-      - V(running) lets a paused VM go on.
-      - V(stopped) asks the guest to power off and waits O(timeout) seconds for it.
+      - All but V(absent) make the VM if it is not there. V(present) leaves the power of one that is there alone.
+      - V(running) starts a VM that is off or was saved, and lets a paused one go on.
+      - V(stopped) asks the guest to power off and waits until it has; then the VM is given what else is described.
+      - V(restarted) starts a VM that is off, and has the guest of one that is on reboot. Where something is described that
+        the VM can't be given while it runs, it is stopped, changed and started instead.
+      - V(paused) stops the guest where it stands; one that is off is started and stands still at once.
+      - V(saved) writes the guest's memory to disk and ends it. A VM that is off can't be, which is an error.
       - V(absent) powers the VM off, undefines it and then deletes its disks (see O(delete_disks)).
     type: str
-    choices: [present, running, stopped, absent]
+    choices: [present, running, stopped, restarted, paused, saved, absent]
     default: present
   create:
     description: Whether a VM that is not there is made; with V(false) that is an error.
@@ -64,44 +75,51 @@ options:
     type: str
   image_mode:
     description:
-      - V(copy) makes the root disk independent of its image.
+      - V(copy), which a new VM gets where it is left out, makes the root disk independent of its image.
       - V(backing) makes it an overlay, which is quicker and smaller, and needs the image for as long as the VM lives.
     type: str
     choices: [copy, backing]
-    default: copy
   os_type:
     description:
-      - The family of the guest's system (V(linux), V(windows), V(freebsd) and so on).
-      - V(windows) gets a clock in local time.
+      - The family of the guest's system (V(linux), V(windows), V(freebsd) and so on); V(linux) of a new VM where it is
+        left out.
+      - V(windows) gets a new VM a clock in local time.
     type: str
-    default: linux
   os_version:
     description: The guest's system in words.
     type: str
   firmware:
-    description: The guest's firmware.
+    description:
+      - The guest's firmware; V(bios) of a new VM where it is left out.
+      - An existing VM must have it, or the task fails.
     type: str
     choices: [bios, uefi]
-    default: bios
   secure_boot:
     description:
-      - Whether the firmware of a new VM, which is V(uefi), starts only what was signed by those it knows.
+      - Whether the firmware of a new VM, which is V(uefi), starts only what was signed by those it knows; not where it is
+        left out.
+      - An existing VM must be so, or the task fails.
     type: bool
-    default: false
   tpm:
-    description: Whether a new VM has a TPM 2.0, which the host emulates.
+    description:
+      - Whether a new VM has a TPM 2.0, which the host emulates; not where it is left out.
+      - An existing VM must be so, or the task fails.
     type: bool
-    default: false
   max_cpu_cores:
     description:
       - To how many virtual CPUs a new VM can grow while it runs, 1 to 512; to those it has where it is left out.
+      - An existing VM must be so, or the task fails.
     type: int
   max_memory_mb:
     description:
       - To how much memory, in MiB, a new VM can grow while it runs, at least 32; to what it has where it is left out.
+      - An existing VM must be so, or the task fails.
     type: int
   network_config:
-    description: How a new VM is connected.
+    description:
+      - How the VM's first card is connected; a new VM's to the host's NAT network where it is left out.
+      - An existing card keeps its address unless it is given one. Where it can't be changed while the VM runs, the next boot
+        does, and RV(next_boot) says so.
     type: dict
     suboptions: &card
       type:
@@ -175,20 +193,18 @@ options:
           - It may hold passwords of networks, so it is never shown.
         type: str
   description:
-    description: What a new VM is for.
+    description: What the VM is for; an empty text takes away what it says.
     type: str
   tags:
-    description: Labels to find a new VM by.
+    description: All labels to find the VM by; an empty list takes away those it has.
     type: list
     elements: str
   autostart:
-    description: Whether a new VM starts with its host.
+    description: Whether the VM starts with its host; a new one does not where it is left out.
     type: bool
-    default: false
   protected:
-    description: Whether a new VM is guarded against deletion.
+    description: Whether the VM is guarded against deletion; a new one is not where it is left out.
     type: bool
-    default: false
   pool:
     description: The storage pool for the disks of a new VM.
     type: str
@@ -209,16 +225,40 @@ options:
     choices: [auto, kvm, qemu]
     default: auto
   timeout:
-    description: How many seconds a guest has to power off, for O(state=stopped).
+    description:
+      - How many seconds a guest has to power off or to reboot, for O(state=stopped) and O(state=restarted). One that has
+        not by then runs on, and the task fails.
+      - It does not count where O(force_after) is given.
     type: int
     default: 60
-  force:
-    description: Whether a guest that has not powered off by then has its plug pulled; without it that is an error.
-    type: bool
-    default: false
+  force_after:
+    description:
+      - After how many seconds a guest that has not obeyed is forced. With O(state=stopped) its plug is pulled, with
+        O(state=restarted) its power is cut for a moment.
+      - A guest that can't hear, because it is paused for one, is forced at once.
+      - Where it is left out, no guest is forced.
+    type: int
+  wait_for:
+    description:
+      - What is waited for once the VM is as it should be, whether the task changed it or not.
+      - V(off) is that it has powered itself off, as an installer does at its end.
+      - V(address) is that the host knows an address of the guest. It may be one that the guest had before it was started; that
+        it is up is proved by V(agent), that its guest agent is there, and V(port), that it takes connections at O(wait_port)
+        from the host on which the task runs.
+      - In check mode nothing is waited for.
+    type: str
+    choices: ["off", address, agent, port]
+  wait_port:
+    description: The TCP port for O(wait_for=port), 1 to 65535.
+    type: int
+  wait_timeout:
+    description: How many seconds are waited before the task fails; the VM stays as it is then.
+    type: int
+    default: 300
   live:
     description:
-      - Whether a VM that runs may get other sizes; without it that is an error, unless O(state=stopped).
+      - Whether a VM that runs may get other sizes; without it that is an error, unless O(state=stopped) or
+        O(state=restarted).
       - Virtual CPUs, memory and disk grow while it runs as far as O(max_cpu_cores) and O(max_memory_mb), which it was made
         with, leave room; memory in steps of 128 MiB.
       - What can't be done while it runs is written into its definition, and RV(next_boot) says so.
@@ -338,8 +378,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Host
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
 from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import STATES, Desired
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WAITS
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     CARD_MODELS,
     DISK_BUSES,
@@ -364,12 +405,12 @@ SPEC_OPTIONS = dict(
     memory_mb=dict(type="int"),
     disk_gb=dict(type="float"),
     image=dict(type="str"),
-    image_mode=dict(type="str", choices=list(IMAGE_MODES), default="copy"),
-    os_type=dict(type="str", default="linux"),
+    image_mode=dict(type="str", choices=list(IMAGE_MODES)),
+    os_type=dict(type="str"),
     os_version=dict(type="str"),
-    firmware=dict(type="str", choices=list(FIRMWARES), default="bios"),
-    secure_boot=dict(type="bool", default=False),
-    tpm=dict(type="bool", default=False),
+    firmware=dict(type="str", choices=list(FIRMWARES)),
+    secure_boot=dict(type="bool"),
+    tpm=dict(type="bool"),
     max_cpu_cores=dict(type="int"),
     max_memory_mb=dict(type="int"),
     network_config=dict(type="dict", options=CARD_OPTIONS),
@@ -395,8 +436,8 @@ SPEC_OPTIONS = dict(
     ),
     description=dict(type="str"),
     tags=dict(type="list", elements="str"),
-    autostart=dict(type="bool", default=False),
-    protected=dict(type="bool", default=False),
+    autostart=dict(type="bool"),
+    protected=dict(type="bool"),
 )
 
 PLACEMENT_OPTIONS = dict(
@@ -414,10 +455,13 @@ def main() -> None:
             uuid=dict(type="str"),
             record_id=dict(type="int"),
             owner=dict(type="str"),
-            state=dict(type="str", choices=["present", "running", "stopped", "absent"], default="present"),
+            state=dict(type="str", choices=list(STATES), default="present"),
             create=dict(type="bool", default=True),
             timeout=dict(type="int", default=60),
-            force=dict(type="bool", default=False),
+            force_after=dict(type="int"),
+            wait_for=dict(type="str", choices=list(WAITS)),
+            wait_port=dict(type="int"),
+            wait_timeout=dict(type="int", default=300),
             live=dict(type="bool", default=False),
             delete_disks=dict(type="bool", default=True),
             **CONNECTION_OPTIONS,
@@ -435,7 +479,20 @@ def main() -> None:
         placement=Placement(**{name: params[name] for name in PLACEMENT_OPTIONS}),
         **{
             name: params[name]
-            for name in ("uuid", "record_id", "owner", "state", "create", "timeout", "force", "live", "delete_disks")
+            for name in (
+                "uuid",
+                "record_id",
+                "owner",
+                "state",
+                "create",
+                "timeout",
+                "force_after",
+                "wait_for",
+                "wait_port",
+                "wait_timeout",
+                "live",
+                "delete_disks",
+            )
         },
     )
     try:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import require_growable
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
@@ -18,6 +19,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     RenameDomain,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import NetworkConfig
 
 
 def plan_for(hypervisor: Hypervisor, uuid: str, change: Change, placement: Placement) -> Plan:
@@ -29,16 +31,21 @@ def plan_for(hypervisor: Hypervisor, uuid: str, change: Change, placement: Place
     observed = observe(hypervisor, hypervisor.domain(uuid))
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     plan = plan_change(observed, change, nat_network_of(hypervisor, placement), now)
-    require_possible(hypervisor, plan)
-    if change.network_config is not None and any(isinstance(step.operation, ConnectCard) for step in plan.steps):
-        require_networks(hypervisor, [("network_config", change.network_config)], placement)
+    require_possible(hypervisor, plan, change.network_config, placement)
     return plan
 
 
-def require_possible(hypervisor: Hypervisor, plan: Plan) -> None:
-    """Raise what a step of ``plan`` would that needs something of its host: a free name, a disk that can grow."""
+def require_possible(
+    hypervisor: Hypervisor, plan: Plan, network_config: Optional[NetworkConfig], placement: Placement
+) -> None:
+    """Raise what a step of ``plan`` would that needs something of its host.
+
+    That is a free name, a disk that can grow, the network that ``network_config`` of the first card speaks of.
+    """
     for step in plan.steps:
         if isinstance(step.operation, RenameDomain):
             require_free_name(hypervisor, step.operation.name, step.operation.uuid)
         elif isinstance(step.operation, GrowDisk):
             require_growable(hypervisor, step.operation)
+        elif isinstance(step.operation, ConnectCard) and network_config is not None:
+            require_networks(hypervisor, [("network_config", network_config)], placement)

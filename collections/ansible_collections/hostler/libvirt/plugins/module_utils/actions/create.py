@@ -38,15 +38,20 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.spec import Machin
 
 
 def plan_for(
-    hypervisor: Hypervisor, spec: MachineSpec, placement: Placement, record: Record, start: bool = False
+    hypervisor: Hypervisor,
+    spec: MachineSpec,
+    placement: Placement,
+    record: Record,
+    start: bool = False,
+    paused: bool = False,
 ) -> Plan:
-    """Look at the host and plan the VM there.
+    """Look at the host and plan the VM there; ``start`` and ``paused`` are `plan_create`'s.
 
     Raises what `plan_create` does, `PoolNotFound`, `ImageNotFound`, and `InvalidSpec` for a network that is not there.
     """
     if spec.firmware == "uefi":
         require_free_variables(hypervisor, spec.name)
-    return plan_create(spec, surroundings_of(hypervisor, spec, placement, record.uuid), record, start)
+    return plan_create(spec, surroundings_of(hypervisor, spec, placement, record.uuid), record, start, paused)
 
 
 def create(

@@ -65,7 +65,7 @@ def set_autostart(hypervisor: Hypervisor, operation: SetAutostart) -> Undo:
 
 def start(hypervisor: Hypervisor, operation: StartDomain) -> None:
     """Power it on; one that is on already stays as it is."""
-    power.start(hypervisor, operation.uuid)
+    power.start(hypervisor, operation.uuid, operation.paused)
 
 
 def resume(hypervisor: Hypervisor, operation: ResumeDomain) -> None:

@@ -9,19 +9,21 @@ from typing import Any, Dict, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create, delete
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change import require_possible
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
-    MachineNotFound,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.wait import wait
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, MachineNotFound
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import (
+    STARTING,
     Desired,
     check_identity,
     plan_existing,
     validate_desired,
+    wanted_change,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, spec_from
@@ -41,8 +43,8 @@ def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dic
     if desired.state == "absent":
         plan = Plan() if observed is None else delete.plan_for(hypervisor, observed.uuid, desired.delete_disks)
     elif observed is not None:
-        plan = plan_existing(desired, observed)
-        require_possible(hypervisor, plan)
+        plan = plan_existing(desired, observed, nat_network_of(hypervisor, desired.placement), _now())
+        require_possible(hypervisor, plan, wanted_change(desired).network_config, desired.placement)
     else:
         plan = _plan_new(hypervisor, desired)
     if not check:
@@ -51,6 +53,9 @@ def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dic
         else:
             perform(hypervisor, plan)
         observed = _find(hypervisor, desired)
+        if observed is not None and desired.waiting is not None:
+            wait(hypervisor, observed.uuid, desired.waiting)
+            observed = _find(hypervisor, desired)
     return _answer(desired, plan, observed)
 
 
@@ -58,7 +63,7 @@ def new_record(desired: Desired, spec: MachineSpec) -> Record:
     """The record that a new VM gets."""
     return Record(
         uuid=desired.uuid or str(uuids.uuid4()),
-        created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=_now(),
         id=desired.record_id,
         owner=desired.owner,
         os_type=spec.os_type,
@@ -81,10 +86,21 @@ def _find(hypervisor: Hypervisor, desired: Desired) -> Optional[ObservedMachine]
 def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
     if not desired.create:
         raise MachineNotFound(f"VM {desired.label} not found on this host", "uuid" if desired.uuid else "name")
+    if desired.state == "saved":
+        raise InvalidSpec([FieldError("state", "a VM that is not there has no memory to save")])
     spec = spec_from(desired.spec)
     return create.plan_for(
-        hypervisor, spec, desired.placement, new_record(desired, spec), start=desired.state == "running"
+        hypervisor,
+        spec,
+        desired.placement,
+        new_record(desired, spec),
+        start=desired.state in STARTING,
+        paused=desired.state == "paused",
     )
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _answer(desired: Desired, plan: Plan, observed: Optional[ObservedMachine]) -> Dict[str, Any]:

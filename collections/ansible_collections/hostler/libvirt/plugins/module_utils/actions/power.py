@@ -36,13 +36,16 @@ Waiting = Generator[None, None, bool]
 """Work that waits for a guest: go on with it every `LOOK_AGAIN_SECONDS`; it answers what a `Switch` does."""
 
 
-def start(hypervisor: Hypervisor, uuid: str) -> bool:
-    """Power the VM on; whether that changed anything. A paused VM is on already."""
+def start(hypervisor: Hypervisor, uuid: str, paused: bool = False) -> bool:
+    """Power the VM on; whether that changed anything. A paused VM is on already.
+
+    With ``paused`` its guest stands still until it is resumed.
+    """
     domain = hypervisor.domain(uuid)
     if domain.is_active():
         return False
     try:
-        domain.start()
+        domain.start(paused)
     except WrongState:
         if domain.is_active():  # somebody else was quicker
             return False

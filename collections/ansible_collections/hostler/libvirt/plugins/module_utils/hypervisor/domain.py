@@ -75,10 +75,10 @@ class Domain:
         with translated("read the VM's definition"):
             return str(self.handle.XMLDesc(flags))
 
-    def start(self) -> None:
-        """Power it on (or go on from its managed save)."""
+    def start(self, paused: bool = False) -> None:
+        """Power it on (or go on from its managed save); with ``paused`` its guest waits to be resumed."""
         with translated("start VM"):
-            self.handle.create()
+            self.handle.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)
 
     def shutdown(self) -> None:
         """Press the power button. Returns at once; the guest does it when it likes, or never."""

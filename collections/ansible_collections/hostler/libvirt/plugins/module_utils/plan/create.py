@@ -47,8 +47,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.spec import Machin
 FILE_POOLS = ("dir", "fs", "netfs")  # whose volumes are files, which can be qcow2
 
 
-def plan_create(spec: MachineSpec, surroundings: Surroundings, record: Record, start: bool = False) -> Plan:
-    """The steps that make ``spec`` a VM, with ``record.uuid`` as its UUID.
+def plan_create(
+    spec: MachineSpec, surroundings: Surroundings, record: Record, start: bool = False, paused: bool = False
+) -> Plan:
+    """The steps that make ``spec`` a VM, with ``record.uuid`` as its UUID, and start it, ``paused`` if it shall wait.
 
     Raises `NameTaken`, `NotEnoughSpace`, `Unsupported` or `InvalidSpec` for what this host can't give.
     """
@@ -76,9 +78,11 @@ def plan_create(spec: MachineSpec, surroundings: Surroundings, record: Record, s
     if spec.autostart:
         steps.append(Step("Start the VM with its host", SetAutostart(uuid, True)))
     if start:
-        steps.append(Step(f"Start VM '{spec.name}'", StartDomain(uuid)))
+        title = f"Start VM '{spec.name}', paused" if paused else f"Start VM '{spec.name}'"
+        steps.append(Step(title, StartDomain(uuid, paused)))
     steps.append(Step("Complete the VM's record", WriteRecord(uuid, record)))
-    return Plan(tuple(steps), before={}, after={**spec_as_data(spec), "state": "running" if start else "stopped"})
+    state = "stopped" if not start else "paused" if paused else "running"
+    return Plan(tuple(steps), before={}, after={**spec_as_data(spec), "state": state})
 
 
 def spec_as_data(spec: Any) -> Dict[str, Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import uuid as uuids
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     FieldError,
@@ -17,25 +17,45 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     facts,
     field_errors,
+    object_from,
     value_errors,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import plan_resize
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import PowerState, Switching, plan_power
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     Plan,
-    ResumeDomain,
+    RestoreDomain,
     StartDomain,
     Step,
-    StopDomain,
+    SuspendDomain,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WAITS, WaitFor
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import NAME_FACTS
-from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
-    Resources,
-    validate_resources,
-)
 
-STATES = ("present", "running", "stopped", "absent")
+STATES = ("present", "running", "stopped", "restarted", "paused", "saved", "absent")
+STARTING = ("running", "restarted", "paused")
+"""The states in which a VM that is made is started."""
+
+# in which nothing can be heard of a guest
+_SILENT = ("stopped", "paused", "saved", "absent")
+
+# of a spec, what an existing VM can be given; the rest of it is a new one's alone
+_CHANGEABLE = (
+    "cpu_cores",
+    "memory_mb",
+    "disk_gb",
+    "os_type",
+    "os_version",
+    "description",
+    "tags",
+    "autostart",
+    "protected",
+    "network_config",
+)
+# what a VM was made with and keeps; another value would be ignored, so it is refused
+_FIXED = ("firmware", "secure_boot", "tpm", "max_cpu_cores", "max_memory_mb")
 
 
 @dataclass(frozen=True)
@@ -52,7 +72,14 @@ class Desired:
     )
     owner: Optional[str] = field(default=None, metadata=facts("Whose VM a new one is.", max_length=255))
     timeout: float = field(default=60, metadata=facts("How long a guest has to power off.", unit="s", minimum=0))
-    force: bool = False
+    force_after: Optional[float] = field(
+        default=None, metadata=facts("After how long it is forced.", unit="s", minimum=0)
+    )
+    wait_for: Optional[str] = field(default=None, metadata=facts("What is waited for at the end.", choices=WAITS))
+    wait_port: Optional[int] = field(
+        default=None, metadata=facts("The TCP port that is to be open.", minimum=1, maximum=65535)
+    )
+    wait_timeout: float = field(default=300, metadata=facts("How long.", unit="s", minimum=0))
     live: bool = False
     delete_disks: bool = True
 
@@ -66,12 +93,18 @@ class Desired:
         """How to speak of it."""
         return f"'{self.name}'" if self.name else f"with UUID {self.uuid}"
 
+    @property
+    def waiting(self) -> Optional[WaitFor]:
+        """What is waited for once the VM is as it should be."""
+        return None if self.wait_for is None else WaitFor(self.wait_for, self.wait_timeout, self.wait_port)
+
 
 def validate_desired(desired: Desired) -> Desired:
     """``desired``, with its UUID as libvirt writes it; raises `InvalidSpec` with what can be of no VM on no host."""
     errors = [*field_errors(desired), *field_errors(desired.placement)]
     if desired.name is not None:
         errors += value_errors("name", desired.name, NAME_FACTS)
+    errors += _wait_errors(desired)
     uuid = None
     if desired.uuid is not None:
         try:
@@ -81,6 +114,17 @@ def validate_desired(desired: Desired) -> Desired:
     if errors:
         raise InvalidSpec(errors)
     return dataclasses.replace(desired, uuid=uuid)
+
+
+def _wait_errors(desired: Desired) -> Iterator[FieldError]:
+    if desired.wait_for == "port" and desired.wait_port is None:
+        yield FieldError("wait_port", "is required to wait for a port")
+    if desired.wait_for != "port" and desired.wait_port is not None:
+        yield FieldError("wait_port", "goes with wait_for port only")
+    if desired.wait_for not in (None, "off") and desired.state in _SILENT:
+        yield FieldError("wait_for", f"a VM that is {desired.state} never has that: only 'off' can be waited for")
+    if desired.wait_for == "off" and desired.state == "paused":
+        yield FieldError("wait_for", "a VM that is paused never goes off by itself")
 
 
 def check_identity(desired: Desired, observed: ObservedMachine) -> None:
@@ -93,26 +137,79 @@ def check_identity(desired: Desired, observed: ObservedMachine) -> None:
         raise WrongState(f"VM '{observed.name}' is being created, or its creation was cut off; state absent removes it")
 
 
-def plan_existing(desired: Desired, observed: ObservedMachine) -> Plan:
-    """The steps that bring the VM to the desired sizes and power state (all but absent)."""
-    wanted = validate_resources(
-        Resources(desired.spec.get("cpu_cores"), desired.spec.get("memory_mb"), desired.spec.get("disk_gb"))
-    )
-    if desired.state == "stopped" and observed.is_active:
-        stop = Step(
-            f"Stop VM '{observed.name}'", StopDomain(observed.uuid, timeout=desired.timeout, force=desired.force)
-        )
-        off = dataclasses.replace(observed, status="stopped", is_active=False, running=None)
-        return _power_plan((stop,), observed.status, "stopped").then(plan_resize(off, wanted))
-    resize = plan_resize(observed, wanted, desired.live)
-    if desired.state == "running" and not observed.is_active:
-        start = Step(f"Start VM '{observed.name}'", StartDomain(observed.uuid))
-        return resize.then(_power_plan((start,), observed.status, "running"))
-    if desired.state == "running" and observed.status == "paused":
-        resume = Step(f"Resume VM '{observed.name}'", ResumeDomain(observed.uuid))
-        return resize.then(_power_plan((resume,), observed.status, "running"))
-    return resize
+def plan_existing(
+    desired: Desired, observed: ObservedMachine, nat_network: Optional[str] = None, now: str = ""
+) -> Plan:
+    """The steps that bring the VM to the desired spec and power state (all but absent).
+
+    ``nat_network`` and ``now`` are `plan_change`'s. Raises `InvalidSpec`, `WrongState`.
+    """
+    change = wanted_change(desired)
+    _require_as_made(desired, observed)
+
+    def changes(of: ObservedMachine, live: bool) -> Plan:
+        return plan_change(of, dataclasses.replace(change, live=live), nat_network, now)
+
+    off = dataclasses.replace(observed, status="stopped", is_active=False, running=None)
+    if observed.is_active and desired.state == "stopped":
+        return _switched(desired, observed, "stop").then(changes(off, live=False))
+    if observed.is_active and desired.state == "restarted":
+        at_once = _without_power_off(lambda: changes(observed, live=False))
+        if at_once is not None:
+            return at_once.then(_switched(desired, observed, "restart"))
+        stop = _switched(desired, observed, "stop")
+        again = dataclasses.replace(_switched(desired, off, "start"), after={"state": "running", "restarted": True})
+        return stop.then(changes(off, live=False)).then(again)
+    return changes(observed, desired.live).then(_power_plan(desired, observed))
 
 
-def _power_plan(steps: Tuple[Step, ...], before: str, after: str) -> Plan:
-    return Plan(steps, {"state": before}, {"state": after})
+def wanted_change(desired: Desired) -> Change:
+    """What of ``desired`` an existing VM is to be given."""
+    values: Dict[str, Any] = {name: desired.spec.get(name) for name in _CHANGEABLE}
+    change: Change = object_from(Change, {**values, "live": desired.live}, "a VM")
+    return change
+
+
+def _without_power_off(plan: Callable[[], Plan]) -> Optional[Plan]:
+    """The plan of a change, unless the VM has to be off for it or gets some of it only with its next boot."""
+    try:
+        made = plan()
+    except WrongState:
+        return None
+    return None if made.next_boot else made
+
+
+def _power_plan(desired: Desired, observed: ObservedMachine) -> Plan:
+    if desired.state in ("running", "restarted"):
+        return _switched(desired, observed, "resume" if observed.status == "paused" else "start")
+    if desired.state == "saved":
+        return _switched(desired, observed, "save")
+    if desired.state != "paused":
+        return Plan()
+    if observed.is_active:
+        return _switched(desired, observed, "pause")
+    pause = Step(f"Pause VM '{observed.name}'", SuspendDomain(observed.uuid))
+    start = Step(f"Start VM '{observed.name}', paused", StartDomain(observed.uuid, paused=True))
+    restore = Step(f"Restore VM '{observed.name}'", RestoreDomain(observed.uuid))
+    steps = (restore, pause) if observed.status == "saved" else (start,)
+    return Plan(steps, {"state": observed.status}, {"state": "paused"})
+
+
+def _switched(desired: Desired, observed: ObservedMachine, operation: str) -> Plan:
+    state = PowerState(observed.uuid, observed.name, observed.status, observed.is_active, observed.is_persistent)
+    return plan_power(Switching(operation, desired.timeout, desired.force_after), state)
+
+
+def _require_as_made(desired: Desired, observed: ObservedMachine) -> None:
+    present = observed.as_data()
+    errors = [
+        FieldError(name, f"can't be changed: VM '{observed.name}' was made with {_word(present[name])}")
+        for name in _FIXED
+        if desired.spec.get(name) not in (None, present[name])
+    ]
+    if errors:
+        raise InvalidSpec(errors)
+
+
+def _word(value: Any) -> str:
+    return str(value).lower()

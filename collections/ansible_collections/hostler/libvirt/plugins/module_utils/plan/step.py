@@ -179,9 +179,10 @@ class ResetDomain:
 
 @dataclass(frozen=True)
 class StartDomain:
-    """Power the VM on."""
+    """Power the VM on; with ``paused`` its guest stands still before its first instruction."""
 
     uuid: str
+    paused: bool = False
 
 
 @dataclass(frozen=True)
