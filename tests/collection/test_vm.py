@@ -92,6 +92,32 @@ def test_the_life_of_a_vm_is_foretold_by_check_mode_done_once_and_not_again(task
     assert SECRET not in str(answers)
 
 
+def test_many_vms_share_what_the_task_says_and_hide_what_is_secret(tasks: Tasks, vm: dict[str, Any]) -> None:
+    shared = {name: value for name, value in vm.items() if name != "name"}
+    several = [{"name": "fleet-1", "cloud_init": SECRETS}, {"name": "fleet-2", "memory_mb": "144", "state": "running"}]
+    gone = {"vms": [{"name": "fleet-1"}, {"name": "fleet-2"}], "state": "absent"}
+    answers = tasks(
+        made={**shared, "vms": several, "diff": True},
+        again={**shared, "vms": several},
+        unknown={**shared, "vms": [{"name": "fleet-3", "colour": "red", "cloud_init": SECRETS}]},
+        mistyped={**shared, "vms": [{"name": "fleet-3", "cpu_cores": "many"}]},
+        nameless={**shared, "vms": [{"memory_mb": 64}]},
+        both={**shared, "name": "x", "vms": []},
+        gone=gone,
+    )
+
+    assert [one["vm"]["memory_mb"] for one in answers["made"]["vms"]] == [128, 144]
+    assert [one["vm"]["status"] for one in answers["made"]["vms"]] == ["stopped", "running"]
+    assert answers["again"]["changed"] is False
+    assert "colour. Supported parameters include" in answers["unknown"]["msg"]
+    assert (answers["unknown"]["field"], answers["unknown"]["code"]) == ("vms.0", "invalid_spec")
+    assert "'many'" in answers["mistyped"]["msg"]
+    assert "one of the following is required: name, uuid" in answers["nameless"]["msg"]
+    assert "mutually exclusive" in answers["both"]["msg"]
+    assert [len(one["deleted_disks"]) for one in answers["gone"]["vms"]] == [2, 1]
+    assert SECRET not in str(answers)
+
+
 def test_a_failure_says_its_code_and_its_field_in_check_mode_too(tasks: Tasks, vm: dict[str, Any]) -> None:
     bad: dict[str, tuple[dict[str, Any], str, str | None, str]] = {
         "bad_name": ({**vm, "name": "x y"}, "invalid_spec", "name", "name: must be 1 to 63"),

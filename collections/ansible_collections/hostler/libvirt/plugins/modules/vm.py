@@ -29,7 +29,7 @@ options:
     description:
       - The domain's name, unique on its host.
       - 1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit.
-      - One of O(name) and O(uuid) is needed; a new VM needs its name.
+      - One of O(name), O(uuid) and O(vms) is needed; a new VM needs its name.
     type: str
   uuid:
     description:
@@ -42,6 +42,16 @@ options:
   owner:
     description: Whose VM it is; written into a new VM's own record.
     type: str
+  vms:
+    description:
+      - Many VMs in one task, over one connection; each is described with the options of this module but O(uri).
+      - What an entry leaves out is the task's own option, so what they have in common is said once. O(name), O(uuid) and
+        O(record_id) are each VM's own.
+      - All VMs are tried, whatever becomes of the others. If one fails, the task fails, its message names each that did and
+        why, and RV(vms) has what became of every one.
+      - One after the other is made or changed; the guests of all are waited for together (O(wait_for)).
+    type: list
+    elements: dict
   state:
     description:
       - All but V(absent) make the VM if it is not there. V(present) leaves the power of one that is there alone.
@@ -306,6 +316,22 @@ EXAMPLES = r"""
         network_name: storage
         mac_address: "52:54:00:6b:3c:58"
 
+- name: Three web servers of one kind, one of them larger, once they take connections
+  hostler.libvirt.vm:
+    cpu_cores: 2
+    memory_mb: 2048
+    disk_gb: 20
+    image: debian-12.qcow2
+    tags: [web]
+    state: running
+    wait_for: port
+    wait_port: 22
+    vms:
+      - name: web-1
+      - name: web-2
+      - name: web-3
+        memory_mb: 4096
+
 - name: More memory for it, while it is off
   hostler.libvirt.vm:
     name: web-server-01
@@ -330,7 +356,7 @@ EXAMPLES = r"""
 RETURN = r"""
 vm:
   description: The VM as it is after the task; in check mode, as it was before. None where there is none.
-  returned: success
+  returned: success, without O(vms)
   type: dict
   sample:
     name: web-server-01
@@ -342,7 +368,7 @@ vm:
     ip_address: 192.168.122.100
 plan:
   description: The steps, in order, each with when it takes effect (V(now), V(next_boot), V(off)).
-  returned: success
+  returned: success, without O(vms)
   type: list
   elements: dict
   sample:
@@ -350,15 +376,64 @@ plan:
       applies: "off"
 next_boot:
   description: The options whose value a running VM gets only at its next boot (see O(live)).
-  returned: success
+  returned: success, without O(vms)
   type: list
   elements: str
   sample: []
 deleted_disks:
   description: Paths of the disks that were deleted, or in check mode would be.
-  returned: O(state=absent)
+  returned: O(state=absent), without O(vms)
   type: list
   elements: str
+vms:
+  description: What became of each VM, in the order of O(vms).
+  returned: with O(vms), when the host was reached
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name; none for a UUID that no VM has.
+      returned: always
+      type: str
+    uuid:
+      description: Its UUID; none for a name that no VM has.
+      returned: always
+      type: str
+    changed:
+      description: Whether something was done to it, or in check mode would be.
+      returned: always
+      type: bool
+    vm:
+      description: As RV(vm).
+      returned: always
+      type: dict
+    plan:
+      description: As RV(plan).
+      returned: always
+      type: list
+      elements: dict
+    next_boot:
+      description: As RV(next_boot).
+      returned: always
+      type: list
+      elements: str
+    deleted_disks:
+      description: As RV(deleted_disks).
+      returned: always
+      type: list
+      elements: str
+    error:
+      description: Why it failed; none where it did not.
+      returned: always
+      type: str
+    code:
+      description: The same as a word for programs that stays the same.
+      returned: always
+      type: str
+    field:
+      description: The option that caused it, where one did.
+      returned: always
+      type: str
 code:
   description: What went wrong, as a word for programs that stays the same.
   returned: failure
@@ -371,10 +446,14 @@ field:
   sample: disk_gb
 """
 
+import dataclasses
+
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_each import ensure_each
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, HostlerError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
 from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri
@@ -448,59 +527,93 @@ PLACEMENT_OPTIONS = dict(
 )
 
 
+DESIRED_FIELDS = frozenset(field.name for field in dataclasses.fields(Desired)) - {"spec", "placement"}
+
+# options of one VM; the rest are its host's
+VM_OPTIONS = dict(
+    name=dict(type="str"),
+    uuid=dict(type="str"),
+    record_id=dict(type="int"),
+    owner=dict(type="str"),
+    state=dict(type="str", choices=list(STATES), default="present"),
+    create=dict(type="bool", default=True),
+    timeout=dict(type="int", default=60),
+    force_after=dict(type="int"),
+    wait_for=dict(type="str", choices=list(WAITS)),
+    wait_port=dict(type="int"),
+    wait_timeout=dict(type="int", default=300),
+    live=dict(type="bool", default=False),
+    delete_disks=dict(type="bool", default=True),
+    **SPEC_OPTIONS,
+    **PLACEMENT_OPTIONS,
+)
+
+# what is one VM's alone, and can't be meant for all of a list
+OWN_OPTIONS = ("name", "uuid", "record_id")
+
+# what an entry of the list leaves out is the task's
+ENTRY_OPTIONS = {
+    name: {key: value for key, value in option.items() if key != "default"} for name, option in VM_OPTIONS.items()
+}
+
+
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=dict(
-            name=dict(type="str"),
-            uuid=dict(type="str"),
-            record_id=dict(type="int"),
-            owner=dict(type="str"),
-            state=dict(type="str", choices=list(STATES), default="present"),
-            create=dict(type="bool", default=True),
-            timeout=dict(type="int", default=60),
-            force_after=dict(type="int"),
-            wait_for=dict(type="str", choices=list(WAITS)),
-            wait_port=dict(type="int"),
-            wait_timeout=dict(type="int", default=300),
-            live=dict(type="bool", default=False),
-            delete_disks=dict(type="bool", default=True),
-            **CONNECTION_OPTIONS,
-            **SPEC_OPTIONS,
-            **PLACEMENT_OPTIONS,
-        ),
-        required_one_of=[("name", "uuid")],
+        argument_spec=dict(vms=dict(type="list", elements="dict"), **CONNECTION_OPTIONS, **VM_OPTIONS),
+        required_one_of=[("name", "uuid", "vms")],
+        mutually_exclusive=[("vms", name) for name in OWN_OPTIONS],
         supports_check_mode=True,
     )
     if LIBVIRT_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("libvirt-python"), exception=LIBVIRT_IMPORT_ERROR)
     params = module.params
-    desired = Desired(
-        spec={name: params[name] for name in ("name", *SPEC_OPTIONS)},
-        placement=Placement(**{name: params[name] for name in PLACEMENT_OPTIONS}),
-        **{
-            name: params[name]
-            for name in (
-                "uuid",
-                "record_id",
-                "owner",
-                "state",
-                "create",
-                "timeout",
-                "force_after",
-                "wait_for",
-                "wait_port",
-                "wait_timeout",
-                "live",
-                "delete_disks",
-            )
-        },
-    )
     try:
+        if params["vms"] is None:
+            desired = desired_from(params)
+            with Hypervisor.open(host_uri(params)) as hypervisor:
+                module.exit_json(**ensure(hypervisor, desired, check=module.check_mode))
+        wanted = [desired_from({**params, **given}) for given in entries(module)]
         with Hypervisor.open(host_uri(params)) as hypervisor:
-            outcome = ensure(hypervisor, desired, check=module.check_mode)
+            outcome = ensure_each(hypervisor, wanted, check=module.check_mode)
     except HostlerError as error:
         module.fail_json(msg=error.message, code=error.code, field=error.field)
-    module.exit_json(**outcome)
+    answer = outcome.as_data()
+    if outcome.failed:
+        first = outcome.failed[0].as_data()
+        module.fail_json(msg=outcome.failure, code=first["code"], field=first["field"], **answer)
+    module.exit_json(**answer)
+
+
+def desired_from(params: dict) -> Desired:
+    return Desired(
+        spec={name: params[name] for name in ("name", *SPEC_OPTIONS)},
+        placement=Placement(**{name: params[name] for name in PLACEMENT_OPTIONS}),
+        **{name: params[name] for name in VM_OPTIONS if name in DESIRED_FIELDS},
+    )
+
+
+def entries(module: AnsibleModule) -> list:
+    """What each entry of the list gives, in the options' types."""
+    given = module.params["vms"]
+    module.no_log_values.update(secret for entry in given for secret in secrets_of(entry))
+    errors = []
+    found = []
+    for index, entry in enumerate(given):
+        checked = ArgumentSpecValidator(ENTRY_OPTIONS, required_one_of=[("name", "uuid")]).validate(entry)
+        errors += (FieldError(f"vms.{index}", message) for message in checked.error_messages)
+        found.append({name: value for name, value in checked.validated_parameters.items() if value is not None})
+    if errors:
+        raise InvalidSpec(errors)
+    return found
+
+
+def secrets_of(entry: dict) -> list:
+    """What Ansible would hide by itself if it were an option of the task."""
+    cloud_init = entry.get("cloud_init")
+    if not isinstance(cloud_init, dict):
+        return []
+    hidden = [name for name, option in SPEC_OPTIONS["cloud_init"]["options"].items() if option.get("no_log")]
+    return [str(cloud_init[name]) for name in hidden if cloud_init.get(name)]
 
 
 if __name__ == "__main__":

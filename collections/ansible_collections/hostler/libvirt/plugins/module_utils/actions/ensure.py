@@ -30,12 +30,29 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.spec import Machin
 
 
 def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict[str, Any]:
-    """Bring the VM to what is desired; with ``check`` only say what that would change.
+    """Bring the VM to what is desired, and wait for its guest; with ``check`` only say what that would change.
 
     Answers plain data: ``changed``, ``diff`` (``before``, ``after``), ``plan`` (steps), ``next_boot`` (fields that a
     running VM gets then), ``vm`` (as it is now, None where there is none) and, for state absent, ``deleted_disks``.
-    Raises what the plan and its steps raise.
+    Raises what the plan and its steps raise, and `GuestTimeout`.
     """
+    answer = bring(hypervisor, desired, check)
+    if not check and desired.wait_for is not None:
+        answer["vm"] = waited(hypervisor, desired)
+    return answer
+
+
+def waited(hypervisor: Hypervisor, desired: Desired) -> Optional[Dict[str, Any]]:
+    """The VM as it is once it has come as far as ``desired.wait_for`` says; None for one that is gone by then."""
+    observed = _find(hypervisor, desired)
+    if observed is not None and desired.waiting is not None:
+        wait(hypervisor, observed.uuid, desired.waiting)
+        observed = _find(hypervisor, desired)
+    return None if observed is None else observed.as_data()
+
+
+def bring(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict[str, Any]:
+    """As `ensure`, without waiting for the guest."""
     desired = validate_desired(desired)
     observed = _find(hypervisor, desired)
     if observed is not None:
@@ -53,9 +70,6 @@ def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dic
         else:
             perform(hypervisor, plan)
         observed = _find(hypervisor, desired)
-        if observed is not None and desired.waiting is not None:
-            wait(hypervisor, observed.uuid, desired.waiting)
-            observed = _find(hypervisor, desired)
     return _answer(desired, plan, observed)
 
 
