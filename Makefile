@@ -31,10 +31,11 @@ lab-down: ## Take the lab away
 test: setup ## All tests but the slow ones, on the real lab (ARGS="-k name" for pytest)
 	@$(PYTEST) -m "not slow" $(ARGS)
 
-test-all: setup ## All tests, the service's on both databases, and on every Python
+test-all: setup ## All tests, the service's on both databases and every Python, the collection's by ansible-test
 	@$(PYTEST) $(ARGS)
 	@HOSTLER_TEST_DATABASE=postgres $(PYTEST) $(SERVICE_TESTS) $(ARGS)
 	@scripts/test-pythons $(ARGS)
+	@scripts/integration
 
 check: setup ## Style, types, import rules, playbooks, the collection, the scripts
 	@scripts/check

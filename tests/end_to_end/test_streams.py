@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -73,7 +74,7 @@ def test_who_comes_again_after_a_restart_has_missed_nothing(service: RunningServ
 def test_a_client_that_does_not_read_holds_no_shutdown_up(service: RunningService) -> None:
     host, port = service.client.base_url.host, service.client.base_url.port
     assert port is not None
-    with sqlite3.connect(service.folder / "state/hostler.sqlite3") as database:
+    with closing(sqlite3.connect(service.folder / "state/hostler.sqlite3")) as database, database:
         # more than all buffers between the service and its client hold
         database.executemany(
             "INSERT INTO event (at, kind, data) VALUES ('2030-01-01 00:00:00+00:00', 'vm.changed', ?)",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -31,7 +32,7 @@ def write_from_outside(settings: Settings, statement: str) -> None:
     if DATABASE == "sqlite":
         import sqlite3
 
-        with sqlite3.connect(settings.state_dir / "hostler.sqlite3") as other:
+        with closing(sqlite3.connect(settings.state_dir / "hostler.sqlite3")) as other, other:
             other.execute(statement)
         other.close()
     else:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -174,7 +175,7 @@ def test_server_is_added_with_all_that_rest_could_say(hostler: Hostler, settings
     uri = "qemu+tls://kvm1/system?pkipath=/etc/pki/kvm1"
     added = hostler("server", "add", "kvm1", uri, *by_ssh, "--ansible-port", "2222", "--virt-type", "qemu")
     assert succeeded(added) == "Server 1 'kvm1' added\n"
-    with sqlite3.connect(settings.state_dir / "hostler.sqlite3") as database:
+    with closing(sqlite3.connect(settings.state_dir / "hostler.sqlite3")) as database, database:
         columns = "libvirt_uri, ansible_connection, ansible_host, ansible_user, ansible_port"
         row = database.execute(f"SELECT {columns} FROM server").fetchone()  # noqa: S608 - a constant
     assert row == (uri, "ssh", "10.0.0.7", "admin", 2222)

@@ -7,6 +7,7 @@ import importlib
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,6 @@ async def test_nothing_is_migrated_under_a_running_service(database: Database) -
     with service_lock(database.url.file), pytest.raises(DatabaseInUse, match="stop it first"):
         await database.migrate()
 
-    with sqlite3.connect(database.url.file) as connection:
+    with closing(sqlite3.connect(database.url.file)) as connection, connection:
         assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     connection.close()

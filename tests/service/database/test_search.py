@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -118,7 +119,7 @@ async def test_what_was_rolled_back_is_not_found(database: Database) -> None:
 async def test_another_program_can_write_too(database: Database, settings: Settings) -> None:
     row = await put(await shelf(), "before")
 
-    with sqlite3.connect(settings.state_dir / "hostler.sqlite3") as other:
+    with closing(sqlite3.connect(settings.state_dir / "hostler.sqlite3")) as other, other:
         other.execute("UPDATE vm SET name = 'from outside' WHERE id = ?", [row.id])
     other.close()
 
