@@ -31,7 +31,9 @@ MACHINE_PATH = re.compile(
     "|".join(("/" + "home/(?!user/)[a-z][a-z0-9_-]*/", "/" + "work/", "/" + "opt/(?:wheels|pypi)"))
 )
 SOURCES = {".py", ".sh", ".js", ".css", ".html"}
+# REUSE-IgnoreStart
 SPDX = "SPDX-License-Identifier: GPL-3.0-or-later"
+# REUSE-IgnoreEnd
 
 
 @pytest.mark.parametrize("registry", REGISTRIES)

@@ -18,7 +18,9 @@ from tortoise.migrations.writer import MigrationWriter, format_migration_name
 
 from hostler.database import config
 
+# REUSE-IgnoreStart
 _HEADER = '# SPDX-License-Identifier: GPL-3.0-or-later\n"""{title}."""\n\n'
+# REUSE-IgnoreEnd
 
 
 async def missing_migrations() -> list[MigrationWriter]:
