@@ -8,7 +8,7 @@ SERVICE_TESTS := $(addprefix tests/service/,accounts events faults health hosts 
 # a process for each core, each with a lab of its own; more than four labs only get in each other's way
 PYTEST := $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down lab lab-down test test-all check bench collection constraints clean
+.PHONY: help setup demo demo-down lab lab-down test test-all molecule check bench collection constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -31,11 +31,15 @@ lab-down: ## Take the lab away
 test: setup ## All tests but the slow ones, on the real lab (ARGS="-k name" for pytest)
 	@$(PYTEST) -m "not slow" $(ARGS)
 
-test-all: setup ## All tests, the service's on both databases and every Python, the collection's by ansible-test
+test-all: setup ## All tests, the service's on both databases and every Python, the collection's own
 	@$(PYTEST) $(ARGS)
 	@HOSTLER_TEST_DATABASE=postgres $(PYTEST) $(SERVICE_TESTS) $(ARGS)
 	@scripts/test-pythons $(ARGS)
 	@scripts/integration
+	@scripts/molecule
+
+molecule: setup ## The collection's molecule scenarios, on a lab of their own
+	@scripts/molecule
 
 check: setup ## Style, types, import rules, playbooks, the collection, the scripts
 	@scripts/check
