@@ -10,6 +10,7 @@
     │   ├── PoolNotFound
     │   ├── ImageNotFound
     │   ├── VolumeNotFound
+    │   ├── SnapshotNotFound
     │   └── NetworkNotFound
     ├── NameTaken               another domain of the host has the name
     ├── WrongState              the VM's power state forbids it
@@ -92,6 +93,12 @@ class VolumeNotFound(NotFound):
     """The pool has no such volume."""
 
     code = "volume_not_found"
+
+
+class SnapshotNotFound(NotFound):
+    """The VM has no such snapshot."""
+
+    code = "snapshot_not_found"
 
 
 class NetworkNotFound(NotFound):

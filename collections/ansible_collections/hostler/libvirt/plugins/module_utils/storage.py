@@ -8,37 +8,53 @@ happen is ours to see to.
 from __future__ import annotations
 
 import posixpath
-from typing import Dict, List, Optional
+from typing import Container, Dict, Iterator, List, Optional, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk, DomainDefinition
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
+    MachineNotFound,
     PoolNotFound,
+    Unsupported,
     WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapshot import Snapshots
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import FILE_POOLS
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import volume_name
+from ansible_collections.hostler.libvirt.plugins.module_utils.snapshot import Snapshot
 
 
 def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
     """Paths of the disks that go with the VM when it is deleted with its disks.
 
-    Its own are the volumes of active pools that it can write to, and the seed that we made for it; never one that is
-    shareable, that another domain names, or that another volume has as its backing file.
+    Its own are the volumes of active pools that it can write to, those that it could write to before its snapshots had
+    it write to others, the memory of its snapshots, and the seed that we made for it; never one that is shareable, that
+    another domain names, or that another volume has as its backing file, unless that one goes, too. Each stands before
+    its backing file.
     """
     if not machine.definition.disks:
         return []
+    snapshots: List[Snapshot] = []
     if machine.record is None or not machine.record.incomplete:  # of a VM that is not whole nobody has made any
         look_for_overlays(hypervisor)
-    mine = [path for path in (_candidate(hypervisor, disk, machine) for disk in machine.definition.disks) if path]
-    if not mine:
-        return []
-    taken = paths_in_use(hypervisor, except_uuid=machine.uuid)
-    return [path for path in dict.fromkeys(mine) if path not in taken]
+        snapshots = _snapshots_of(hypervisor, machine.uuid)
+    mine: List[str] = []
+    for disk in machine.definition.disks:
+        path = _candidate(hypervisor, disk, machine)
+        if path is not None:
+            mine += [path, *_below(hypervisor, path, snapshots)]
+    mine += _memory_files(hypervisor, snapshots)
+    going = list(dict.fromkeys(mine))
+    while going:
+        taken = paths_in_use(hypervisor, except_uuid=machine.uuid, except_paths=going)
+        if not any(path in taken for path in going):
+            break
+        going = [path for path in going if path not in taken]  # and what is below one that stays is in use by that
+    return going
 
 
 def look_for_overlays(hypervisor: Hypervisor) -> None:
@@ -51,8 +67,10 @@ def look_for_overlays(hypervisor: Hypervisor) -> None:
             pool.refresh_if_idle()
 
 
-def paths_in_use(hypervisor: Hypervisor, except_uuid: str) -> Dict[str, str]:
+def paths_in_use(hypervisor: Hypervisor, except_uuid: str, except_paths: Container[str] = ()) -> Dict[str, str]:
     """Paths that another domain names, as it is or as it runs, or that some volume has as its backing file.
+
+    The domain with the UUID and the volumes at ``except_paths`` are no users.
 
     Each as it is written there and in the plain spelling that volumes have, with who it is that uses it, for people.
     What a link on the host leads to can't be asked of libvirt.
@@ -68,6 +86,8 @@ def paths_in_use(hypervisor: Hypervisor, except_uuid: str) -> Dict[str, str]:
                     _claim(users, one, f"VM '{domain.name}'")
     for pool in hypervisor.pools():
         for volume in pool.volumes():
+            if volume.path in except_paths:
+                continue
             try:
                 backing = volume.facts().backing_path
             except HostlerError:
@@ -110,6 +130,37 @@ def _candidate(hypervisor: Hypervisor, disk: Disk, machine: ObservedMachine) -> 
     prefix = volume_name("", machine.uuid, "seed-")
     is_seed = machine.record is not None and prefix in volume.name and volume.name.endswith(".iso")
     return volume.path if is_seed else None
+
+
+def _snapshots_of(hypervisor: Hypervisor, uuid: str) -> List[Snapshot]:
+    try:
+        return Snapshots(hypervisor.domain(uuid)).all()
+    except (Unsupported, MachineNotFound):
+        return []  # a driver without snapshots, or it has gone meanwhile
+
+
+def _below(hypervisor: Hypervisor, path: str, snapshots: Sequence[Snapshot]) -> Iterator[str]:
+    """What a disk was before its external snapshots: of the chain below ``path`` what they tell of."""
+    before = {
+        path_of(hypervisor, disk)
+        for one in snapshots
+        if one.overlays
+        for disk in one.frozen_disks
+        if not disk.shareable
+    }
+    volume = hypervisor.find_volume_at(path)
+    while volume is not None:
+        backing = volume.facts().backing_path
+        volume = None if backing is None or backing not in before else hypervisor.find_volume_at(backing)
+        if volume is not None:
+            yield volume.path
+
+
+def _memory_files(hypervisor: Hypervisor, snapshots: Sequence[Snapshot]) -> Iterator[str]:
+    for one in snapshots:
+        volume = None if one.memory_file is None else hypervisor.find_volume_at(one.memory_file)
+        if volume is not None:
+            yield volume.path
 
 
 def path_of(hypervisor: Hypervisor, disk: Disk) -> Optional[str]:

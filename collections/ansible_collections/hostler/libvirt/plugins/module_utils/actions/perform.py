@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Type
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains, hardware, names
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains, hardware, names, snapshots
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
@@ -19,6 +19,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     Superseded,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan import snapshot_steps
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan import step as steps
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Operation, Plan, Step
 
@@ -46,6 +47,9 @@ _DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], Optional[Undo]]] = {
     steps.WriteSeed: disks.write_seed,
     steps.GrowDisk: disks.grow,
     steps.DeleteVolume: disks.delete_volume,
+    snapshot_steps.TakeSnapshot: snapshots.take,
+    snapshot_steps.RevertSnapshot: snapshots.revert,
+    snapshot_steps.RemoveSnapshot: snapshots.remove,
 }
 
 

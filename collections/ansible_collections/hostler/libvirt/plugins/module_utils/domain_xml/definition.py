@@ -71,6 +71,7 @@ class DomainDefinition:
     firmware: str = "bios"
     secure_boot: bool = False  # the firmware starts only what was signed
     nvram: Optional[str] = None  # where its UEFI variables are on the host, where the XML names that
+    nvram_format: Optional[str] = None  # of that file; None: raw
     tpm: bool = False
     max_vcpus: Optional[int] = None  # how many can be plugged while it runs; None: those that it has
     max_memory_kib: Optional[int] = None  # with modules plugged while it runs; None: there is no socket for one

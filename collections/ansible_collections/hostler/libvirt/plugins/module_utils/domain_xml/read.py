@@ -60,6 +60,7 @@ def definition_of(domain: Element) -> DomainDefinition:
         firmware=_firmware(domain),
         secure_boot=_attribute(domain, "os/loader", "secure") == "yes",
         nvram=(domain.findtext("os/nvram") or "").strip() or None,
+        nvram_format=_attribute(domain, "os/nvram", "format"),
         tpm=domain.find("devices/tpm") is not None,
         max_vcpus=int(domain.findtext("vcpu") or "1") if _attribute(domain, "vcpu", "current") else None,
         max_memory_kib=None if maximum is None else kib_of(maximum),

@@ -196,6 +196,12 @@ class Hypervisor:
             for kind in architecture.findall("domain")
         ]
 
+    def has_guest_feature(self, name: str) -> bool:
+        """Whether libvirt says that guests of this host's can have that, ``externalSnapshot`` for one."""
+        with translated("read the host's capabilities"):
+            capabilities = ElementTree.fromstring(self._connection.getCapabilities())  # noqa: S314  libvirtd made it
+        return capabilities.find(f"guest/features/{name}") is not None
+
     def domain_capabilities(self, virt_type: str, machine: str) -> Optional[str]:
         """The ``<domainCapabilities>`` XML for x86_64 guests of that kind; None where the driver has none."""
         try:

@@ -13,6 +13,11 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition, Interface
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_steps import (
+    RemoveSnapshot,
+    RevertSnapshot,
+    TakeSnapshot,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.seed import SeedContent
 
 
@@ -239,6 +244,9 @@ Operation = Union[
     PowerOff,
     UndefineDomain,
     DeleteVolume,
+    TakeSnapshot,
+    RevertSnapshot,
+    RemoveSnapshot,
 ]
 
 
