@@ -57,11 +57,20 @@ def _require_mergeable(
         names = ", ".join(f"'{name}'" for name in inside)
         raise WrongState(f"Snapshot '{one.name}' can't be removed before those inside of its files: {names}")
     require_unused(one, dict(around.users))
+    if around.handles_external:
+        return
+    if not observed.is_active and any(disk.path in one.overlays for other in left for disk in other.frozen_disks):
+        # it does not look for the files below the first ones before it starts the VM
+        raise WrongState(
+            f"This host's libvirt can't remove snapshot '{one.name}' while the VM is off, because it is external and"
+            " not the last one: start the VM, or remove those after it first (children)"
+        )
     parent = next((other for other in left if other.name == one.parent), None)
-    if parent is not None and not parent.is_external and not around.handles_external:
-        reason = f"comes after '{parent.name}', which is inside the disks"
+    if parent is not None and not parent.is_external:
         raise Unsupported(
-            f"This host's libvirt can't remove snapshot '{one.name}', which is external and {reason}", "snapshot"
+            f"This host's libvirt can't remove snapshot '{one.name}', because it is external and comes after"
+            f" '{parent.name}', which is inside the disks: remove that one first",
+            "snapshot",
         )
 
 
