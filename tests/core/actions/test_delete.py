@@ -228,16 +228,23 @@ def test_a_base_of_an_overlay_that_libvirt_has_not_seen_yet_stays(hypervisor: Hy
     assert base.exists()
 
 
-def test_the_file_that_it_writes_to_since_a_snapshot_goes_and_what_is_below_stays(
-    hypervisor: Hypervisor, lab_host: Host
-) -> None:
+def test_of_an_overlay_that_no_snapshot_tells_of_what_is_below_stays(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = made(hypervisor, desired(lab_host, "snapped"))
-    lab_host.virsh("snapshot-create-as", "snapped", "before", "--disk-only")
+    lab_host.virsh("snapshot-create-as", "snapped", "before", "--disk-only", "--no-metadata")
     (top,) = [disk.path for disk in named(hypervisor, "snapped").disks]
     assert top != vm.disks[0].path
 
     assert delete.delete(hypervisor, vm.uuid) == [top]
     assert Path(vm.disks[0].path or "").exists()
+
+
+@pytest.mark.rule("delete-owned")
+def test_what_a_snapshot_by_hand_tells_of_goes_with_its_vm(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "by-hand"))
+    lab_host.virsh("snapshot-create-as", "by-hand", "before", "--disk-only")
+    (top,) = [disk.path for disk in named(hypervisor, "by-hand").disks]
+
+    assert delete.delete(hypervisor, vm.uuid) == [top, vm.disks[0].path]
 
 
 @pytest.mark.rule("delete-owned")

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: vm_snapshot
 short_description: Takes snapshots of a virtual machine on a libvirt host, goes back to them and removes them
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Takes a snapshot of a VM, inside of its disks or beside them, with the guest's memory or without; brings the VM back to
     one; removes one, or those of a series of which there are enough.

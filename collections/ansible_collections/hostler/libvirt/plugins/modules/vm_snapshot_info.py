@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: vm_snapshot_info
 short_description: Tells of the snapshots of a virtual machine on a libvirt host
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Tells of all snapshots of a VM, or of one, whoever has taken them, in the order in which they were taken.
   - A VM or a snapshot that is not there is no error.

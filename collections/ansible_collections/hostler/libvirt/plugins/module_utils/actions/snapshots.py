@@ -120,7 +120,7 @@ def _take(hypervisor: Hypervisor, operation: TakeSnapshot) -> None:
     def taken(other: Hypervisor) -> None:
         snapshots = Snapshots(other.domain(operation.uuid))
         if operation.quiesce:
-            snapshots.give_agent_time(int(min(_FREEZE_SECONDS, operation.timeout)))
+            snapshots.give_agent_time(max(1, int(min(_FREEZE_SECONDS, operation.timeout))))
         snapshots.take(operation.snapshot, operation.quiesce)
 
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import List, Optional
+from typing import List
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
@@ -99,8 +99,8 @@ def _require_internal(observed: ObservedMachine, disks: List[Disk]) -> None:
     """Raise for what QEMU can't keep inside of qcow2 files."""
     raw = next((disk for disk in disks if disk.format != "qcow2"), None)
     if raw is not None:
-        what = "shared" if raw.shareable else raw.format or "no file"
-        reason = f"is {what}, not qcow2, and can hold no snapshot inside; set external"
+        what = "shared" if raw.shareable else raw.format or "of no known format"
+        reason = f"is {what}, and only qcow2 can hold a snapshot inside; set external"
         raise Unsupported(f"Disk {raw.target} of VM '{observed.name}' {reason}", "external")
     definition = observed.running or observed.definition
     if definition.firmware == "uefi" and definition.nvram_format != "qcow2":
@@ -123,5 +123,5 @@ def _plain(name: str) -> str:
     return re.sub("[^A-Za-z0-9._-]", "_", name)[:63]
 
 
-def _refused(name: str, reason: str, others: Optional[List[FieldError]] = None) -> InvalidSpec:
-    return InvalidSpec([FieldError(name, reason), *(others or ())])
+def _refused(name: str, reason: str) -> InvalidSpec:
+    return InvalidSpec([FieldError(name, reason)])
