@@ -23,6 +23,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read im
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     AgentUnavailable,
     GuestTimeout,
+    HostlerError,
     HostUnreachable,
     OperationFailed,
     Unsupported,
@@ -99,9 +100,10 @@ def sh(hypervisor: Hypervisor, vm: ObservedMachine, script: str) -> str:
     return base64.b64decode(status.get("out-data", "")).decode().strip()
 
 
-def booted(hypervisor: Hypervisor, host: Host, name: str) -> ObservedMachine:
+def booted(hypervisor: Hypervisor, host: Host, name: str, **spec: Any) -> ObservedMachine:
     """A real guest whose agent answers."""
-    vm = made(hypervisor, desired(host, name, "running", image="tiny.qcow2", image_mode="backing", disk_gb=1))
+    image = {"image": "tiny.qcow2", "image_mode": "backing", "disk_gb": 1}
+    vm = made(hypervisor, desired(host, name, "running", **image, **spec))
     domain = hypervisor.domain(vm.uuid)
     wait_until(lambda: read_domain(domain.xml()).guest_agent_connected, "the guest's agent is connected", 180)
     return vm
@@ -173,6 +175,20 @@ def test_the_record_of_now_is_in_the_snapshot_before_the_revert_so_that_a_crash_
     record = read_domain(hypervisor.domain(vm.uuid).xml(inactive=True)).record
     assert record is not None
     assert record.description == "new"
+
+
+def test_a_password_of_its_display_survives_that(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "display"))
+    domain = hypervisor.domain(vm.uuid)
+    display = "<graphics type='vnc' port='-1' autoport='yes' passwd='hunter2'/></devices>"
+    hypervisor.redefine(domain.xml(inactive=True, secure=True).replace("</devices>", display))
+    see_to(hypervisor, "display", snapshot="one", series="s")
+    change(hypervisor, "display", description="new")
+
+    answer = see_to(hypervisor, "display", snapshot="one", state="reverted")
+
+    assert "passwd='hunter2'" in domain.xml(inactive=True, secure=True)
+    assert "hunter2" not in str(answer) + str(snapshots_of(hypervisor, OneMachine("display")))
 
 
 def test_a_vm_of_others_gets_no_record_by_a_revert(hypervisor: Hypervisor, lab_host: Host) -> None:
@@ -410,6 +426,38 @@ def test_a_guest_that_somebody_else_froze_stays_frozen(hypervisor: Hypervisor, l
 
     assert agent(hypervisor, vm, "guest-fsfreeze-status") == "frozen"
     assert names(hypervisor, "frozen") == []
+
+
+@pytest.mark.slow
+def test_a_libvirtd_that_is_killed_while_a_guest_is_frozen_leaves_none_frozen_when_it_is_back(
+    hypervisor: Hypervisor, lab_host: Host
+) -> None:
+    # so many disks that their new files take a while, in which the guest is frozen
+    vm = booted(hypervisor, lab_host, "icy", disks=[{"size_gb": 0.0625}] * 12)
+    disks = tuple(SnapshotDisk(one.target, "external", f"{one.path}.new") for one in vm.disks)
+    operation = TakeSnapshot(vm.uuid, Snapshot("one", 0, "", disks=disks), quiesce=True, timeout=120)
+    failures: list[str] = []
+
+    def take() -> None:
+        with Hypervisor.open(lab_host.uri) as other:
+            try:
+                snapshots.take(other, operation)
+            except HostlerError as error:
+                failures.append(error.message)
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    try:
+        wait_until(lambda: bool(agent(hypervisor, vm, "guest-fsfreeze-status") == "frozen"), "the guest is frozen")
+    finally:
+        lab_host.kill_libvirtd()
+        lab_host.start_libvirtd()
+        thread.join(120)
+    with Hypervisor.open(lab_host.uri) as again:
+        assert agent(again, vm, "guest-fsfreeze-status") == "thawed"
+        assert names(again, "icy") == []
+    assert len(failures) == 1
+    assert "frozen" not in failures[0]
 
 
 def test_a_qemu_that_hangs_is_said_to_hang_and_what_is_known_of_its_snapshots_is_told(

@@ -15,7 +15,7 @@ description:
     one; removes one, or those of a series of which there are enough.
   - What would change is planned first. What libvirt can't do with this VM, or would do at others' cost, is said before
     anything is touched.
-  - A revert brings back the VM's content, its memory and its hardware settings. Its name, its record (description, tags,
+  - A revert brings back the VM's content, its memory, its hardware settings and its disks' sizes. Its name, its record (description, tags,
     owner, protection and so on), its UUID and its MAC addresses stay what they are now.
 extends_documentation_fragment:
   - hostler.libvirt.connection

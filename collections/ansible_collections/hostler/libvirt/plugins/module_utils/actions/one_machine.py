@@ -64,5 +64,8 @@ def not_found(which: OneMachine) -> MachineNotFound:
 
 def observe_patiently(hypervisor: Hypervisor, uuid: str) -> ObservedMachine:
     """As `observe`, but raises `GuestTimeout` if the VM's QEMU does not answer."""
+    domain = hypervisor.domain(uuid)
+    if not domain.is_active():
+        return observe(hypervisor, domain)  # nobody is there who could hang, and another connection may take a while
     with SideConnection(hypervisor) as side:
         return side.call(_ANSWER_SECONDS, lambda other: observe(other, other.domain(uuid)))

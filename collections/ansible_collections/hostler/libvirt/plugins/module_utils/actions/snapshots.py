@@ -7,6 +7,7 @@ libvirt's call can't be cancelled.
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Callable, Dict, Sequence
 
@@ -31,7 +32,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_step
     TakeSnapshot,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.snapshot import Snapshot
-from ansible_collections.hostler.libvirt.plugins.module_utils.storage import look_for_overlays, paths_in_use
+from ansible_collections.hostler.libvirt.plugins.module_utils.storage import (
+    definitions_of,
+    look_for_overlays,
+    paths_in_use,
+)
 
 # how long a guest may take to freeze its file systems. Who asks it for addresses leaves it less for everything
 _FREEZE_SECONDS = 60
@@ -78,6 +83,8 @@ def revert(hypervisor: Hypervisor, operation: RevertSnapshot) -> None:
         lambda other: Snapshots(other.domain(operation.uuid)).revert(operation.name, operation.power),
         f"revert to snapshot '{operation.name}'",
     )
+    if there.is_external:
+        look_for_overlays(hypervisor)  # it writes to new files now
     snapshots.forget_series()
     if read_domain(domain.xml(inactive=True)).record != record:
         domain.set_record(record)
@@ -110,9 +117,11 @@ def remove(hypervisor: Hypervisor, operation: RemoveSnapshot) -> None:
 
 
 def users_beside(hypervisor: Hypervisor, uuid: str, snapshots: Sequence[Snapshot]) -> Dict[str, str]:
-    """Who uses which path beside that VM and the files of its ``snapshots``."""
+    """Who uses which path beside that VM, its disks and the files of its ``snapshots``."""
     look_for_overlays(hypervisor)
-    own = frozenset(path for one in snapshots for path in one.overlays)
+    own = {path for one in snapshots for path in one.overlays}
+    for definition in definitions_of(hypervisor, hypervisor.domain(uuid)):
+        own.update(disk.path for disk in definition.disks if disk.path is not None)
     return paths_in_use(hypervisor, except_uuid=uuid, except_paths=own)
 
 
@@ -144,12 +153,20 @@ def _on_the_side(hypervisor: Hypervisor, seconds: float, work: Callable[[Hypervi
 
 
 def _thawed(hypervisor: Hypervisor, uuid: str) -> bool:
-    try:
-        with SideConnection(hypervisor) as side:
-            side.call(_THAW_SECONDS, lambda other: Snapshots(other.domain(uuid)).thaw())
-    except HostlerError:
-        return False
-    return True
+    """Whether the guest could be told to thaw. A libvirtd that has ended is back soon, most of the time."""
+    deadline = time.monotonic() + _THAW_SECONDS
+    while True:
+        try:
+            with SideConnection(hypervisor) as side:
+                side.call(_THAW_SECONDS, lambda other: Snapshots(other.domain(uuid)).thaw())
+        except (HostUnreachable, AgentUnavailable):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(1)
+        except HostlerError:
+            return False
+        else:
+            return True
 
 
 def _require_new_files(hypervisor: Hypervisor, wanted: Snapshot) -> None:
