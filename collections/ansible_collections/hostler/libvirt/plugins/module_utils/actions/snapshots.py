@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import Callable, Dict, Sequence
+from typing import Callable, Dict, Optional, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
@@ -43,17 +43,18 @@ _FREEZE_SECONDS = 60
 _THAW_SECONDS = 30
 
 
-def take(hypervisor: Hypervisor, operation: TakeSnapshot) -> Undo:
-    """Take the snapshot; one of its name is what a run that was cut off has taken."""
+def take(hypervisor: Hypervisor, operation: TakeSnapshot) -> Optional[Undo]:
+    """Take the snapshot; one that has its name by now stays as it is, in no series, whoever has taken it."""
     wanted = operation.snapshot
     snapshots = Snapshots(hypervisor.domain(operation.uuid))
-    if snapshots.find(wanted.name) is None:
-        _require_new_files(hypervisor, wanted)
-        _take(hypervisor, operation)
+    if snapshots.find(wanted.name) is not None:
+        return None
+    _require_new_files(hypervisor, wanted)
+    _take(hypervisor, operation)
     taken = snapshots.find(wanted.name)
     if taken is None:
         raise OperationFailed(f"Failed to take snapshot '{wanted.name}': it is not there, though libvirt said so")
-    if wanted.series is not None and taken.series != wanted.series:
+    if wanted.series is not None:
         try:
             snapshots.redefine(with_series(snapshots.xml(wanted.name), wanted.name, wanted.series), taken.current)
         except HostlerError as error:
@@ -77,12 +78,20 @@ def revert(hypervisor: Hypervisor, operation: RevertSnapshot) -> None:
     if there.domain is None or there.domain.record != record:
         snapshots.redefine(with_record(snapshots.xml(operation.name), record), there.current)
     snapshots.discard_saved_memory()  # or the next start would bring it back over other disks
-    _on_the_side(
-        hypervisor,
-        operation.timeout,
-        lambda other: Snapshots(other.domain(operation.uuid)).revert(operation.name, operation.power),
-        f"revert to snapshot '{operation.name}'",
-    )
+    was_on = domain.is_active()
+    try:
+        _on_the_side(
+            hypervisor,
+            operation.timeout,
+            lambda other: Snapshots(other.domain(operation.uuid)).revert(operation.name, operation.power),
+            f"revert to snapshot '{operation.name}'",
+        )
+    except (GuestTimeout, HostUnreachable):
+        raise
+    except HostlerError as error:
+        if was_on and not domain.is_active():
+            raise type(error)(f"{error.message}; the VM is off now", error.field) from error
+        raise
     if there.is_external:
         look_for_overlays(hypervisor)  # it writes to new files now
     snapshots.forget_series()
