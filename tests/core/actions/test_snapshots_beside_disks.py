@@ -115,9 +115,17 @@ def test_one_that_fails_leaves_no_file_behind(hypervisor: Hypervisor, lab_host: 
     assert (names(hypervisor, "failing"), disk(hypervisor, "failing")) == ([], path)
 
 
-def test_a_file_that_a_clone_is_built_on_is_never_merged_into(hypervisor: Hypervisor, lab_host: Host) -> None:
-    made(hypervisor, desired(lab_host, "origin", "running"))
+@pytest.mark.parametrize("named_by", ["file", "pool"])
+def test_a_file_that_a_clone_is_built_on_is_never_merged_into(
+    hypervisor: Hypervisor, lab_host: Host, named_by: str
+) -> None:
+    vm = made(hypervisor, desired(lab_host, "origin"))
     root = disk(hypervisor, "origin")
+    if named_by == "pool":
+        domain = hypervisor.domain(vm.uuid)
+        by_pool = f"<source pool='default' volume='{Path(root).name}'/>"
+        xml = domain.xml(inactive=True).replace("<disk type='file'", "<disk type='volume'", 1)
+        hypervisor.redefine(xml.replace(f"<source file='{root}'/>", by_pool))
     see_to(hypervisor, "origin", snapshot="one", external=True)
     run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", root, f"{root}.clone")
 

@@ -35,6 +35,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.snapshot import Sn
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import (
     definitions_of,
     look_for_overlays,
+    path_of,
     paths_in_use,
 )
 
@@ -126,12 +127,19 @@ def remove(hypervisor: Hypervisor, operation: RemoveSnapshot) -> None:
 
 
 def users_beside(hypervisor: Hypervisor, uuid: str, snapshots: Sequence[Snapshot]) -> Dict[str, str]:
-    """Who uses which path beside that VM, its disks and the files of its ``snapshots``."""
+    """Who beside that VM uses which file of its external ``snapshots``, of those that it was before or is since."""
     look_for_overlays(hypervisor)
     own = {path for one in snapshots for path in one.overlays}
     for definition in definitions_of(hypervisor, hypervisor.domain(uuid)):
         own.update(disk.path for disk in definition.disks if disk.path is not None)
-    return paths_in_use(hypervisor, except_uuid=uuid, except_paths=own)
+    in_use = paths_in_use(hypervisor, except_uuid=uuid, except_paths=own)
+    return {
+        one.name: f"{in_use[path]} uses {path}"
+        for one in snapshots
+        if one.is_external
+        for path in (*(path_of(hypervisor, disk) for disk in one.frozen_disks), *one.overlays)
+        if path in in_use
+    }
 
 
 def _take(hypervisor: Hypervisor, operation: TakeSnapshot) -> None:

@@ -7,7 +7,7 @@ does so without a look at who else needs either file, or what other snapshots ar
 
 from __future__ import annotations
 
-from typing import Iterator, Sequence
+from typing import Iterator, Mapping, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Unsupported, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
@@ -36,11 +36,10 @@ def removals(
         yield Step(title, RemoveSnapshot(observed.uuid, one.name, timeout))
 
 
-def require_unused(snapshot: Snapshot, users: dict[str, str]) -> None:
+def require_unused(snapshot: Snapshot, users: Mapping[str, str]) -> None:
     """Raise `WrongState` if somebody else needs a file that would be merged into, or would be gone."""
-    for path in (*(disk.path for disk in snapshot.frozen_disks), *snapshot.overlays):
-        if path in users:
-            raise WrongState(f"Snapshot '{snapshot.name}' can't be removed: {users[path]} uses {path}")
+    if snapshot.name in users:
+        raise WrongState(f"Snapshot '{snapshot.name}' can't be removed: {users[snapshot.name]}")
 
 
 def _require_mergeable(
@@ -56,7 +55,7 @@ def _require_mergeable(
     if inside:
         names = ", ".join(f"'{name}'" for name in inside)
         raise WrongState(f"Snapshot '{one.name}' can't be removed before those inside of its files: {names}")
-    require_unused(one, dict(around.users))
+    require_unused(one, around.users)
     if around.handles_external:
         return
     if not observed.is_active and any(disk.path in one.overlays for other in left for disk in other.frozen_disks):

@@ -56,12 +56,15 @@ class SnapshotWish:
     timeout: float = field(default=600, metadata=facts("How long each step may take.", unit="s", minimum=1))
 
 
+_NOTHING_SAID = SnapshotWish()
+
+
 @dataclass(frozen=True)
 class SnapshotSurroundings:
     """What matters of the host, and of the moment.
 
     ``folders`` is where a file beside each disk can be, by the disk's target; None for one that has no such place.
-    ``users`` are those beside the VM itself who need one of the files that its snapshots are made of, by path.
+    ``users`` says who beside the VM itself needs a file that an external snapshot is made of, by the snapshot's name.
     ``now`` is in seconds since 1970, ``token`` what makes the names of files new ones.
     """
 
@@ -75,9 +78,8 @@ class SnapshotSurroundings:
 def validate_wish(wish: SnapshotWish) -> SnapshotWish:
     """``wish`` if it can be; raises `InvalidSpec`."""
     errors = list(field_errors(wish))
-    given = {name: getattr(wish, name) for name in _GOES_WITH}
     for name, state in _GOES_WITH.items():
-        if given[name] not in (None, False, POWERS[0]) and wish.state != state:
+        if getattr(wish, name) != getattr(_NOTHING_SAID, name) and wish.state != state:
             errors.append(FieldError(name, f"goes with state {state} only"))
     if wish.state in ("reverted", "absent") and not wish.snapshot:
         errors.append(FieldError("snapshot", f"is required with state {wish.state}"))
