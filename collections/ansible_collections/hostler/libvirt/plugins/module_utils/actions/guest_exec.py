@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running a program in a guest, over its agent: no network is needed, and no login."""
+
+from __future__ import annotations
+
+import base64
+import time
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    FieldError,
+    GuestTimeout,
+    InvalidSpec,
+    Unsupported,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts, field_errors
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.agent import MOST_SENT, ask_agent
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
+
+_WINDOWS = "mswindows"
+_FIRST_LOOK_SECONDS = 0.01
+_LONGEST_PAUSE_SECONDS = 0.5
+_SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MOST_OUTPUT = 1024 * 1024
+"""How many bytes of each output are brought."""
+# libvirt loses an agent whose answer is larger than it likes (10 MiB), until the agent is started anew. So a shell
+# keeps the outputs aside, and lets no more of them through than goes into an answer.
+_BOUNDED = f"""
+kept=$(mktemp -d) || exit 126
+"$@" >"$kept/out" 2>"$kept/err"
+code=$?
+head -c {MOST_OUTPUT + 1} "$kept/out"
+head -c {MOST_OUTPUT + 1} "$kept/err" >&2
+rm -rf "$kept"
+exit $code
+"""
+_OF_A_SIGNAL = 128  # what a shell adds to a signal's number to make an exit code of it
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program with its arguments, its standard input and what is added to its environment."""
+
+    argv: Tuple[str, ...]
+    stdin: bytes = b""
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = field(default=60, metadata=facts("How long it may take.", unit="s", minimum=0))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended. ``exit_code`` is 128 and its number for a signal; ``truncated``: output is missing."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    truncated: bool = False
+
+
+def is_windows(domain: Domain) -> bool:
+    """Whether the guest's system is Windows; of one whose agent can't tell it is taken for another."""
+    try:
+        return bool(ask_agent(domain, "guest-get-osinfo").get("id") == _WINDOWS)
+    except Unsupported:
+        return False
+
+
+def shell_line(domain: Domain, line: str) -> List[str]:
+    """The arguments with which the guest's shell runs ``line``."""
+    return ["cmd.exe", "/c", line] if is_windows(domain) else ["/bin/sh", "-c", line]
+
+
+def validate_command(command: Command) -> Command:
+    """``command`` if it can be run; raises `InvalidSpec`."""
+    errors = [*field_errors(command), *_errors(command)]
+    if errors:
+        raise InvalidSpec(errors)
+    return command
+
+
+def execute(domain: Domain, command: Command) -> Ended:
+    """Run the program in the guest and wait for its end.
+
+    Raises what `ask_agent` does, and `GuestTimeout` for a program that takes longer: it runs on, as the agent can't
+    end it.
+    """
+    command = validate_command(command)
+    deadline = time.monotonic() + command.timeout
+    pid = ask_agent(domain, "guest-exec", _arguments(domain, command))["pid"]
+    pause = _FIRST_LOOK_SECONDS
+    while True:
+        status = ask_agent(domain, "guest-exec-status", {"pid": pid})
+        if status["exited"]:
+            return _ended(status)
+        if time.monotonic() >= deadline:
+            raise GuestTimeout(
+                f"The program did not end within {command.timeout:g} s; it runs on in the guest as process {pid}"
+            )
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+def _arguments(domain: Domain, command: Command) -> Dict[str, Any]:
+    argv = list(command.argv)
+    environment = dict(command.env)
+    if not is_windows(domain):
+        argv = ["/bin/sh", "-c", _BOUNDED, "sh", *argv]
+        if environment:  # the agent would pass nothing else on
+            environment = {"PATH": _SEARCHED, **environment}
+    arguments: Dict[str, Any] = {"path": argv[0], "arg": argv[1:], "capture-output": True}
+    if environment:
+        arguments["env"] = [f"{name}={value}" for name, value in environment.items()]
+    if command.stdin:
+        arguments["input-data"] = base64.b64encode(command.stdin).decode()
+    return arguments
+
+
+def _ended(status: Mapping[str, Any]) -> Ended:
+    signal: Optional[int] = status.get("signal")
+    stdout, stderr = (base64.b64decode(status.get(f"{name}-data", "")) for name in ("out", "err"))
+    cut = status.get("out-truncated") or status.get("err-truncated")
+    return Ended(
+        exit_code=status.get("exitcode", 0) if signal is None else _OF_A_SIGNAL + signal,
+        stdout=stdout[:MOST_OUTPUT],
+        stderr=stderr[:MOST_OUTPUT],
+        truncated=bool(cut) or len(stdout) > MOST_OUTPUT or len(stderr) > MOST_OUTPUT,
+    )
+
+
+def _errors(command: Command) -> Iterator[FieldError]:
+    if not command.argv or not command.argv[0]:
+        yield FieldError("argv", "names no program")
+    for index, argument in enumerate(command.argv):
+        yield from _text_errors(f"argv.{index}", argument)
+    for name, value in command.env.items():
+        if not name or "=" in name:
+            yield FieldError("env", f"'{name}' is no variable's name")
+        yield from _text_errors(f"env.{name}", f"{name}={value}")
+    if len(command.stdin) > MOST_SENT:
+        yield FieldError("stdin", f"must be at most {MOST_SENT // 1024} KiB: more goes into a file of the guest")
+
+
+def _text_errors(path: str, text: str) -> Iterator[FieldError]:
+    if "\0" in text:
+        yield FieldError(path, "must not hold a NUL")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        yield FieldError(path, "must be text that can be written as UTF-8")
