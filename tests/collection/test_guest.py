@@ -62,6 +62,7 @@ def test_a_program_is_run_as_it_is_given_and_its_end_is_told(tasks: Tasks, guest
     assert answers["nothing"]["field"] == "argv"
 
 
+@pytest.mark.slow
 def test_a_file_is_written_once_and_read_and_a_failure_leaves_what_was_there(
     tasks: Tasks, guest: str, tmp_path: Path
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_file_is_written_once_and_read_and_a_failure_leaves_what_was_there(
     assert ".part" not in listed
 
 
+@pytest.mark.slow
 def test_a_vm_that_is_off_or_stands_still_does_nothing(tasks: Tasks, guest: str, lab_host: Host) -> None:
     vm: dict[str, Any] = {"name": guest, "argv": ["true"]}
     lab_host.virsh("suspend", guest)

@@ -164,9 +164,10 @@ def main() -> None:
             domain = find_one(hypervisor, which)
             if domain is None:
                 raise not_found(which)
+            argv = shell_line(domain, params["shell"]) if params["argv"] is None else params["argv"]
             command = validate_command(
                 Command(
-                    argv=tuple(params["argv"] or shell_line(domain, params["shell"])),
+                    argv=tuple(argv),
                     stdin=(params["stdin"] or "").encode(),
                     env={name: str(value) for name, value in (params["env"] or {}).items()},
                     timeout=params["timeout"],
