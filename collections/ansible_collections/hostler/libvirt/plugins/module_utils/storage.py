@@ -8,7 +8,7 @@ happen is ours to see to.
 from __future__ import annotations
 
 import posixpath
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk, DomainDefinition
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
@@ -19,6 +19,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import FILE_POOLS
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import volume_name
@@ -30,14 +31,19 @@ def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
     Its own are the volumes of active pools that it can write to, and the seed that we made for it; never one that is
     shareable, that another domain names, or that another volume has as its backing file.
     """
-    if not machine.definition.disks:
+    return owned_among(hypervisor, machine.definition.disks, machine.uuid, machine.record)
+
+
+def owned_among(hypervisor: Hypervisor, disks: Sequence[Disk], uuid: str, record: Optional[Record]) -> List[str]:
+    """As `owned_disks`, of those ``disks`` of the VM with that UUID and record."""
+    if not disks:
         return []
-    if machine.record is None or not machine.record.incomplete:  # of a VM that is not whole nobody has made any
+    if record is None or not record.incomplete:  # of a VM that is not whole nobody has made any
         look_for_overlays(hypervisor)
-    mine = [path for path in (_candidate(hypervisor, disk, machine) for disk in machine.definition.disks) if path]
+    mine = [path for path in (_candidate(hypervisor, disk, uuid, record) for disk in disks) if path]
     if not mine:
         return []
-    taken = paths_in_use(hypervisor, except_uuid=machine.uuid)
+    taken = paths_in_use(hypervisor, except_uuid=uuid)
     return [path for path in dict.fromkeys(mine) if path not in taken]
 
 
@@ -66,6 +72,14 @@ def paths_in_use(hypervisor: Hypervisor, except_uuid: str) -> Dict[str, str]:
                 path = path_of(hypervisor, disk)
                 for one in (*disk.backing_paths, *(() if path is None else (path,))):
                     _claim(users, one, f"VM '{domain.name}'")
+    for path, user in backing_files(hypervisor).items():
+        users.setdefault(path, user)
+    return users
+
+
+def backing_files(hypervisor: Hypervisor) -> Dict[str, str]:
+    """Paths that some volume has as its backing file, as `paths_in_use` has them, with which volume that is."""
+    users: Dict[str, str] = {}
     for pool in hypervisor.pools():
         for volume in pool.volumes():
             try:
@@ -97,7 +111,7 @@ def _claim(users: Dict[str, str], path: str, user: str) -> None:
         users.setdefault(spelling, user)
 
 
-def _candidate(hypervisor: Hypervisor, disk: Disk, machine: ObservedMachine) -> Optional[str]:
+def _candidate(hypervisor: Hypervisor, disk: Disk, uuid: str, record: Optional[Record]) -> Optional[str]:
     path = path_of(hypervisor, disk)
     if path is None or disk.shareable:
         return None
@@ -107,8 +121,8 @@ def _candidate(hypervisor: Hypervisor, disk: Disk, machine: ObservedMachine) -> 
     if disk.device == "disk" and not disk.read_only:
         return volume.path
     # the seed is read only, and ours: its name begins as only this VM's volumes do
-    prefix = volume_name("", machine.uuid, "seed-")
-    is_seed = machine.record is not None and prefix in volume.name and volume.name.endswith(".iso")
+    prefix = volume_name("", uuid, "seed-")
+    is_seed = record is not None and prefix in volume.name and volume.name.endswith(".iso")
     return volume.path if is_seed else None
 
 

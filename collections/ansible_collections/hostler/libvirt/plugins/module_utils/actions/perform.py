@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Type
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains, hardware, names
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains, drives, hardware, names
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
@@ -46,6 +46,8 @@ _DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], Optional[Undo]]] = {
     steps.WriteSeed: disks.write_seed,
     steps.GrowDisk: disks.grow,
     steps.DeleteVolume: disks.delete_volume,
+    steps.AddVolume: disks.add_volume,
+    **drives.DOERS,
 }
 
 

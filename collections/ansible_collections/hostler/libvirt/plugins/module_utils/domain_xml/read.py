@@ -68,7 +68,7 @@ def definition_of(domain: Element) -> DomainDefinition:
         further_numa_cells=max(len(domain.findall("cpu/numa/cell")) - 1, 0),
         cpu_mode=_attribute(domain, "cpu", "mode"),
         clock=_attribute(domain, "clock", "offset") or "utc",
-        disks=tuple(_disk(element) for element in domain.findall("devices/disk")),
+        disks=tuple(disk_of(element) for element in domain.findall("devices/disk")),
         interfaces=tuple(_interface(element) for element in domain.findall("devices/interface")),
         graphics=tuple(_graphics(element) for element in domain.findall("devices/graphics")),
         controllers=tuple(
@@ -100,7 +100,8 @@ def _firmware(domain: Element) -> str:
     return "bios"
 
 
-def _disk(element: Element) -> Disk:
+def disk_of(element: Element) -> Disk:
+    """What the ``<disk>`` says."""
     source = element.find("source")
     driver = element.find("driver")
     return Disk(

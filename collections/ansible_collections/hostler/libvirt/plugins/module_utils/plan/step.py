@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition, Interface
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps import DeviceOperation
 from ansible_collections.hostler.libvirt.plugins.module_utils.seed import SeedContent
 
 
@@ -43,6 +44,13 @@ class CreateVolume:
     image: Optional[str] = None
     image_mode: str = "copy"
     image_field: str = "image"  # of the spec, which names the image
+
+
+@dataclass(frozen=True)
+class AddVolume:
+    """Make the volume of a further disk of a VM that is there. Never in place of one that has its name."""
+
+    volume: CreateVolume
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,7 @@ class GrowDisk:
     path: str
     capacity: int
     live: bool = False
+    field: str = "disk_gb"  # the option that asks for it
 
 
 @dataclass(frozen=True)
@@ -238,6 +247,8 @@ Operation = Union[
     PowerOff,
     UndefineDomain,
     DeleteVolume,
+    AddVolume,
+    DeviceOperation,
 ]
 
 

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations on the disks and CD-ROM drives of a VM that is there."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import Any, Callable, Dict, Optional, Type
+from xml.etree.ElementTree import Element
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo, redefine
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import answered, plug, unplug
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import serialize
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import (
+    Drive,
+    drive_address,
+    drive_element,
+    drive_xml,
+    read_drives,
+    with_drive,
+    with_settings,
+    without_drive,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.sockets import is_free
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps import (
+    DefineDrive,
+    LimitDrive,
+    PlugDrive,
+    SetDrive,
+    UndefineDrive,
+    UnplugDrive,
+)
+
+
+def plug_drive(hypervisor: Hypervisor, operation: PlugDrive) -> Optional[Undo]:
+    """Plug it into the running VM; at the address that its definition has for it, if it has."""
+    domain = hypervisor.domain(operation.uuid)
+    drive = operation.drive
+    element = serialize(drive_element(drive, _address(domain, drive.target, inactive=True)))
+    find = partial(drive_xml, target=drive.target)
+    return plug(hypervisor, domain, element, find, f"disk {drive.target}")
+
+
+def define_drive(hypervisor: Hypervisor, operation: DefineDrive) -> Optional[Undo]:
+    """Write it into the definition; at the address at which the running VM has it, so that the guest finds it again."""
+    domain = hypervisor.domain(operation.uuid)
+    drive = operation.drive
+    before = domain.xml(inactive=True)
+    if drive_at(before, drive.target) is not None:
+        return None
+    address = _address(domain, drive.target, inactive=False)
+
+    def is_done(xml: str) -> bool:
+        now = drive_at(xml, drive.target)
+        return now is not None and (now.path, now.format, now.bus) == (drive.path, drive.format, drive.bus)
+
+    failure = f"Failed to define disk {drive.target}: libvirt made another of it"
+    return redefine(
+        hypervisor, domain, lambda xml: with_drive(xml, drive, address, operation.controller), is_done, failure
+    )
+
+
+def unplug_drive(hypervisor: Hypervisor, operation: UnplugDrive) -> Optional[Undo]:
+    """Have the guest let go of it."""
+    find = partial(drive_xml, target=operation.target)
+    domain = hypervisor.domain(operation.uuid)
+    return unplug(hypervisor, domain, find, f"disk {operation.target}", operation.timeout)
+
+
+def undefine_drive(hypervisor: Hypervisor, operation: UndefineDrive) -> Optional[Undo]:
+    """Take it out of the definition."""
+    domain = hypervisor.domain(operation.uuid)
+    target = operation.target
+    if drive_at(domain.xml(inactive=True), target) is None:
+        return None
+    failure = f"Failed to take disk {target} out of the definition"
+    return redefine(
+        hypervisor, domain, lambda xml: without_drive(xml, target), lambda xml: drive_at(xml, target) is None, failure
+    )
+
+
+def set_drive(hypervisor: Hypervisor, operation: SetDrive) -> Optional[Undo]:
+    """Write other settings of it into the definition."""
+    domain = hypervisor.domain(operation.uuid)
+    wanted, names = operation.drive, operation.names
+
+    def is_done(xml: str) -> bool:
+        now = drive_at(xml, wanted.target)
+        return now is not None and all(getattr(now, name) == getattr(wanted, name) for name in names)
+
+    if is_done(domain.xml(inactive=True)):
+        return None
+    failure = f"Failed to change disk {wanted.target}: libvirt made something else of it"
+    return redefine(hypervisor, domain, lambda xml: with_settings(xml, wanted, names), is_done, failure)
+
+
+def limit_drive(hypervisor: Hypervisor, operation: LimitDrive) -> Optional[Undo]:
+    """Limit what the running VM may read and write."""
+    domain = hypervisor.domain(operation.uuid)
+    present = drive_at(domain.xml(), operation.target) if domain.is_active() else None
+    if present is None or present.limits == operation.limits:
+        return None
+    _limit(hypervisor, domain, operation.target, dataclasses.asdict(operation.limits))
+    return partial(_limit, hypervisor, domain, operation.target, dataclasses.asdict(present.limits))
+
+
+def drive_at(xml: str, target: str) -> Optional[Drive]:
+    """The drive at ``target``, None where the domain ``xml`` has none."""
+    return next((drive for drive in read_drives(xml) if drive.target == target), None)
+
+
+def _address(domain: Domain, target: str, inactive: bool) -> Optional[Element]:
+    """Where one side has the drive, if it can be there on the other side, too."""
+    here, there = domain.xml(inactive=inactive), domain.xml(inactive=not inactive)
+    address = drive_address(here, target)
+    return address if address is not None and is_free(there, address) else None
+
+
+def _limit(hypervisor: Hypervisor, domain: Domain, target: str, limits: Dict[str, int]) -> None:
+    answered(hypervisor, domain.uuid, lambda other: other.limit_disk_live(target, limits))
+
+
+DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], Optional[Undo]]] = {
+    PlugDrive: plug_drive,
+    DefineDrive: define_drive,
+    UnplugDrive: unplug_drive,
+    UndefineDrive: undefine_drive,
+    SetDrive: set_drive,
+    LimitDrive: limit_drive,
+}
+"""What `perform` does for each operation on them."""
