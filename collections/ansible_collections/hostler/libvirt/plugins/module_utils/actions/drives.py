@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Optional, Type
 from xml.etree.ElementTree import Element
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo, redefine
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import answered, plug, unplug
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import answered, change, plug, unplug
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import serialize
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import (
     Drive,
@@ -18,14 +18,24 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive i
     drive_xml,
     read_drives,
     with_drive,
+    with_medium,
+    with_medium_at,
     with_settings,
     without_drive,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.sockets import is_free
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    GuestTimeout,
+    HostlerError,
+    OperationFailed,
+    Unsupported,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps import (
+    ChangeMedium,
     DefineDrive,
+    DefineMedium,
     LimitDrive,
     PlugDrive,
     SetDrive,
@@ -40,7 +50,7 @@ def plug_drive(hypervisor: Hypervisor, operation: PlugDrive) -> Optional[Undo]:
     drive = operation.drive
     element = serialize(drive_element(drive, _address(domain, drive.target, inactive=True)))
     find = partial(drive_xml, target=drive.target)
-    return plug(hypervisor, domain, element, find, f"disk {drive.target}")
+    return plug(hypervisor, domain, element, find, f"{drive.device} {drive.target}")
 
 
 def define_drive(hypervisor: Hypervisor, operation: DefineDrive) -> Optional[Undo]:
@@ -56,7 +66,7 @@ def define_drive(hypervisor: Hypervisor, operation: DefineDrive) -> Optional[Und
         now = drive_at(xml, drive.target)
         return now is not None and (now.path, now.format, now.bus) == (drive.path, drive.format, drive.bus)
 
-    failure = f"Failed to define disk {drive.target}: libvirt made another of it"
+    failure = f"Failed to define {drive.device} {drive.target}: libvirt made another of it"
     return redefine(
         hypervisor, domain, lambda xml: with_drive(xml, drive, address, operation.controller), is_done, failure
     )
@@ -66,7 +76,10 @@ def unplug_drive(hypervisor: Hypervisor, operation: UnplugDrive) -> Optional[Und
     """Have the guest let go of it."""
     find = partial(drive_xml, target=operation.target)
     domain = hypervisor.domain(operation.uuid)
-    return unplug(hypervisor, domain, find, f"disk {operation.target}", operation.timeout)
+    drive = drive_at(domain.xml(), operation.target)
+    if drive is None:
+        return None
+    return unplug(hypervisor, domain, find, f"{drive.device} {drive.target}", operation.timeout)
 
 
 def undefine_drive(hypervisor: Hypervisor, operation: UndefineDrive) -> Optional[Undo]:
@@ -75,7 +88,7 @@ def undefine_drive(hypervisor: Hypervisor, operation: UndefineDrive) -> Optional
     target = operation.target
     if drive_at(domain.xml(inactive=True), target) is None:
         return None
-    failure = f"Failed to take disk {target} out of the definition"
+    failure = f"Failed to take drive {target} out of the definition"
     return redefine(
         hypervisor, domain, lambda xml: without_drive(xml, target), lambda xml: drive_at(xml, target) is None, failure
     )
@@ -106,6 +119,56 @@ def limit_drive(hypervisor: Hypervisor, operation: LimitDrive) -> Optional[Undo]
     return partial(_limit, hypervisor, domain, operation.target, dataclasses.asdict(present.limits))
 
 
+def change_medium(hypervisor: Hypervisor, operation: ChangeMedium) -> Optional[Undo]:
+    """Open the running VM's tray, and put another medium in or none."""
+    domain = hypervisor.domain(operation.uuid)
+    target = operation.target
+    present = drive_at(domain.xml(), target) if domain.is_active() else None
+    if present is not None and present.path == operation.path:
+        return None
+    find = partial(drive_xml, target=target)
+    element = with_medium(find(domain.xml(secure=True)) or "<disk/>", operation.path, operation.is_block, "raw")
+    try:
+        undo = change(hypervisor, domain, find, element, f"the medium of {target}", operation.force)
+    except OperationFailed as error:
+        raise _of_the_tray(target, error) from error
+    now = drive_at(domain.xml(), target)
+    if now is None or now.path != operation.path:
+        raise OperationFailed(f"Failed to change the medium of {target}: it holds what it held")
+    return undo
+
+
+def define_medium(hypervisor: Hypervisor, operation: DefineMedium) -> Optional[Undo]:
+    """Write another medium, or none, into the definition."""
+    domain = hypervisor.domain(operation.uuid)
+    target, path = operation.target, operation.path
+
+    def is_done(xml: str) -> bool:
+        now = drive_at(xml, target)
+        return now is not None and now.path == path
+
+    if is_done(domain.xml(inactive=True)):
+        return None
+    failure = f"Failed to define the medium of {target}: libvirt made something else of it"
+    return redefine(
+        hypervisor, domain, lambda xml: with_medium_at(xml, target, path, operation.is_block, "raw"), is_done, failure
+    )
+
+
+def _of_the_tray(target: str, error: OperationFailed) -> HostlerError:
+    """What libvirt, which has no codes for trays, says by its words."""
+    if "to open tray" in error.message:
+        return GuestTimeout(
+            f"The guest has locked the tray of {target}: unmount what is in it there, or force it open", "force"
+        )
+    if "is not open" in error.message:  # libvirt 9 does not know that what it plugged in has a tray
+        return Unsupported(
+            f"This libvirt can't open the tray of {target}, which was plugged in while the VM ran: state absent takes"
+            " the drive away with what is in it"
+        )
+    return error
+
+
 def drive_at(xml: str, target: str) -> Optional[Drive]:
     """The drive at ``target``, None where the domain ``xml`` has none."""
     return next((drive for drive in read_drives(xml) if drive.target == target), None)
@@ -129,5 +192,7 @@ DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], Optional[Undo]]] = {
     UndefineDrive: undefine_drive,
     SetDrive: set_drive,
     LimitDrive: limit_drive,
+    ChangeMedium: change_medium,
+    DefineMedium: define_medium,
 }
 """What `perform` does for each operation on them."""

@@ -88,14 +88,7 @@ def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
 
 
 def _answer(desired: Desired, plan: Plan, observed: Optional[ObservedMachine]) -> Dict[str, Any]:
-    data = plan.as_data()
-    answer: Dict[str, Any] = {
-        "changed": plan.changed,
-        "diff": {"before": data["before"], "after": data["after"]},
-        "plan": data["steps"],
-        "next_boot": data["next_boot"],
-        "vm": None if observed is None else observed.as_data(),
-    }
+    answer = {**plan.as_answer(), "vm": None if observed is None else observed.as_data()}
     if desired.state == "absent":
         answer["deleted_disks"] = delete.deleted_disks(plan)
     return answer

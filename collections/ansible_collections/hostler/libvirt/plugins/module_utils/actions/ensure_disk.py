@@ -164,12 +164,8 @@ def _size(hypervisor: Hypervisor, chassis: Chassis, found: Found) -> Optional[in
 
 
 def _answer(hypervisor: Hypervisor, plan: Plan, chassis: Chassis, found: Found) -> Dict[str, Any]:
-    data = plan.as_data()
     return {
-        "changed": plan.changed,
-        "diff": {"before": data["before"], "after": data["after"]},
-        "plan": data["steps"],
-        "next_boot": data["next_boot"],
+        **plan.as_answer(),
         "disk": _disk(hypervisor, chassis, found),
         "deleted_disks": deleted_disks(plan),
     }

@@ -64,4 +64,30 @@ class LimitDrive:
     limits: Limits
 
 
-DeviceOperation = Union[PlugDrive, DefineDrive, UnplugDrive, UndefineDrive, SetDrive, LimitDrive]
+@dataclass(frozen=True)
+class ChangeMedium:
+    """Have the running VM's drive at ``target`` hold what is at ``path``, a block device or a file, or None: nothing.
+
+    With ``force`` also if the guest has locked its tray.
+    """
+
+    uuid: str
+    target: str
+    path: Optional[str]
+    is_block: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class DefineMedium:
+    """Have the definition's drive at ``target`` hold what is at ``path``, or nothing."""
+
+    uuid: str
+    target: str
+    path: Optional[str]
+    is_block: bool = False
+
+
+DeviceOperation = Union[
+    PlugDrive, DefineDrive, UnplugDrive, UndefineDrive, SetDrive, LimitDrive, ChangeMedium, DefineMedium
+]

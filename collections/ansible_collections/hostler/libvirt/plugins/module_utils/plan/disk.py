@@ -112,26 +112,31 @@ def plan_absent(wanted: WantedDisk, chassis: Chassis, found: Found, owned: Seque
         )
     if owned and chassis.record is not None and chassis.record.protected:
         raise Protected(f"VM '{chassis.name}' is protected: take that off before deleting a disk of it", "delete")
+    if owned and found.running is not None and found.running.bus not in _PLUGGABLE:
+        raise WrongState(
+            f"VM must be stopped before disk {drive.target} is deleted: on {drive.bus} it can't be unplugged live"
+        )
+    steps = detach_steps(chassis, found, drive, wanted.timeout)
+    steps += [Step(f"Delete disk {path}", DeleteVolume(path)) for path in owned]
+    shown = {name: value for name, value in drive_as_data(drive).items() if name in ("target", "path")}
+    return Plan(tuple(steps), {"state": "present", **shown}, {"state": "absent"}) if steps else Plan()
+
+
+def detach_steps(chassis: Chassis, found: Found, drive: Drive, timeout: float) -> List[Step]:
+    """The steps that unplug a drive and take it out of the definition; what can't be unplugged stays till it is off."""
     steps: List[Step] = []
     stays = found.running is not None and found.running.bus not in _PLUGGABLE
     if stays:
         require_definition(chassis)
-        if owned:
-            raise WrongState(
-                f"VM must be stopped before disk {drive.target} is deleted: on {drive.bus} it can't be unplugged live"
-            )
     elif found.running is not None:
-        require_awake(chassis.status, f"let go of disk {drive.target}")
-        steps.append(
-            Step(f"Unplug disk {drive.target}", UnplugDrive(chassis.uuid, drive.target, wanted.timeout), Applies.NOW)
-        )
+        require_awake(chassis.status, f"let go of {drive.device} {drive.target}")
+        unplug = UnplugDrive(chassis.uuid, drive.target, timeout)
+        steps.append(Step(f"Unplug {drive.device} {drive.target}", unplug, Applies.NOW))
     if found.defined is not None:
-        title = f"Take disk {drive.target} out of the definition"
+        title = f"Take {drive.device} {drive.target} out of the definition"
         applies = Applies.NEXT_BOOT if stays else Applies.NOW
         steps.append(Step(title, UndefineDrive(chassis.uuid, drive.target), applies, ("state",)))
-    steps += [Step(f"Delete disk {path}", DeleteVolume(path)) for path in owned]
-    shown = {name: value for name, value in drive_as_data(drive).items() if name in ("target", "path")}
-    return Plan(tuple(steps), {"state": "present", **shown}, {"state": "absent"}) if steps else Plan()
+    return steps
 
 
 def drive_as_data(drive: Drive) -> Dict[str, Any]:
@@ -158,7 +163,7 @@ def _attach(wanted: WantedDisk, chassis: Chassis, source: Source) -> Plan:
         steps.append(Step(source.title, AddVolume(source.new), Applies.NOW))
     reason = None
     if chassis.running_xml is not None:
-        reason = _taken(drive, chassis) or why_not_live(drive, chassis.running_xml, place)
+        reason = taken_by(drive, chassis) or why_not_live(drive, chassis.running_xml, place)
         if reason is None:
             steps.append(Step(f"Plug in disk {drive.target}", PlugDrive(chassis.uuid, drive), Applies.NOW))
         elif chassis.defined_xml is None:
@@ -235,7 +240,7 @@ def _change(wanted: WantedDisk, chassis: Chassis, found: Found, present: Drive) 
     after: Dict[str, Any] = {}
     steps: List[Step] = []
     if chassis.running_xml is not None and running is None:
-        plugged = _taken(drive, chassis) or why_not_live(drive, chassis.running_xml)
+        plugged = taken_by(drive, chassis) or why_not_live(drive, chassis.running_xml)
         if plugged is None:
             steps.append(Step(f"Plug in disk {drive.target}", PlugDrive(chassis.uuid, drive), Applies.NOW))
             before["running"], after["running"] = False, True
@@ -268,7 +273,8 @@ def _waits(name: str, drive: Drive, running: Optional[Drive]) -> bool:
     return name != "limits" and running is not None and getattr(running, name) != getattr(drive, name)
 
 
-def _taken(drive: Drive, chassis: Chassis) -> Optional[str]:
+def taken_by(drive: Drive, chassis: Chassis) -> Optional[str]:
+    """Why the running VM has no room for the drive where it is to be; None where it has."""
     return next(
         (
             f"the running VM has another disk at {other.target}"

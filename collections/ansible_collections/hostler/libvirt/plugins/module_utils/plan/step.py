@@ -294,3 +294,13 @@ class Plan:
             "after": dict(self.after),
             "next_boot": self.next_boot,
         }
+
+    def as_answer(self) -> Dict[str, Any]:
+        """What a module answers: ``changed``, ``diff`` (``before``, ``after``), ``plan`` (steps), ``next_boot``."""
+        data = self.as_data()
+        return {
+            "changed": data["changed"],
+            "diff": {"before": data["before"], "after": data["after"]},
+            "plan": data["steps"],
+            "next_boot": data["next_boot"],
+        }
