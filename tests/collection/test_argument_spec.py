@@ -16,6 +16,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.cdrom import 
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import STATES, Desired
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import WantedDisk
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_nic import WantedNic
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     CloudInit,
     DiskConfig,
@@ -28,7 +29,7 @@ PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
-MODULES = ("vm", "vm_cdrom", "vm_disk")
+MODULES = ("vm", "vm_cdrom", "vm_disk", "vm_nic")
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,9 @@ def test_bounds_are_said_where_people_look_for_them(options: dict[str, Any]) -> 
     assert str(facts_of(MachineSpec, "name").pattern_says) in words("name")
 
 
-@pytest.mark.parametrize(("module", "spec_class"), [("vm_cdrom", WantedCdrom), ("vm_disk", WantedDisk)])
+@pytest.mark.parametrize(
+    ("module", "spec_class"), [("vm_cdrom", WantedCdrom), ("vm_disk", WantedDisk), ("vm_nic", WantedNic)]
+)
 def test_every_option_of_a_device_is_a_field_of_what_is_wanted_and_the_other_way_round(
     options_of: dict[str, dict[str, Any]], module: str, spec_class: type
 ) -> None:

@@ -91,6 +91,25 @@ def test_a_vm_of_others_keeps_all_that_is_not_the_medium(hypervisor: Hypervisor,
     assert "s3cr&amp;t" in domain.xml(inactive=True, secure=True)
 
 
+def test_media_of_a_vm_that_runs_come_and_go(hypervisor: Hypervisor, lab_host: Host, isos: list[Path]) -> None:
+    """As long as there is no guest that locks the tray."""
+    made(hypervisor, desired(lab_host, "live-cd", "running", cloud_init=SEED))
+    seed = {"target": "sda", "live": True}
+
+    ensured(hypervisor, "live-cd", **seed, path=str(isos[0]))
+    ensured(hypervisor, "live-cd", **seed, volume="b.iso")
+    for side in drives(hypervisor, "live-cd"):
+        assert side["sda"].path == str(isos[1])
+    assert ensured(hypervisor, "live-cd", **seed, state="ejected")["cdrom"]["medium"] is None
+    plugged = ensured(hypervisor, "live-cd", target="sdb", volume="a.iso", live=True)
+    assert (plugged["next_boot"], plugged["cdrom"]["running"]) == ([], True)
+    waits = ensured(hypervisor, "live-cd", target="sdc", live=True)
+    assert waits["next_boot"] == ["state"]
+    filled = ensured(hypervisor, "live-cd", target="sdc", volume="b.iso", live=True)  # now it can be plugged in
+    assert (filled["next_boot"], filled["diff"]["after"]) == ([], {"running": True, "medium": str(isos[1])})
+
+
+@pytest.mark.slow
 def test_media_of_a_guest_that_runs(hypervisor: Hypervisor, lab_host: Host, isos: list[Path]) -> None:
     vm = booted(hypervisor, lab_host, "hot-cd", cloud_init=SEED)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import hotplug, power
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, hotplug, power
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_disk import ensure_disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
@@ -348,14 +348,16 @@ def test_a_guest_uses_disks_that_come_grow_and_go_while_it_runs(hypervisor: Hype
     assert both[1]["vdb"].cache == "none"
 
 
+@pytest.mark.slow
 def test_a_guest_that_does_not_let_go_is_an_error_that_changes_nothing(hypervisor: Hypervisor, lab_host: Host) -> None:
     """Its disk is blank, so there is no system that could."""
     vm = made(hypervisor, desired(lab_host, "deaf", "running"))
     ensured(hypervisor, "deaf", serial="data", size_gb=0.01, live=True)
     xml = hypervisor.domain(vm.uuid).xml(inactive=True)
 
-    with pytest.raises(GuestTimeout, match=r"did not let go of disk vdb within 0 s"):
-        ensure_disk(hypervisor, Whose("deaf"), WantedDisk(serial="data", state="absent", live=True, timeout=0.0))
+    for _ in range(2):  # QEMU, too, says that it has been asked before
+        with pytest.raises(GuestTimeout, match=r"did not let go of disk vdb within 0 s"):
+            ensure_disk(hypervisor, Whose("deaf"), WantedDisk(serial="data", state="absent", live=True, timeout=0.0))
 
     assert difference(xml, hypervisor.domain(vm.uuid).xml(inactive=True)) == []
     assert "vdb" in drives(hypervisor, "deaf")[1]
@@ -384,6 +386,8 @@ def test_a_qemu_that_hangs_keeps_nobody_waiting(
             with pytest.raises(HostlerError) as caught:
                 ensure_disk(hypervisor, Whose("hangs"), wanted)
             assert isinstance(caught.value, (GuestTimeout, OperationFailed)), caught.value
+        with pytest.raises(GuestTimeout):
+            disks.grow(hypervisor, GrowDisk(vm.uuid, vm.disks[0].path or "", GIB, live=True))
     finally:
         process.signal(signal.SIGCONT)
     power.force_stop(hypervisor, vm.uuid)

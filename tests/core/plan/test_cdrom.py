@@ -126,7 +126,10 @@ def test_a_medium_is_changed_on_both_sides() -> None:
     ]  # fmt: skip
     assert (plan.before, plan.after, plan.next_boot) == ({"medium": FULL.path}, {"medium": ISO.path}, [])
     assert kinds(planned(chassis((ROOT, FULL)), ISO, volume="b.iso")) == [("DefineMedium", "now")]
-    waits = planned(chassis((ROOT, FULL), (ROOT,)), ISO, volume="b.iso", live=True)
+    plugged = planned(chassis((ROOT, EMPTY), (ROOT,)), ISO, volume="b.iso", live=True)  # it waited for a medium
+    assert kinds(plugged) == [("PlugDrive", "now"), ("DefineMedium", "now")]
+    assert plugged.after == {"running": True, "medium": ISO.path}
+    waits = planned(chassis((ROOT, FULL), (ROOT,), scsi=False), ISO, volume="b.iso", live=True)
     assert (kinds(waits), waits.next_boot) == ([("DefineMedium", "next_boot")], ["volume"])
     assert planned(BOTH, Source(FULL.path or "", "raw"), path=FULL.path) == Plan()
     assert planned(BOTH) == Plan()  # what is in it stays

@@ -8,6 +8,7 @@ from typing import Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import status_of_defined
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive, read_drives
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.nic import read_nics
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, MachineNotFound
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
@@ -47,6 +48,8 @@ def look(hypervisor: Hypervisor, domain: Domain) -> Chassis:
         record=definition.record,
         defined_drives=_drives(hypervisor, defined),
         running_drives=_drives(hypervisor, running),
+        defined_nics=() if defined is None else read_nics(defined),
+        running_nics=() if running is None else read_nics(running),
     )
 
 

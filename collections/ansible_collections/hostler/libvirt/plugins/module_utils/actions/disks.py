@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import answered
@@ -80,7 +81,7 @@ def grow(hypervisor: Hypervisor, operation: GrowDisk) -> None:
     """Make the disk larger, and see that it is."""
     domain = hypervisor.domain(operation.uuid)
     if operation.live and domain.is_active():
-        _grow_live(hypervisor, domain, operation)
+        _grow_live(hypervisor, operation)
         return
     if domain.is_active():
         raise WrongState(MUST_BE_STOPPED)
@@ -130,10 +131,13 @@ def _remove_leftover(pool: Pool, name: str) -> None:
         leftover.delete()
 
 
-def _grow_live(hypervisor: Hypervisor, domain: Domain, operation: GrowDisk) -> None:
-    if (domain.disk_size(operation.path) or 0) < operation.capacity:
-        answered(hypervisor, domain.uuid, lambda other: other.resize_disk(operation.path, operation.capacity))
-    if domain.disk_size(operation.path) != operation.capacity:
+def _grow_live(hypervisor: Hypervisor, operation: GrowDisk) -> None:
+    def grown(domain: Domain) -> Optional[int]:
+        if (domain.disk_size(operation.path) or 0) < operation.capacity:
+            domain.resize_disk(operation.path, operation.capacity)
+        return domain.disk_size(operation.path)
+
+    if answered(hypervisor, operation.uuid, grown) != operation.capacity:
         raise OperationFailed("Failed to resize the disk: it did not take its new size")
 
 

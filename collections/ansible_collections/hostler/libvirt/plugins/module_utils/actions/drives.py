@@ -6,10 +6,15 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 from typing import Any, Callable, Dict, Optional, Type
-from xml.etree.ElementTree import Element
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo, redefine
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import answered, change, plug, unplug
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import (
+    address_of_other_side,
+    answered,
+    change,
+    plug,
+    unplug,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import serialize
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import (
     Drive,
@@ -23,7 +28,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive i
     with_settings,
     without_drive,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.sockets import is_free
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,
     HostlerError,
@@ -48,7 +52,9 @@ def plug_drive(hypervisor: Hypervisor, operation: PlugDrive) -> Optional[Undo]:
     """Plug it into the running VM; at the address that its definition has for it, if it has."""
     domain = hypervisor.domain(operation.uuid)
     drive = operation.drive
-    element = serialize(drive_element(drive, _address(domain, drive.target, inactive=True)))
+    element = serialize(
+        drive_element(drive, address_of_other_side(domain, partial(drive_address, target=drive.target), inactive=True))
+    )
     find = partial(drive_xml, target=drive.target)
     return plug(hypervisor, domain, element, find, f"{drive.device} {drive.target}")
 
@@ -60,7 +66,7 @@ def define_drive(hypervisor: Hypervisor, operation: DefineDrive) -> Optional[Und
     before = domain.xml(inactive=True)
     if drive_at(before, drive.target) is not None:
         return None
-    address = _address(domain, drive.target, inactive=False)
+    address = address_of_other_side(domain, partial(drive_address, target=drive.target), inactive=False)
 
     def is_done(xml: str) -> bool:
         now = drive_at(xml, drive.target)
@@ -172,13 +178,6 @@ def _of_the_tray(target: str, error: OperationFailed) -> HostlerError:
 def drive_at(xml: str, target: str) -> Optional[Drive]:
     """The drive at ``target``, None where the domain ``xml`` has none."""
     return next((drive for drive in read_drives(xml) if drive.target == target), None)
-
-
-def _address(domain: Domain, target: str, inactive: bool) -> Optional[Element]:
-    """Where one side has the drive, if it can be there on the other side, too."""
-    here, there = domain.xml(inactive=inactive), domain.xml(inactive=not inactive)
-    address = drive_address(here, target)
-    return address if address is not None and is_free(there, address) else None
 
 
 def _limit(hypervisor: Hypervisor, domain: Domain, target: str, limits: Dict[str, int]) -> None:

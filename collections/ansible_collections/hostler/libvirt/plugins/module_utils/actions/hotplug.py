@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from functools import partial
 from typing import Callable, Optional
+from xml.etree.ElementTree import Element
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.sockets import is_free
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,
     HostlerError,
@@ -81,6 +83,14 @@ def change(hypervisor: Hypervisor, domain: Domain, find: Find, element: str, wha
     doing = f"change {what}"
     answered(hypervisor, domain.uuid, lambda other: other.update_live(element, doing, force))
     return partial(_change_back, hypervisor, domain, before, doing)
+
+
+def address_of_other_side(
+    domain: Domain, find: Callable[[str], Optional[Element]], inactive: bool
+) -> Optional[Element]:
+    """Where a device is in the definition (``inactive``) or as it runs, if it can be there on the other side, too."""
+    address = find(domain.xml(inactive=inactive))
+    return address if address is not None and is_free(domain.xml(inactive=not inactive), address) else None
 
 
 def _ask(hypervisor: Hypervisor, domain: Domain, element: str, what: str) -> float:

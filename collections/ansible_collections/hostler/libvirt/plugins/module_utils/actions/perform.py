@@ -10,7 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Type
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains, drives, hardware, names
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
+    disks,
+    domains,
+    drives,
+    hardware,
+    names,
+    nics,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
@@ -48,6 +55,7 @@ _DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], Optional[Undo]]] = {
     steps.DeleteVolume: disks.delete_volume,
     steps.AddVolume: disks.add_volume,
     **drives.DOERS,
+    **nics.DOERS,
 }
 
 

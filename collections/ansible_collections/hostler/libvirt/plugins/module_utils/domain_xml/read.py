@@ -69,7 +69,7 @@ def definition_of(domain: Element) -> DomainDefinition:
         cpu_mode=_attribute(domain, "cpu", "mode"),
         clock=_attribute(domain, "clock", "offset") or "utc",
         disks=tuple(disk_of(element) for element in domain.findall("devices/disk")),
-        interfaces=tuple(_interface(element) for element in domain.findall("devices/interface")),
+        interfaces=tuple(interface_of(element) for element in domain.findall("devices/interface")),
         graphics=tuple(_graphics(element) for element in domain.findall("devices/graphics")),
         controllers=tuple(
             Controller(element.get("type", ""), element.get("model"))
@@ -124,7 +124,8 @@ def disk_of(element: Element) -> Disk:
     )
 
 
-def _interface(element: Element) -> Interface:
+def interface_of(element: Element) -> Interface:
+    """What the ``<interface>`` says."""
     source = element.find("source")
     kind = element.get("type", "")
     return Interface(

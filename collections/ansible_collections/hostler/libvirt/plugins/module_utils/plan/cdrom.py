@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
@@ -193,18 +194,30 @@ def _change(wanted: WantedCdrom, chassis: Chassis, found: Found, present: Drive,
     steps: List[Step] = []
     words = "Take the medium out of" if path is None else f"Put {path} into"
     defined, running = found
+    plugged = False
+    if chassis.is_active and running is None and defined is not None:
+        filled = dataclasses.replace(defined, path=path, is_block=is_block) if is_changed else defined
+        plugged = _why_not_live(filled, chassis, None) is None
+        if plugged:
+            title = f"Plug in CD-ROM drive {filled.target}"
+            steps.append(Step(title, PlugDrive(chassis.uuid, filled), Applies.NOW))
     if is_changed and running is not None and running.path != path:
         operation = ChangeMedium(chassis.uuid, present.target, path, is_block, wanted.force)
         steps.append(Step(f"{words} drive {present.target}", operation, Applies.NOW))
     if is_changed and defined is not None and defined.path != path:
-        applies = Applies.NEXT_BOOT if chassis.is_active and running is None else Applies.NOW
+        waits = chassis.is_active and running is None and not plugged
+        applies = Applies.NEXT_BOOT if waits else Applies.NOW
         fields = ("state",) if path is None else ("volume",) if wanted.volume else ("path",)
         title = f"{words} drive {present.target} of the definition"
         steps.append(Step(title, DefineMedium(chassis.uuid, present.target, path, is_block), applies, fields))
     if not steps:
         return Plan()
+    before: Dict[str, Any] = {"running": False} if plugged else {}
+    after: Dict[str, Any] = {"running": True} if plugged else {}
     old = running if running is not None and running.path != path else present
-    return Plan(tuple(steps), {"medium": old.path}, {"medium": path})
+    if is_changed and old.path != path:
+        before["medium"], after["medium"] = old.path, path
+    return Plan(tuple(steps), before, after)
 
 
 def _absent(wanted: WantedCdrom, chassis: Chassis, found: Found, drive: Drive) -> Plan:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.nic import Nic
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import TRANSIENT
@@ -27,6 +28,8 @@ class Chassis:
     record: Optional[Record] = None
     defined_drives: Tuple[Drive, ...] = ()
     running_drives: Tuple[Drive, ...] = ()
+    defined_nics: Tuple[Nic, ...] = ()
+    running_nics: Tuple[Nic, ...] = ()
 
     @property
     def is_active(self) -> bool:

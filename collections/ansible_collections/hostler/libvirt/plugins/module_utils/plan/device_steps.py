@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple, Union
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive, Limits
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.nic import Nic
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,70 @@ class DefineMedium:
     is_block: bool = False
 
 
+@dataclass(frozen=True)
+class PlugNic:
+    """Plug a network card into the running VM."""
+
+    uuid: str
+    nic: Nic
+
+
+@dataclass(frozen=True)
+class DefineNic:
+    """Write a network card into the definition."""
+
+    uuid: str
+    nic: Nic
+
+
+@dataclass(frozen=True)
+class UnplugNic:
+    """Have the running VM's guest let go of the card of that address, within ``timeout`` seconds."""
+
+    uuid: str
+    mac_address: str
+    timeout: float
+
+
+@dataclass(frozen=True)
+class UndefineNic:
+    """Take the card of that address out of the definition."""
+
+    uuid: str
+    mac_address: str
+
+
+@dataclass(frozen=True)
+class ChangeNic:
+    """Give the running VM's card of the address of ``nic`` the settings ``names`` of it."""
+
+    uuid: str
+    nic: Nic
+    names: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SetNic:
+    """Give the definition's card of the address of ``nic`` the settings ``names`` of it."""
+
+    uuid: str
+    nic: Nic
+    names: Tuple[str, ...]
+
+
 DeviceOperation = Union[
-    PlugDrive, DefineDrive, UnplugDrive, UndefineDrive, SetDrive, LimitDrive, ChangeMedium, DefineMedium
+    PlugDrive,
+    DefineDrive,
+    UnplugDrive,
+    UndefineDrive,
+    SetDrive,
+    LimitDrive,
+    ChangeMedium,
+    DefineMedium,
+    PlugNic,
+    DefineNic,
+    UnplugNic,
+    UndefineNic,
+    ChangeNic,
+    SetNic,
 ]
