@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, hotplug, power
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_disk import ensure_disk
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import mark_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
@@ -23,10 +24,16 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps import DefineDrive, PlugDrive
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps import (
+    DefineDrive,
+    PlugDrive,
+    UndefineDrive,
+    UnplugDrive,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     AddVolume,
     CreateVolume,
+    DeleteVolume,
     GrowDisk,
     Plan,
     Step,
@@ -179,6 +186,11 @@ def test_what_is_somebody_elses_is_refused_and_never_deleted(hypervisor: Hypervi
     assert refused(hypervisor, "mine", WrongState, built_on, **base) == "volume"
     assert refused(hypervisor, "mine", WrongState, built_on, **base, shareable=True, format="raw") == "volume"
 
+    claimed = str(folder_of(hypervisor) / "claimed.qcow2")
+    ensured(hypervisor, "theirs", path=claimed, format="qcow2")  # which is not there yet
+    named_so = {"volume": "claimed.qcow2", "size_gb": 0.01}
+    assert refused(hypervisor, "mine", WrongState, "in use by VM 'theirs'", **named_so) == "volume"
+
     ensured(hypervisor, "mine", **base, read_only=True)
     gone = ensured(hypervisor, "mine", **base, state="absent", delete="owned")
     assert (gone["deleted_disks"], lab_host.image_path.exists()) == ([], True)
@@ -245,6 +257,11 @@ def test_what_can_not_be_is_refused_before_anything_is_touched(hypervisor: Hyper
     assert refused(hypervisor, "refuses", HostlerError, "GiB in all", target="vda", size_gb=60000.0) == "size_gb"
     assert refused(hypervisor, "refuses", InvalidSpec, "shrink", target="vda", size_gb=0.01) == "size_gb"
     assert refused(hypervisor, "refuses", HostlerError, "root disk", target="vda", state="absent") == "detach_root"
+    for name in ("coming.qcow2", mark_of("coming.qcow2")):
+        hypervisor.pool("default").create_volume(name, MIB, "qcow2")
+    coming = folder_of(hypervisor) / "coming.qcow2"
+    assert refused(hypervisor, "refuses", WrongState, "as a whole yet", volume=coming.name) == "volume"
+    assert refused(hypervisor, "refuses", WrongState, "as a whole yet", path=str(coming)) == "path"
     for whose, field in ((Whose("nobody"), "name"), (Whose(uuid="x"), "uuid"), (Whose(), "name")):
         with pytest.raises(HostlerError) as caught:
             ensure_disk(hypervisor, whose, WantedDisk(target="vdb"))
@@ -270,6 +287,13 @@ def test_a_step_that_fails_puts_back_what_those_before_it_did(hypervisor: Hyperv
     assert everything_on(hypervisor) == there
     assert difference(xml, hypervisor.domain(vm.uuid).xml(inactive=True)) == []
     assert "sda" not in drives(hypervisor, "fails")[1]
+
+    perform(hypervisor, made_whole)
+    gone = steps(UnplugDrive(vm.uuid, "sda", 30), UndefineDrive(vm.uuid, "sda"))
+    with pytest.raises(HostlerError, match="Failed to resize the disk"):
+        perform(hypervisor, Plan(gone.steps + steps(GrowDisk(vm.uuid, "/nowhere", GIB, live=True)).steps))
+    assert all("sda" in side for side in drives(hypervisor, "fails"))
+    perform(hypervisor, Plan(gone.steps + steps(DeleteVolume(path)).steps))
 
     with pytest.raises(HostlerError, match="Failed to plug disk sda into the VM"):
         perform(hypervisor, steps(PlugDrive(vm.uuid, drive)))  # whose file is gone
@@ -331,9 +355,10 @@ def test_a_guest_uses_disks_that_come_grow_and_go_while_it_runs(hypervisor: Hype
         snapshot.format("<disk name='vdb' snapshot='external'/>" + others), 16 | 4
     )  # DISK_ONLY, NO_METADATA
     path = answer["disk"]["path"]
-    assert (
-        ensure_disk(hypervisor, Whose("hot"), WantedDisk(path=path, live=True))["changed"] is False
-    )  # still that disk
+    # the disk at its target is still that disk; by itself the file is nothing to be written to any more
+    assert ensure_disk(hypervisor, Whose("hot"), WantedDisk(target="vdb", path=path, live=True))["changed"] is False
+    with pytest.raises(WrongState, match="must not be written to"):
+        ensure_disk(hypervisor, Whose("hot"), WantedDisk(path=path, format="qcow2", live=True))
 
     for serial in ("n0", "on-scsi"):
         gone = ensured(hypervisor, "hot", serial=serial, state="absent", live=True, delete="owned")

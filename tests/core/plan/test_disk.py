@@ -119,11 +119,18 @@ def test_a_disk_is_found_by_what_is_said_of_it(fields: dict[str, Any], path: str
 
 def test_a_disk_whose_files_were_changed_by_a_snapshot_is_the_same() -> None:
     overlaid = dataclasses.replace(DATA, path="/d/data.snap", backing_paths=("/d/data.qcow2",))
+    wanted = WantedDisk(target="vdb", path=DATA.path)
 
-    assert (
-        find_disk(WantedDisk(path=DATA.path), chassis((ROOT, overlaid), (ROOT, overlaid)), DATA.path).drive == overlaid
-    )
+    assert find_disk(wanted, chassis((ROOT, overlaid), (ROOT, overlaid)), DATA.path) == Found(overlaid, overlaid)
     assert find_disk(WantedDisk(target="vdb"), chassis((ROOT, DATA), (ROOT, overlaid)), None) == Found(DATA, overlaid)
+
+
+def test_what_an_overlay_is_built_on_is_not_the_overlay() -> None:
+    """Else whoever takes the base away by its path would take the disk."""
+    base = "/images/base.qcow2"
+    overlay = dataclasses.replace(DATA, backing_paths=(base,))
+
+    assert find_disk(WantedDisk(path=base), chassis((ROOT, overlay)), base).drive is None
 
 
 def test_another_disk_at_the_target_of_the_running_vm_is_another() -> None:

@@ -105,7 +105,9 @@ def _source(hypervisor: Hypervisor, wanted: WantedDisk, chassis: Chassis) -> Opt
         if source is None and wanted.size_gb is None:
             raise VolumeNotFound(f"Volume '{wanted.volume}' not found in storage pool '{wanted.pool}'", "volume")
     if source is None:
-        return None if wanted.size_gb is None else _new_source(hypervisor, wanted, wanted.size_gb, chassis)
+        source = None if wanted.size_gb is None else _new_source(hypervisor, wanted, wanted.size_gb, chassis)
+        if source is None or wanted.volume is None:
+            return source  # nobody can have what is made now under a name that was free
     drives = (*chassis.defined_drives, *chassis.running_drives)
     read_only = bool(wanted.read_only)
     field = "volume" if wanted.path is None else "path"

@@ -53,13 +53,8 @@ def volume_source(hypervisor: Hypervisor, pool_name: str, name: str, kind: Optio
 
     Raises `WrongState` for one that is being uploaded, `InvalidSpec` for one whose format has to be said.
     """
-    pool = hypervisor.pool(pool_name).require_active()
-    volume = look_for(pool, name)
-    if volume is None:
-        return None
-    if pool.find_volume(mark_of(name)) is not None:
-        raise WrongState(f"Volume '{name}' is not in storage pool '{pool_name}' as a whole yet", "volume")
-    return _source(volume, kind, "volume")
+    volume = look_for(hypervisor.pool(pool_name).require_active(), name)
+    return None if volume is None else _source(hypervisor, volume, kind, "volume")
 
 
 def path_source(hypervisor: Hypervisor, path: str, kind: Optional[str]) -> Source:
@@ -69,7 +64,7 @@ def path_source(hypervisor: Hypervisor, path: str, kind: Optional[str]) -> Sourc
         look_for_overlays(hypervisor)
         volume = hypervisor.find_volume_at(path)
     if volume is not None:
-        return _source(volume, kind, "path")
+        return _source(hypervisor, volume, kind, "path")
     if kind is None:
         raise InvalidSpec([FieldError("format", f"is required: {path} is in no storage pool")])
     return Source(path, kind, is_block=path.startswith("/dev/"))
@@ -82,9 +77,9 @@ def require_free(
 
     With ``shares`` several VMs may have it; what disks are built on is for reading only.
     """
-    look_for_overlays(hypervisor)
     if read_only:
         return
+    look_for_overlays(hypervisor)
     user = backing_files(hypervisor).get(path)
     if user is None and any(path in drive.backing_paths for drive in drives):
         user = "a disk of this VM"
@@ -95,7 +90,10 @@ def require_free(
         raise WrongState(f"{path} is in use by {user}: only shareable or read_only can two have it", field)
 
 
-def _source(volume: Volume, kind: Optional[str], field: str) -> Source:
+def _source(hypervisor: Hypervisor, volume: Volume, kind: Optional[str], field: str) -> Source:
+    pool = hypervisor.pool_of(volume)
+    if pool.find_volume(mark_of(volume.name)) is not None:
+        raise WrongState(f"Volume '{volume.name}' is not in storage pool '{pool.name}' as a whole yet", field)
     facts = volume.facts()
     if facts.type not in _HOLDS_BYTES:
         raise Unsupported(f"Volume '{facts.name}' is no file and no block device, but {facts.type}", field)

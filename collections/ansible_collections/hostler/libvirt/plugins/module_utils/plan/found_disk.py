@@ -49,7 +49,8 @@ def _identified(wanted: WantedDisk, drives: Sequence[Drive], path: Optional[str]
     elif wanted.serial is not None:
         matching = [drive for drive in drives if drive.serial == wanted.serial]
     else:
-        matching = [drive for drive in drives if path is not None and drive.has(path)]
+        # not by its chain of files: what an overlay is built on may be meant to be attached by itself
+        matching = [drive for drive in drives if path is not None and drive.path == path]
     if len(matching) > 1:
         name = "serial" if wanted.serial is not None else "path" if wanted.path is not None else "volume"
         several = ", ".join(drive.target for drive in matching)
