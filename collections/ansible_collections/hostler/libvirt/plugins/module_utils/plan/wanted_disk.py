@@ -124,6 +124,9 @@ def _together_errors(wanted: WantedDisk) -> Iterator[FieldError]:
             )
     if wanted.shareable and wanted.format == "qcow2" and not wanted.read_only:
         yield FieldError("shareable", SHARED_FORMAT)
+    raw = wanted.format == "raw" or (wanted.shareable and not wanted.read_only)
+    if wanted.image is not None and wanted.image_mode == "backing" and raw:
+        yield FieldError("image_mode", "copy it has to be for a raw disk, which can't be an overlay")
     prefix = (wanted.target or "")[:2]
     if wanted.bus is not None and prefix in ("vd", "sd") and (wanted.bus == "virtio") != (prefix == "vd"):
         yield FieldError("target", f"is no name of a disk on {wanted.bus}: vda is virtio's, sda that of the others")
