@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module's options are the spec's fields: the same names, types, defaults, choices; the same bounds in words."""
+"""A module's options are the spec's fields: the same names, types, defaults, choices; the same bounds in words."""
 
 import dataclasses
 import json
@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.cdrom import WantedCdrom
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import STATES, Desired
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WAITS
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import WantedDisk
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_nic import WantedNic
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     CloudInit,
     DiskConfig,
@@ -28,21 +31,30 @@ NOTHING = (dataclasses.MISSING, None, (), NetworkConfig())
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
+MODULES = ("vm", "vm_cdrom", "vm_disk", "vm_nic")
+
+
 @pytest.fixture(scope="module")
-def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The module's options, as ansible-doc shows them; that they are also its argument spec, ansible-test sees to."""
+def options_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The modules' options, as ansible-doc shows them; that they are the argument specs, too, ansible-test sees to."""
     home = str(tmp_path_factory.mktemp("home"))
+    names = [f"hostler.libvirt.{module}" for module in MODULES]
     done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-doc"), "--json", "hostler.libvirt.vm"],
+        [Path(sys.executable).with_name("ansible-doc"), "--json", *names],
         env={"HOME": home, "PATH": str(Path(sys.executable).parent), "LC_ALL": "C.UTF-8"},
         cwd=home,
         capture_output=True,
         text=True,
         check=True,
     )
-    doc = json.loads(done.stdout)["hostler.libvirt.vm"]["doc"]
-    found: dict[str, Any] = doc["options"]
-    return found
+    docs = json.loads(done.stdout)
+    return {module: docs[name]["doc"]["options"] for module, name in zip(MODULES, names, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def options(options_of: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Those of the module vm."""
+    return options_of["vm"]
 
 
 def plain(kind: Any) -> Any:
@@ -145,3 +157,23 @@ def test_bounds_are_said_where_people_look_for_them(options: dict[str, Any]) -> 
     for several in ("disks", "nics"):
         assert f"{facts_of(MachineSpec, several).max_length} at most" in told(several)
     assert str(facts_of(MachineSpec, "name").pattern_says) in told("name")
+
+
+@pytest.mark.parametrize(
+    ("module", "spec_class"), [("vm_cdrom", WantedCdrom), ("vm_disk", WantedDisk), ("vm_nic", WantedNic)]
+)
+def test_every_option_of_a_device_is_a_field_of_what_is_wanted_and_the_other_way_round(
+    options_of: dict[str, dict[str, Any]], module: str, spec_class: type
+) -> None:
+    options = options_of[module]
+
+    assert set(options) - {"uri"} == {"name", "uuid"} | {field.name for field in dataclasses.fields(spec_class)}
+    for field in dataclasses.fields(spec_class):
+        if field.name == "timeout":  # whole seconds will do for people
+            assert options["timeout"]["default"] == field.default
+            continue
+        assert_fits(options[field.name], spec_class, field)
+        kind = plain(typing.get_type_hints(spec_class)[field.name])
+        if dataclasses.is_dataclass(kind):
+            suboptions = options[field.name]["suboptions"]
+            assert set(suboptions) == {one.name for one in dataclasses.fields(kind)}

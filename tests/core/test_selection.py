@@ -9,8 +9,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Inva
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import (
     Chosen,
     Selection,
+    Whose,
     choose,
     validate_selection,
+    validate_whose,
 )
 from tests.core.machines import OTHER_UUID, UUID
 
@@ -78,3 +80,23 @@ def test_what_can_mean_no_vm_is_refused_by_its_place(given: dict[str, Any], fiel
     with pytest.raises(InvalidSpec) as caught:
         validate_selection(Selection(**given))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("whose", "field"),
+    [
+        (Whose(), "name"),
+        (Whose(""), "name"),
+        (Whose("a/b"), "name"),
+        (Whose(uuid="x"), "uuid"),
+        (Whose("a", "x"), "uuid"),
+    ],
+)
+def test_whose_device_it_is_has_to_be_said_as_a_vm_can_be_called(whose: Whose, field: str) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        validate_whose(whose)
+    assert caught.value.field == field
+
+
+def test_a_uuid_is_taken_as_people_write_it() -> None:
+    assert validate_whose(Whose("a", UUID.upper())) == Whose("a", UUID)

@@ -294,6 +294,7 @@ def test_what_the_host_takes_for_something_else_is_taken_away_again(
         ("x" * 300, "without slashes"),
         ("ü" * 121, "longer than 240 bytes"),
         ("web-01234567-root.qcow2", "disks of VMs"),
+        ("web-01234567-disk2.raw", "disks of VMs"),
         ("web-01234567-seed-0123456789ab.iso", "disks of VMs"),
     ],
 )

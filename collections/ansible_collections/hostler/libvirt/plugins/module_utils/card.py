@@ -67,11 +67,16 @@ def card_errors(path: str, config: NetworkConfig) -> Iterator[FieldError]:
     for name, owner in (("bridge_name", "bridge"), ("network_name", "network")):
         value = getattr(config, name)
         if config.type == owner and not value:
-            yield FieldError(f"{path}.{name}", f"is required for type {owner}")
+            yield FieldError(within(path, name), f"is required for type {owner}")
         if config.type != owner and value:
-            yield FieldError(f"{path}.{name}", f"goes with type {owner} only")
+            yield FieldError(within(path, name), f"goes with type {owner} only")
     if config.mac_address is not None:
-        yield from _address_errors(f"{path}.mac_address", config)
+        yield from _address_errors(within(path, "mac_address"), config)
+
+
+def within(path: str, name: str) -> str:
+    """The path of the field ``name`` of what is at ``path``, which is empty for what is asked by itself."""
+    return f"{path}.{name}" if path else name
 
 
 def cards_errors(cards: Sequence[Tuple[str, NetworkConfig]]) -> Iterator[FieldError]:

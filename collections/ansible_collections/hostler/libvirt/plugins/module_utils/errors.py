@@ -102,7 +102,7 @@ class SnapshotNotFound(NotFound):
 
 
 class NetworkNotFound(NotFound):
-    """The host has no such network or bridge, or it is not active."""
+    """The host has no such network, bridge or network filter, or it is not active."""
 
     code = "network_not_found"
 

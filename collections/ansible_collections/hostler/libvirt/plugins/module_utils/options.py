@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection, Whose
 
 CONNECTION_OPTIONS: Dict[str, Any] = dict(uri=dict(type="str"))
 
@@ -15,6 +15,13 @@ SELECTION_OPTIONS: Dict[str, Any] = dict(
     name=dict(type="list", elements="str"),
     uuid=dict(type="list", elements="str"),
     pattern=dict(type="list", elements="str"),
+)
+
+# whose device it is, named as in `Whose`, and when it may be changed
+DEVICE_OPTIONS: Dict[str, Any] = dict(
+    name=dict(type="str"),
+    uuid=dict(type="str"),
+    live=dict(type="bool", default=False),
 )
 
 
@@ -29,3 +36,8 @@ def selection_from(params: Mapping[str, Any]) -> Selection:
         option: None if params[option] is None else tuple(params[option]) for option in SELECTION_OPTIONS
     }
     return Selection(**given)
+
+
+def whose_from(params: Mapping[str, Any]) -> Whose:
+    """Which VM the options mean."""
+    return Whose(params["name"], params["uuid"])

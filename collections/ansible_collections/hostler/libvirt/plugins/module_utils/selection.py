@@ -74,6 +74,30 @@ def validate_selection(selection: Selection) -> Selection:
     return selection if selection.uuid is None else replace(selection, uuid=tuple(plain))
 
 
+@dataclass(frozen=True)
+class Whose:
+    """The one VM that is meant, by name or by UUID; with both it has to have both."""
+
+    name: Optional[str] = None
+    uuid: Optional[str] = None
+
+
+def validate_whose(whose: Whose) -> Whose:
+    """``whose``, with its UUID as libvirt writes it; raises `InvalidSpec` for what no VM of any host can have."""
+    errors = [] if whose.name is None else list(value_errors("name", whose.name, NAME_FACTS))
+    uuid = None
+    if whose.uuid is not None:
+        try:
+            uuid = str(uuids.UUID(whose.uuid))
+        except ValueError:
+            errors.append(FieldError("uuid", "is not a UUID"))
+    if whose.name is None and whose.uuid is None:
+        errors.append(FieldError("name", "is required, or uuid"))
+    if errors:
+        raise InvalidSpec(errors)
+    return replace(whose, uuid=uuid)
+
+
 def choose(selection: Selection, names: Mapping[str, str]) -> List[Chosen]:
     """Those of a host's VMs (``names`` by UUID) that are meant, each once: names, UUIDs, then patterns, as given.
 

@@ -22,6 +22,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapshot import Snapshots
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import FILE_POOLS
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import volume_name
@@ -44,13 +45,35 @@ def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
         snapshots = _snapshots_of(hypervisor, machine.uuid)
     mine: List[str] = []
     for disk in machine.definition.disks:
-        path = _candidate(hypervisor, disk, machine)
+        path = _candidate(hypervisor, disk, machine.uuid, machine.record)
         if path is not None:
             mine += [path, *_below(hypervisor, path, snapshots)]
     mine += _memory_files(hypervisor, snapshots)
-    going = list(dict.fromkeys(mine))
+    return _unused(hypervisor, mine, machine.uuid)
+
+
+def owned_among(hypervisor: Hypervisor, disks: Sequence[Disk], uuid: str, record: Optional[Record]) -> List[str]:
+    """As `owned_disks`, of those ``disks`` of the VM with that UUID and record, which goes on without them.
+
+    What one of its snapshots has is not among them: a revert would need it.
+    """
+    if not disks:
+        return []
+    look_for_overlays(hypervisor)
+    kept = {
+        path
+        for one in _snapshots_of(hypervisor, uuid)
+        for path in (*one.overlays, *(path_of(hypervisor, disk) for disk in one.frozen_disks))
+    }
+    mine = (_candidate(hypervisor, disk, uuid, record) for disk in disks)
+    return _unused(hypervisor, [path for path in mine if path is not None and path not in kept], uuid)
+
+
+def _unused(hypervisor: Hypervisor, paths: Sequence[str], uuid: str) -> List[str]:
+    """Those that nobody but the VM itself, and others of them, uses."""
+    going = list(dict.fromkeys(paths))
     while going:
-        taken = paths_in_use(hypervisor, except_uuid=machine.uuid, except_paths=going)
+        taken = paths_in_use(hypervisor, except_uuid=uuid, except_paths=going)
         if not any(path in taken for path in going):
             break
         going = [path for path in going if path not in taken]  # and what is below one that stays is in use by that
@@ -84,6 +107,17 @@ def paths_in_use(hypervisor: Hypervisor, except_uuid: str, except_paths: Contain
                 path = path_of(hypervisor, disk)
                 for one in (*disk.backing_paths, *(() if path is None else (path,))):
                     _claim(users, one, f"VM '{domain.name}'")
+    for path, user in backing_files(hypervisor, except_paths).items():
+        users.setdefault(path, user)
+    return users
+
+
+def backing_files(hypervisor: Hypervisor, except_paths: Container[str] = ()) -> Dict[str, str]:
+    """Paths that some volume has as its backing file, as `paths_in_use` has them, with which volume that is.
+
+    The volumes at ``except_paths`` are not asked.
+    """
+    users: Dict[str, str] = {}
     for pool in hypervisor.pools():
         for volume in pool.volumes():
             if volume.path in except_paths:
@@ -117,7 +151,7 @@ def _claim(users: Dict[str, str], path: str, user: str) -> None:
         users.setdefault(spelling, user)
 
 
-def _candidate(hypervisor: Hypervisor, disk: Disk, machine: ObservedMachine) -> Optional[str]:
+def _candidate(hypervisor: Hypervisor, disk: Disk, uuid: str, record: Optional[Record]) -> Optional[str]:
     path = path_of(hypervisor, disk)
     if path is None or disk.shareable:
         return None
@@ -127,8 +161,8 @@ def _candidate(hypervisor: Hypervisor, disk: Disk, machine: ObservedMachine) -> 
     if disk.device == "disk" and not disk.read_only:
         return volume.path
     # the seed is read only, and ours: its name begins as only this VM's volumes do
-    prefix = volume_name("", machine.uuid, "seed-")
-    is_seed = machine.record is not None and prefix in volume.name and volume.name.endswith(".iso")
+    prefix = volume_name("", uuid, "seed-")
+    is_seed = record is not None and prefix in volume.name and volume.name.endswith(".iso")
     return volume.path if is_seed else None
 
 

@@ -31,21 +31,23 @@ def plan_for(hypervisor: Hypervisor, uuid: str, change: Change, placement: Place
     observed = observe(hypervisor, hypervisor.domain(uuid))
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     plan = plan_change(observed, change, nat_network_of(hypervisor, placement), now)
-    require_possible(hypervisor, plan, change.network_config, placement)
+    require_possible(hypervisor, plan)
+    require_connectable(hypervisor, plan, change.network_config, placement)
     return plan
 
 
-def require_possible(
-    hypervisor: Hypervisor, plan: Plan, network_config: Optional[NetworkConfig], placement: Placement
-) -> None:
-    """Raise what a step of ``plan`` would that needs something of its host.
-
-    That is a free name, a disk that can grow, the network that ``network_config`` of the first card speaks of.
-    """
+def require_possible(hypervisor: Hypervisor, plan: Plan) -> None:
+    """Raise what a step of ``plan`` would that needs something of its host: a free name, a disk that can grow."""
     for step in plan.steps:
         if isinstance(step.operation, RenameDomain):
             require_free_name(hypervisor, step.operation.name, step.operation.uuid)
         elif isinstance(step.operation, GrowDisk):
             require_growable(hypervisor, step.operation)
-        elif isinstance(step.operation, ConnectCard) and network_config is not None:
-            require_networks(hypervisor, [("network_config", network_config)], placement)
+
+
+def require_connectable(
+    hypervisor: Hypervisor, plan: Plan, network_config: Optional[NetworkConfig], placement: Placement
+) -> None:
+    """Raise `InvalidSpec` if ``plan`` connects the first card to what its host has not."""
+    if network_config is not None and any(isinstance(step.operation, ConnectCard) for step in plan.steps):
+        require_networks(hypervisor, [("network_config", network_config)], placement)

@@ -3,8 +3,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Optional
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import answered
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import find_image
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    HostlerError,
+    HostUnreachable,
+    NameTaken,
     NotEnoughSpace,
     OperationFailed,
     VolumeNotFound,
@@ -15,6 +23,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain 
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import MUST_BE_STOPPED
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+    AddVolume,
     CreateVolume,
     DeleteVolume,
     GrowDisk,
@@ -29,15 +38,35 @@ def create_volume(hypervisor: Hypervisor, operation: CreateVolume) -> None:
     """Make the disk. One of its name is the rest of a create that was cut off, maybe half copied: it is made anew."""
     pool = hypervisor.pool(operation.pool).require_active()
     _remove_leftover(pool, operation.name)
+    _make(hypervisor, pool, operation)
+
+
+def add_volume(hypervisor: Hypervisor, operation: AddVolume) -> Undo:
+    """Make a disk whose name nobody has: what is there under it, whoever left it, is never overwritten."""
+    wanted = operation.volume
+    pool = hypervisor.pool(wanted.pool).require_active()
+    if pool.find_volume(wanted.name) is not None:
+        raise NameTaken(f"A volume '{wanted.name}' is in storage pool '{wanted.pool}' by now")
+    try:
+        path = _make(hypervisor, pool, wanted).path
+    except (HostUnreachable, NameTaken):
+        raise
+    except HostlerError:
+        _remove_leftover(pool, wanted.name)
+        raise
+    return partial(delete_volume, hypervisor, DeleteVolume(path))  # which spares one that the VM could not let go of
+
+
+def _make(hypervisor: Hypervisor, pool: Pool, operation: CreateVolume) -> Volume:
     if operation.image is None:
-        pool.create_volume(operation.name, operation.capacity, operation.format)
-        return
+        return pool.create_volume(operation.name, operation.capacity, operation.format)
     image_pool = operation.image_pool or operation.pool
     image = find_image(hypervisor, image_pool, operation.image, operation.image_field)
     if operation.image_mode == "backing":
-        pool.create_volume(operation.name, operation.capacity, operation.format, backing=image.facts())
-    else:
-        _grown(pool.copy_volume(operation.name, operation.capacity, operation.format, image), operation.capacity)
+        return pool.create_volume(operation.name, operation.capacity, operation.format, backing=image.facts())
+    copy = pool.copy_volume(operation.name, operation.capacity, operation.format, image)
+    _grown(copy, operation.capacity)
+    return copy
 
 
 def write_seed(hypervisor: Hypervisor, operation: WriteSeed) -> None:
@@ -52,11 +81,11 @@ def grow(hypervisor: Hypervisor, operation: GrowDisk) -> None:
     """Make the disk larger, and see that it is."""
     domain = hypervisor.domain(operation.uuid)
     if operation.live and domain.is_active():
-        _grow_live(domain, operation)
+        _grow_live(hypervisor, operation)
         return
     if domain.is_active():
         raise WrongState(MUST_BE_STOPPED)
-    _grown(_volume_at(hypervisor, operation.path), operation.capacity)
+    _grown(_volume_of(hypervisor, operation), operation.capacity)
 
 
 def require_growable(hypervisor: Hypervisor, operation: GrowDisk) -> None:
@@ -66,20 +95,20 @@ def require_growable(hypervisor: Hypervisor, operation: GrowDisk) -> None:
     """
     if operation.live and hypervisor.find_volume_at(operation.path) is None:
         return  # QEMU has it open, and needs no pool
-    pool = hypervisor.pool_of(_volume_at(hypervisor, operation.path))
+    pool = hypervisor.pool_of(_volume_of(hypervisor, operation))
     capacity = pool.space().capacity
     if operation.capacity > capacity > 0:  # 0: such a pool does not know
         raise NotEnoughSpace(
             f"Storage pool '{pool.name}' holds {disk_gib(capacity):g} GiB in all, less than the"
             f" {disk_gib(operation.capacity):g} GiB of the disk",
-            "disk_gb",
+            operation.field,
         )
 
 
-def _volume_at(hypervisor: Hypervisor, path: str) -> Volume:
-    volume = hypervisor.find_volume_at(path)
+def _volume_of(hypervisor: Hypervisor, operation: GrowDisk) -> Volume:
+    volume = hypervisor.find_volume_at(operation.path)
     if volume is None:
-        raise VolumeNotFound(f"Failed to resize the disk: {path} is in no storage pool", "disk_gb")
+        raise VolumeNotFound(f"Failed to resize the disk: {operation.path} is in no storage pool", operation.field)
     return volume
 
 
@@ -102,10 +131,13 @@ def _remove_leftover(pool: Pool, name: str) -> None:
         leftover.delete()
 
 
-def _grow_live(domain: Domain, operation: GrowDisk) -> None:
-    if (domain.disk_size(operation.path) or 0) < operation.capacity:
-        domain.resize_disk(operation.path, operation.capacity)
-    if domain.disk_size(operation.path) != operation.capacity:
+def _grow_live(hypervisor: Hypervisor, operation: GrowDisk) -> None:
+    def grown(domain: Domain) -> Optional[int]:
+        if (domain.disk_size(operation.path) or 0) < operation.capacity:
+            domain.resize_disk(operation.path, operation.capacity)
+        return domain.disk_size(operation.path)
+
+    if answered(hypervisor, operation.uuid, grown) != operation.capacity:
         raise OperationFailed("Failed to resize the disk: it did not take its new size")
 
 

@@ -8,7 +8,10 @@ from datetime import datetime, timezone
 from typing import Any, Dict, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create, delete
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change import require_possible
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change import (
+    require_connectable,
+    require_possible,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
@@ -61,7 +64,8 @@ def bring(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict
         plan = Plan() if observed is None else delete.plan_for(hypervisor, observed.uuid, desired.delete_disks)
     elif observed is not None:
         plan = plan_existing(desired, observed, nat_network_of(hypervisor, desired.placement), _now())
-        require_possible(hypervisor, plan, wanted_change(desired).network_config, desired.placement)
+        require_possible(hypervisor, plan)
+        require_connectable(hypervisor, plan, wanted_change(desired).network_config, desired.placement)
     else:
         plan = _plan_new(hypervisor, desired)
     if not check:
@@ -118,14 +122,7 @@ def _now() -> str:
 
 
 def _answer(desired: Desired, plan: Plan, observed: Optional[ObservedMachine]) -> Dict[str, Any]:
-    data = plan.as_data()
-    answer: Dict[str, Any] = {
-        "changed": plan.changed,
-        "diff": {"before": data["before"], "after": data["after"]},
-        "plan": data["steps"],
-        "next_boot": data["next_boot"],
-        "vm": None if observed is None else observed.as_data(),
-    }
+    answer = {**plan.as_answer(), "vm": None if observed is None else observed.as_data()}
     if desired.state == "absent":
         answer["deleted_disks"] = delete.deleted_disks(plan)
     return answer

@@ -39,7 +39,7 @@ def resize(hypervisor: Hypervisor, operation: ResizeDomain) -> Optional[Undo]:
         return wanted.vcpus in (None, now.vcpus) and wanted.memory_kib in (None, now.memory_kib)
 
     failure = "Failed to resize VM: its definition has a NUMA layout that fixes its sizes"
-    return _redefine(hypervisor, domain, lambda xml: edit.resized(xml, wanted), is_done, failure)
+    return redefine(hypervisor, domain, lambda xml: edit.resized(xml, wanted), _read(is_done), failure)
 
 
 def plug_vcpus(hypervisor: Hypervisor, operation: PlugVcpus) -> Optional[Undo]:
@@ -88,7 +88,7 @@ def connect_card(hypervisor: Hypervisor, operation: ConnectCard) -> Optional[Und
         if is_done(read_domain(domain.xml(inactive=True))):
             return undo_live
         failure = "Failed to connect the VM's network card: libvirt made another of it"
-        undo = _redefine(hypervisor, domain, change, is_done, failure)
+        undo = redefine(hypervisor, domain, change, _read(is_done), failure)
     except Exception:
         if undo_live is not None:
             undo_live()
@@ -107,24 +107,32 @@ def set_vnc(hypervisor: Hypervisor, operation: SetVnc) -> Optional[Undo]:
     def is_done(now: DomainDefinition) -> bool:
         return (listen is not None) == any(display.type == "vnc" for display in now.graphics)
 
-    return _redefine(hypervisor, domain, change, is_done, "Failed to change the VM's VNC display")
+    return redefine(hypervisor, domain, change, _read(is_done), "Failed to change the VM's VNC display")
 
 
-def _redefine(
+def redefine(
     hypervisor: Hypervisor,
     domain: Domain,
     change: Callable[[str], str],
-    is_done: Callable[[DomainDefinition], bool],
+    is_done: Callable[[str], bool],
     failure: str,
 ) -> Undo:
+    """Define the domain as ``change`` makes of its XML, and see by ``is_done`` what libvirt made of that.
+
+    Raises `OperationFailed` with ``failure`` where it is not what was wanted; then the definition is as it was.
+    """
     if not domain.is_persistent():
         raise WrongState(TRANSIENT)
     before = domain.xml(inactive=True, secure=True)
     hypervisor.redefine(change(before))
-    if not is_done(read_domain(domain.xml(inactive=True))):
+    if not is_done(domain.xml(inactive=True)):
         hypervisor.redefine(before)  # or half of the change would stay
         raise OperationFailed(failure)
     return partial(_put_back, hypervisor, domain.uuid, before)
+
+
+def _read(is_done: Callable[[DomainDefinition], bool]) -> Callable[[str], bool]:
+    return lambda xml: is_done(read_domain(xml))
 
 
 def _put_back(hypervisor: Hypervisor, uuid: str, xml: str) -> None:

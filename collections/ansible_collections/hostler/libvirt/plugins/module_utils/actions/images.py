@@ -30,7 +30,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.storage import (
 )
 
 # a VM's own volume, as `plan.create.volume_name` names it: whose VM has gone it is a disk still, and no image
-_OWN = re.compile(r".+-[0-9a-f]{8}-(root|disk|seed)[^/]*\.(qcow2|iso)", re.DOTALL)
+_OWN = re.compile(r".+-[0-9a-f]{8}-(root|disk|seed)[^/]*\.(qcow2|raw|iso)", re.DOTALL)
 _MARK = re.compile(r"\.(.+)\.unfinished", re.DOTALL)
 
 

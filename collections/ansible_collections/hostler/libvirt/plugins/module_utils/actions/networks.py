@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Iterator, List, Optional, Sequence, Tuple
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.card import within
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
@@ -22,11 +23,13 @@ def require_networks(hypervisor: Hypervisor, cards: Sequence[Tuple[str, NetworkC
     nat = nat_network_of(hypervisor, placement)
     for path, card in cards:
         if card.type == "bridge" and not hypervisor.has_interface(card.bridge_name or ""):
-            errors.append(FieldError(f"{path}.bridge_name", f"bridge '{card.bridge_name}' not found on this host"))
+            errors.append(
+                FieldError(within(path, "bridge_name"), f"bridge '{card.bridge_name}' not found on this host")
+            )
         elif card.type == "network":
-            errors += _network_errors(hypervisor, card.network_name or "", f"{path}.network_name")
+            errors += _network_errors(hypervisor, card.network_name or "", within(path, "network_name"))
         elif card.type == "nat" and nat is not None:
-            errors += _network_errors(hypervisor, nat, f"{path}.type")
+            errors += _network_errors(hypervisor, nat, within(path, "type"))
     if errors:
         raise InvalidSpec(errors)
 

@@ -10,7 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Type
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains, hardware, names, snapshots
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
+    disks,
+    domains,
+    drives,
+    hardware,
+    names,
+    nics,
+    snapshots,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
@@ -50,6 +58,9 @@ _DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], Optional[Undo]]] = {
     snapshot_steps.TakeSnapshot: snapshots.take,
     snapshot_steps.RevertSnapshot: snapshots.revert,
     snapshot_steps.RemoveSnapshot: snapshots.remove,
+    steps.AddVolume: disks.add_volume,
+    **drives.DOERS,
+    **nics.DOERS,
 }
 
 

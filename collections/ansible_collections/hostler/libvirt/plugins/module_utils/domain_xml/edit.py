@@ -89,7 +89,7 @@ def connected(xml: str, card: Interface) -> str:
         if first is None:
             devices.append(interface_element(card))
         else:
-            _plug(first, card)
+            plug_in(first, card)
 
     return edited(xml, change)
 
@@ -117,7 +117,7 @@ def card_xml(xml: str, mac_address: Optional[str], card: Optional[Interface] = N
             mac = element.find("mac")
             if mac is not None and mac.get("address") == mac_address:
                 if card is not None:
-                    _plug(element, card)
+                    plug_in(element, card)
                 found.append(serialize(element))
 
     edited(xml, change)
@@ -154,7 +154,8 @@ def _devices(domain: Element) -> Element:
     return SubElement(domain, "devices") if devices is None else devices
 
 
-def _plug(element: Element, card: Interface) -> None:
+def plug_in(element: Element, card: Interface) -> None:
+    """Have the ``<interface>`` be plugged in as ``card`` says; all that has nothing to do with that stays."""
     wanted = interface_element(card)
     source = wanted.find("source")
     present = element.find("source")

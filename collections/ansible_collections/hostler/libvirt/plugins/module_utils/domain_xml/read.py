@@ -69,8 +69,8 @@ def definition_of(domain: Element) -> DomainDefinition:
         further_numa_cells=max(len(domain.findall("cpu/numa/cell")) - 1, 0),
         cpu_mode=_attribute(domain, "cpu", "mode"),
         clock=_attribute(domain, "clock", "offset") or "utc",
-        disks=tuple(_disk(element) for element in domain.findall("devices/disk")),
-        interfaces=tuple(_interface(element) for element in domain.findall("devices/interface")),
+        disks=tuple(disk_of(element) for element in domain.findall("devices/disk")),
+        interfaces=tuple(interface_of(element) for element in domain.findall("devices/interface")),
         graphics=tuple(_graphics(element) for element in domain.findall("devices/graphics")),
         controllers=tuple(
             Controller(element.get("type", ""), element.get("model"))
@@ -101,7 +101,8 @@ def _firmware(domain: Element) -> str:
     return "bios"
 
 
-def _disk(element: Element) -> Disk:
+def disk_of(element: Element) -> Disk:
+    """What the ``<disk>`` says."""
     source = element.find("source")
     driver = element.find("driver")
     return Disk(
@@ -124,7 +125,8 @@ def _disk(element: Element) -> Disk:
     )
 
 
-def _interface(element: Element) -> Interface:
+def interface_of(element: Element) -> Interface:
+    """What the ``<interface>`` says."""
     source = element.find("source")
     kind = element.get("type", "")
     return Interface(

@@ -338,6 +338,17 @@ class Hypervisor:
         except errors.Unsupported:
             return []
 
+    def has_filter(self, name: str) -> bool:
+        """Whether the host has a network filter of that name; True where its libvirtd can't tell."""
+        try:
+            with translated("find the network filter"):
+                self._connection.nwfilterLookupByName(name)
+        except errors.NetworkNotFound:
+            return False
+        except errors.Unsupported:
+            return True
+        return True
+
     def has_interface(self, name: str) -> bool:
         """Whether the host has a network interface or a bridge of that name; True where its libvirtd can't tell."""
         try:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
@@ -155,10 +155,27 @@ class Domain:
         with translated(doing):
             self.handle.attachDeviceFlags(device_xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
-    def update_live(self, device_xml: str, doing: str) -> None:
-        """Change a device of the running domain; its definition stays. ``doing`` is for the message of an error."""
+    def detach_live(self, device_xml: str, doing: str) -> None:
+        """Ask the guest to let go of a device of the running domain; its definition stays.
+
+        When the call returns (after 5 s at most) the guest may have done so, or do it later, or never.
+        """
         with translated(doing):
-            self.handle.updateDeviceFlags(device_xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            self.handle.detachDeviceFlags(device_xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def update_live(self, device_xml: str, doing: str, force: bool = False) -> None:
+        """Change a device of the running domain; its definition stays. ``doing`` is for the message of an error.
+
+        ``force`` opens a tray that the guest has locked.
+        """
+        flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | (libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE if force else 0)
+        with translated(doing):
+            self.handle.updateDeviceFlags(device_xml, flags)
+
+    def limit_disk_live(self, target: str, limits: Dict[str, int]) -> None:
+        """Give the disk at ``target`` other I/O limits, by libvirt's names for them; the definition keeps its own."""
+        with translated(f"limit disk {target}"):
+            self.handle.setBlockIoTune(target, limits, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def resize_disk(self, path: str, capacity: int) -> None:
         """Make the disk at ``path`` ``capacity`` bytes under the running domain."""

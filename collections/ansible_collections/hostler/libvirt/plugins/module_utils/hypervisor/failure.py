@@ -17,6 +17,7 @@ _BY_NAME: Dict[str, Type[errors.HostlerError]] = {
     "VIR_ERR_NO_DOMAIN_SNAPSHOT": errors.SnapshotNotFound,
     "VIR_ERR_NO_NETWORK": errors.NetworkNotFound,
     "VIR_ERR_NO_INTERFACE": errors.NetworkNotFound,
+    "VIR_ERR_NO_NWFILTER": errors.NetworkNotFound,
     "VIR_ERR_DOM_EXIST": errors.NameTaken,
     "VIR_ERR_STORAGE_VOL_EXIST": errors.NameTaken,
     "VIR_ERR_OPERATION_INVALID": errors.WrongState,

@@ -75,6 +75,19 @@ class Volume:
         with translated("resize the disk"):
             self.handle.resize(capacity, 0)
 
+    def head(self, size: int) -> bytes:
+        """The first ``size`` bytes of the file itself, or what there is of them."""
+        with translated("read the volume"):
+            stream = self._connection.newStream(0)
+            try:
+                self.handle.download(stream, 0, size, 0)
+                pieces = list(iter(lambda: stream.recv(_PIECE_BYTES), b""))
+                stream.finish()
+            except BaseException:
+                _abort(stream)
+                raise
+        return b"".join(pieces)
+
     def upload(self, content: bytes) -> None:
         """Fill it with ``content``."""
         self.write((content,))

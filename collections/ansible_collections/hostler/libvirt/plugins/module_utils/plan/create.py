@@ -72,7 +72,7 @@ def plan_create(
         seed_path=None if seed_name is None else posixpath.join(folder, seed_name),
     )
     steps: List[Step] = [Step(f"Define VM '{spec.name}'", DefineDomain(definition))]
-    steps += [Step(_title(disk, surroundings), _volume(disk, surroundings)) for disk in disks]
+    steps += [Step(volume_title(disk, surroundings), volume_step(disk, surroundings)) for disk in disks]
     if seed is not None and seed_name is not None:
         steps.append(Step("Write the cloud-init seed", WriteSeed(surroundings.pool.name, seed_name, seed)))
     if spec.autostart:
@@ -112,10 +112,10 @@ def _check(spec: MachineSpec, surroundings: Surroundings, disks: Sequence[NewDis
     for name in surroundings.taken_volumes:
         raise NameTaken(f"Storage pool '{pool.name}' already has a volume '{name}', which this VM did not make")
     _check_abilities(spec, surroundings.abilities)
-    too_small = [error for disk in disks for error in _size_errors(disk, surroundings)]
+    too_small = [error for disk in disks for error in size_errors(disk, surroundings)]
     if too_small:
         raise InvalidSpec(too_small)
-    _check_space(disks, surroundings)
+    check_space(disks, surroundings)
 
 
 def _check_abilities(spec: MachineSpec, abilities: Abilities) -> None:
@@ -131,15 +131,19 @@ def _check_abilities(spec: MachineSpec, abilities: Abilities) -> None:
         raise Unsupported("This host can't emulate a TPM", "tpm")
 
 
-def _size_errors(disk: NewDisk, surroundings: Surroundings) -> Iterator[FieldError]:
+def size_errors(disk: NewDisk, surroundings: Surroundings) -> Iterator[FieldError]:
+    """What is wrong with the size of a disk that is made of an image."""
     image = _image(disk, surroundings)
     if image is not None and disk.size < image.capacity:
         at_least = math.ceil(image.capacity / 1024**3 * 1000) / 1000
         yield FieldError(disk.size_field, f"is smaller than image '{image.name}', which needs {at_least:g} GiB")
 
 
-def _check_space(disks: Sequence[NewDisk], surroundings: Surroundings) -> None:
-    """A disk takes space as it is written to, so disks may promise more than there is; what can never be is refused."""
+def check_space(disks: Sequence[NewDisk], surroundings: Surroundings) -> None:
+    """Raise `NotEnoughSpace` for disks that can never be.
+
+    A disk takes space as it is written to, so they may promise more than there is.
+    """
     pool = surroundings.pool
     copied = 0
     for disk in disks:
@@ -164,7 +168,8 @@ def _image(disk: NewDisk, surroundings: Surroundings) -> Optional[ImageFacts]:
     return None if disk.config.image is None else surroundings.images[disk.config.image]
 
 
-def _volume(disk: NewDisk, surroundings: Surroundings) -> CreateVolume:
+def volume_step(disk: NewDisk, surroundings: Surroundings) -> CreateVolume:
+    """How the disk is made."""
     image = _image(disk, surroundings)
     return CreateVolume(
         pool=surroundings.pool.name,
@@ -178,6 +183,7 @@ def _volume(disk: NewDisk, surroundings: Surroundings) -> CreateVolume:
     )
 
 
-def _title(disk: NewDisk, surroundings: Surroundings) -> str:
+def volume_title(disk: NewDisk, surroundings: Surroundings) -> str:
+    """The same in words."""
     title = f"Create a disk of {disk_gib(disk.size):g} GiB in pool '{surroundings.pool.name}'"
     return title if disk.config.image is None else f"{title} from image '{disk.config.image}'"

@@ -160,8 +160,17 @@ def _growth(observed: ObservedMachine, disk_gb: Optional[float], live: bool) -> 
     root = observed.root_disk
     if root is None or root.size is None or root.path is None:
         raise InvalidSpec([FieldError("disk_gb", "this VM has no root disk whose size can be changed")])
-    if disk_gib(root.size) == disk_gib(disk_bytes(disk_gb)) or disk_gib(root.size) == round(disk_gb, 3):
+    capacity = larger(root.size, disk_gb, "disk_gb")
+    return None if capacity is None else GrowDisk(observed.uuid, root.path, capacity, live)
+
+
+def larger(present: int, wanted_gb: float, field: str) -> Optional[int]:
+    """How many bytes a disk of ``present`` bytes is to get; None where it has the size that ``field`` asks for.
+
+    Raises `InvalidSpec` for a disk that would shrink.
+    """
+    if disk_gib(present) == disk_gib(disk_bytes(wanted_gb)) or disk_gib(present) == round(wanted_gb, 3):
         return None  # the same as far as it is ever shown
-    if disk_bytes(disk_gb) < root.size:
-        raise InvalidSpec([FieldError("disk_gb", f"a disk can't shrink: it has {disk_gib(root.size):g} GiB")])
-    return GrowDisk(observed.uuid, root.path, disk_bytes(disk_gb), live)
+    if disk_bytes(wanted_gb) < present:
+        raise InvalidSpec([FieldError(field, f"a disk can't shrink: it has {disk_gib(present):g} GiB")])
+    return disk_bytes(wanted_gb)

@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition, Interface
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps import DeviceOperation
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_steps import (
     RemoveSnapshot,
     RevertSnapshot,
@@ -48,6 +49,13 @@ class CreateVolume:
     image: Optional[str] = None
     image_mode: str = "copy"
     image_field: str = "image"  # of the spec, which names the image
+
+
+@dataclass(frozen=True)
+class AddVolume:
+    """Make the volume of a further disk of a VM that is there. Never in place of one that has its name."""
+
+    volume: CreateVolume
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,7 @@ class GrowDisk:
     path: str
     capacity: int
     live: bool = False
+    field: str = "disk_gb"  # the option that asks for it
 
 
 @dataclass(frozen=True)
@@ -247,6 +256,8 @@ Operation = Union[
     TakeSnapshot,
     RevertSnapshot,
     RemoveSnapshot,
+    AddVolume,
+    DeviceOperation,
 ]
 
 
@@ -291,4 +302,14 @@ class Plan:
             "before": dict(self.before),
             "after": dict(self.after),
             "next_boot": self.next_boot,
+        }
+
+    def as_answer(self) -> Dict[str, Any]:
+        """What a module answers: ``changed``, ``diff`` (``before``, ``after``), ``plan`` (steps), ``next_boot``."""
+        data = self.as_data()
+        return {
+            "changed": data["changed"],
+            "diff": {"before": data["before"], "after": data["after"]},
+            "plan": data["steps"],
+            "next_boot": data["next_boot"],
         }

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VM as what devices are plugged into, and when that may be done to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Optional, Tuple
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.nic import Nic
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import WrongState
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import TRANSIENT
+
+MUST_BE_STOPPED = "VM must be stopped before its devices are changed, unless that may be done live"
+SAVED = "VM is saved: start it, then stop it, before its devices are changed"
+
+
+@dataclass(frozen=True)
+class Chassis:
+    """A VM whose devices are looked at: as it starts next, and as it runs; None where it does not do that."""
+
+    uuid: str
+    name: str
+    status: str
+    defined_xml: Optional[str]
+    running_xml: Optional[str] = None
+    record: Optional[Record] = None
+    defined_drives: Tuple[Drive, ...] = ()
+    running_drives: Tuple[Drive, ...] = ()
+    defined_nics: Tuple[Nic, ...] = ()
+    running_nics: Tuple[Nic, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether QEMU runs for it."""
+        return self.running_xml is not None
+
+    @property
+    def xmls(self) -> List[str]:
+        """What it is, the definition first."""
+        return [xml for xml in (self.defined_xml, self.running_xml) if xml is not None]
+
+    @property
+    def root_target(self) -> Optional[str]:
+        """Where its root disk is: the first that is a disk."""
+        drives = self.running_drives if self.defined_xml is None else self.defined_drives
+        return next((drive.target for drive in drives if drive.device == "disk"), None)
+
+
+def require_changeable(chassis: Chassis, live: bool) -> None:
+    """Raise `WrongState` for a VM whose devices can't be changed now; a running one has to be allowed to, ``live``."""
+    if chassis.record is not None and chassis.record.incomplete:
+        raise WrongState(f"VM '{chassis.name}' is being created, or its creation was cut off")
+    if chassis.status == "saved":  # it would go on with the devices it had, or not at all
+        raise WrongState(SAVED)
+    if chassis.is_active and not live:
+        raise WrongState(MUST_BE_STOPPED)
+
+
+def require_definition(chassis: Chassis) -> None:
+    """Raise `WrongState` for one that is gone when it is off."""
+    if chassis.defined_xml is None:
+        raise WrongState(TRANSIENT)
