@@ -8,11 +8,11 @@ import pytest
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import (
     Chosen,
+    OneMachine,
     Selection,
-    Whose,
     choose,
+    validate_one,
     validate_selection,
-    validate_whose,
 )
 from tests.core.machines import OTHER_UUID, UUID
 
@@ -83,20 +83,20 @@ def test_what_can_mean_no_vm_is_refused_by_its_place(given: dict[str, Any], fiel
 
 
 @pytest.mark.parametrize(
-    ("whose", "field"),
+    ("which", "field"),
     [
-        (Whose(), "name"),
-        (Whose(""), "name"),
-        (Whose("a/b"), "name"),
-        (Whose(uuid="x"), "uuid"),
-        (Whose("a", "x"), "uuid"),
+        (OneMachine(), "name"),
+        (OneMachine(""), "name"),
+        (OneMachine("a/b"), "name"),
+        (OneMachine(uuid="x"), "uuid"),
+        (OneMachine("a", "x"), "uuid"),
     ],
 )
-def test_whose_device_it_is_has_to_be_said_as_a_vm_can_be_called(whose: Whose, field: str) -> None:
+def test_whose_device_it_is_has_to_be_said_as_a_vm_can_be_called(which: OneMachine, field: str) -> None:
     with pytest.raises(InvalidSpec) as caught:
-        validate_whose(whose)
+        validate_one(which)
     assert caught.value.field == field
 
 
 def test_a_uuid_is_taken_as_people_write_it() -> None:
-    assert validate_whose(Whose("a", UUID.upper())) == Whose("a", UUID)
+    assert validate_one(OneMachine("a", UUID.upper())) == OneMachine("a", UUID)

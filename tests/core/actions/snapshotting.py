@@ -11,7 +11,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_sna
     ensure_snapshot,
     snapshots_of,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import OneMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
@@ -19,6 +18,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapsho
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_wish import SnapshotWish
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from lab.commands import run
 from lab.host import Host
 from tests.core.actions.guests import desired, made, named, wait_until

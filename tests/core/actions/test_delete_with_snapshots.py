@@ -9,8 +9,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions import del
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_snapshot import (
     snapshots_of,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import OneMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from lab.commands import run
 from lab.host import Host
 from tests.core.actions.guests import desired, everything_on, made, named

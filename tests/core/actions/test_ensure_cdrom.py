@@ -20,7 +20,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.cdrom import WantedCdrom
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps import DefineMedium
 from ansible_collections.hostler.libvirt.plugins.module_utils.seed import SeedContent, seed_image
-from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Whose
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from lab.host import Host
 from tests.core.actions.guests import SEED, desired, made
 from tests.core.actions.in_guest import booted, said
@@ -33,12 +33,12 @@ pytestmark = pytest.mark.lab
 
 def ensured(hypervisor: Hypervisor, name: str, **fields: Any) -> dict[str, Any]:
     """Plan it, do it, and see that both say the same and that it is not done again; what doing it answered."""
-    whose, wanted = Whose(name), WantedCdrom(**fields)
-    planned = ensure_cdrom(hypervisor, whose, wanted, check=True)
-    answer = ensure_cdrom(hypervisor, whose, wanted)
+    which, wanted = OneMachine(name), WantedCdrom(**fields)
+    planned = ensure_cdrom(hypervisor, which, wanted, check=True)
+    answer = ensure_cdrom(hypervisor, which, wanted)
     for key in ("changed", "diff", "plan", "next_boot"):
         assert planned[key] == answer[key], key
-    again = ensure_cdrom(hypervisor, whose, wanted)
+    again = ensure_cdrom(hypervisor, which, wanted)
     assert (again["changed"], again["diff"], again["plan"]) == (False, {"before": {}, "after": {}}, [])
     return answer
 
@@ -74,7 +74,7 @@ def test_a_drive_comes_is_filled_emptied_and_goes_while_the_vm_is_off(
     assert all(iso.exists() for iso in isos)
 
     with pytest.raises(VolumeNotFound, match=r"'nowhere\.iso' not found") as caught:
-        ensure_cdrom(hypervisor, Whose("cold-cd"), WantedCdrom(volume="nowhere.iso"))
+        ensure_cdrom(hypervisor, OneMachine("cold-cd"), WantedCdrom(volume="nowhere.iso"))
     assert caught.value.field == "volume"
 
 
@@ -119,7 +119,7 @@ def test_media_of_a_guest_that_runs(hypervisor: Hypervisor, lab_host: Host, isos
     def refused(**fields: Any) -> HostlerError:
         before = drives(hypervisor, "hot-cd")
         with pytest.raises(HostlerError) as caught:
-            ensure_cdrom(hypervisor, Whose("hot-cd"), WantedCdrom(**fields))
+            ensure_cdrom(hypervisor, OneMachine("hot-cd"), WantedCdrom(**fields))
         assert drives(hypervisor, "hot-cd") == before
         return caught.value
 

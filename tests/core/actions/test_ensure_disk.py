@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_disk import ensure_disk
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_snapshot import ensure_snapshot
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import mark_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive
@@ -27,6 +28,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps 
     UndefineDrive,
     UnplugDrive,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_wish import SnapshotWish
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     AddVolume,
     CreateVolume,
@@ -36,7 +38,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     Step,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import WantedDisk, WantedLimits
-from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Whose
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from lab.commands import run
 from lab.host import Host
 from tests.core.actions.guests import desired, everything_on, made, named
@@ -49,12 +51,12 @@ pytestmark = pytest.mark.lab
 
 def ensured(hypervisor: Hypervisor, name: str, **fields: Any) -> dict[str, Any]:
     """Plan it, do it, and see that both say the same and that it is not done again; what doing it answered."""
-    whose, wanted = Whose(name), WantedDisk(**fields)
-    planned = ensure_disk(hypervisor, whose, wanted, check=True)
-    answer = ensure_disk(hypervisor, whose, wanted)
+    which, wanted = OneMachine(name), WantedDisk(**fields)
+    planned = ensure_disk(hypervisor, which, wanted, check=True)
+    answer = ensure_disk(hypervisor, which, wanted)
     for key in ("changed", "diff", "plan", "next_boot", "deleted_disks"):
         assert planned[key] == answer[key], key
-    again = ensure_disk(hypervisor, whose, wanted)
+    again = ensure_disk(hypervisor, which, wanted)
     assert (again["changed"], again["diff"], again["plan"]) == (False, {"before": {}, "after": {}}, [])
     return answer
 
@@ -66,7 +68,7 @@ def refused(hypervisor: Hypervisor, name: str, kind: type[HostlerError], message
     before, there = domain.xml(inactive=True), everything_on(hypervisor)
     for check in (True, False):
         with pytest.raises(kind, match=message) as caught:
-            ensure_disk(hypervisor, Whose(name), WantedDisk(**fields), check=check)
+            ensure_disk(hypervisor, OneMachine(name), WantedDisk(**fields), check=check)
     assert domain.xml(inactive=True) == before
     assert everything_on(hypervisor) == there
     return caught.value.field
@@ -166,6 +168,20 @@ def test_a_vm_of_others_keeps_all_that_is_not_the_disk(hypervisor: Hypervisor, n
     assert all(line.startswith("+ /domain/devices/controller") for line in left), left
 
 
+def test_what_a_snapshot_has_of_a_disk_outlives_it(hypervisor: Hypervisor, lab_host: Host) -> None:
+    made(hypervisor, desired(lab_host, "remembers"))
+    inside = ensured(hypervisor, "remembers", serial="a", size_gb=0.125)["disk"]["path"]
+    beside = ensured(hypervisor, "remembers", serial="b", size_gb=0.125)["disk"]["path"]
+    ensure_snapshot(hypervisor, OneMachine("remembers"), SnapshotWish(snapshot="then", external=True))
+    overlay = named(hypervisor, "remembers").disks[1].path
+    assert overlay not in (None, inside)
+
+    for serial in ("a", "b"):
+        assert ensured(hypervisor, "remembers", serial=serial, state="absent", delete="owned")["deleted_disks"] == []
+
+    assert all(Path(path or "").exists() for path in (inside, beside, overlay))
+
+
 # What is refused
 
 
@@ -258,9 +274,9 @@ def test_what_can_not_be_is_refused_before_anything_is_touched(hypervisor: Hyper
     coming = folder_of(hypervisor) / "coming.qcow2"
     assert refused(hypervisor, "refuses", WrongState, "as a whole yet", volume=coming.name) == "volume"
     assert refused(hypervisor, "refuses", WrongState, "as a whole yet", path=str(coming)) == "path"
-    for whose, field in ((Whose("nobody"), "name"), (Whose(uuid="x"), "uuid"), (Whose(), "name")):
+    for which, field in ((OneMachine("nobody"), "name"), (OneMachine(uuid="x"), "uuid"), (OneMachine(), "name")):
         with pytest.raises(HostlerError) as caught:
-            ensure_disk(hypervisor, whose, WantedDisk(target="vdb"))
+            ensure_disk(hypervisor, which, WantedDisk(target="vdb"))
         assert caught.value.field == field
     gone = ensured(hypervisor, "refuses", target="vda", state="absent", detach_root=True)
     assert gone["deleted_disks"] == []

@@ -19,7 +19,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     GrowDisk,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import WantedDisk, WantedLimits
-from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Whose
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from lab.host import Host
 from tests.core.actions.guests import desired, made
 from tests.core.actions.in_guest import booted, said
@@ -37,7 +37,7 @@ def test_a_guest_uses_disks_that_come_grow_and_go_while_it_runs(hypervisor: Hype
         return said(hypervisor, vm.uuid, command)
 
     with pytest.raises(WrongState, match="unless that may be done live"):
-        ensure_disk(hypervisor, Whose("hot"), WantedDisk(serial="data", size_gb=0.125))
+        ensure_disk(hypervisor, OneMachine("hot"), WantedDisk(serial="data", size_gb=0.125))
     answer = ensured(hypervisor, "hot", serial="data", size_gb=0.125, live=True)
     assert (answer["next_boot"], answer["disk"]["running"], answer["disk"]["defined"]) == ([], True, True)
     ensured(hypervisor, "hot", target="sda", size_gb=0.125, format="raw", serial="on-scsi", live=True)
@@ -81,9 +81,11 @@ def test_a_guest_uses_disks_that_come_grow_and_go_while_it_runs(hypervisor: Hype
     )  # DISK_ONLY, NO_METADATA
     path = answer["disk"]["path"]
     # the disk at its target is still that disk; by itself the file is nothing to be written to any more
-    assert ensure_disk(hypervisor, Whose("hot"), WantedDisk(target="vdb", path=path, live=True))["changed"] is False
+    assert (
+        ensure_disk(hypervisor, OneMachine("hot"), WantedDisk(target="vdb", path=path, live=True))["changed"] is False
+    )
     with pytest.raises(WrongState, match="must not be written to"):
-        ensure_disk(hypervisor, Whose("hot"), WantedDisk(path=path, format="qcow2", live=True))
+        ensure_disk(hypervisor, OneMachine("hot"), WantedDisk(path=path, format="qcow2", live=True))
 
     for serial in ("n0", "on-scsi"):
         gone = ensured(hypervisor, "hot", serial=serial, state="absent", live=True, delete="owned")
@@ -107,17 +109,19 @@ def test_a_guest_that_does_not_let_go_is_an_error_that_changes_nothing(hyperviso
 
     for _ in range(2):  # QEMU, too, says that it has been asked before
         with pytest.raises(GuestTimeout, match=r"did not let go of disk vdb within 0 s"):
-            ensure_disk(hypervisor, Whose("deaf"), WantedDisk(serial="data", state="absent", live=True, timeout=0.0))
+            ensure_disk(
+                hypervisor, OneMachine("deaf"), WantedDisk(serial="data", state="absent", live=True, timeout=0.0)
+            )
 
     assert difference(xml, hypervisor.domain(vm.uuid).xml(inactive=True)) == []
     assert "vdb" in drives(hypervisor, "deaf")[1]
     hypervisor.domain(vm.uuid).suspend()
     with pytest.raises(WrongState, match="VM is paused"):
-        ensure_disk(hypervisor, Whose("deaf"), WantedDisk(serial="data", state="absent", live=True))
+        ensure_disk(hypervisor, OneMachine("deaf"), WantedDisk(serial="data", state="absent", live=True))
     ensured(hypervisor, "deaf", serial="more", size_gb=0.01, live=True)  # to come needs no guest's leave
     hypervisor.domain(vm.uuid).save()
     with pytest.raises(WrongState, match="VM is saved"):
-        ensure_disk(hypervisor, Whose("deaf"), WantedDisk(serial="data", state="absent", live=True))
+        ensure_disk(hypervisor, OneMachine("deaf"), WantedDisk(serial="data", state="absent", live=True))
 
 
 @pytest.mark.slow
@@ -134,7 +138,7 @@ def test_a_qemu_that_hangs_keeps_nobody_waiting(
             WantedDisk(target="vda", size_gb=0.25, live=True),
         ):
             with pytest.raises(HostlerError) as caught:
-                ensure_disk(hypervisor, Whose("hangs"), wanted)
+                ensure_disk(hypervisor, OneMachine("hangs"), wanted)
             assert isinstance(caught.value, (GuestTimeout, OperationFailed)), caught.value
         with pytest.raises(GuestTimeout):
             disks.grow(hypervisor, GrowDisk(vm.uuid, vm.disks[0].path or "", GIB, live=True))

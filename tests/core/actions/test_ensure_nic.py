@@ -26,7 +26,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_nic im
     WantedNic,
     WantedRate,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Whose
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from lab.host import Host
 from tests.core.actions.guests import desired, made, wait_until
 from tests.core.actions.in_guest import booted, said
@@ -45,12 +45,12 @@ FILTER = "hostler-tests"
 
 def ensured(hypervisor: Hypervisor, name: str, **fields: Any) -> dict[str, Any]:
     """Plan it, do it, and see that both say the same and that it is not done again; what doing it answered."""
-    whose, wanted = Whose(name), WantedNic(**fields)
-    planned = ensure_nic(hypervisor, whose, wanted, check=True)
-    answer = ensure_nic(hypervisor, whose, wanted)
+    which, wanted = OneMachine(name), WantedNic(**fields)
+    planned = ensure_nic(hypervisor, which, wanted, check=True)
+    answer = ensure_nic(hypervisor, which, wanted)
     for key in ("changed", "diff", "plan", "next_boot"):
         assert planned[key] == answer[key], key
-    again = ensure_nic(hypervisor, whose, wanted)
+    again = ensure_nic(hypervisor, which, wanted)
     assert (again["changed"], again["diff"], again["plan"]) == (False, {"before": {}, "after": {}}, [])
     return answer
 
@@ -135,10 +135,10 @@ def test_what_the_host_has_not_is_refused_before_anything_is_touched(hypervisor:
         for named in ({"alias": "new"}, {"index": 0, "type": "nat", **fields}):
             for check in (True, False):
                 with pytest.raises(InvalidSpec, match="'nowhere' not found on this host") as caught:
-                    ensure_nic(hypervisor, Whose("no-nic"), WantedNic(**{**fields, **named}), check=check)
+                    ensure_nic(hypervisor, OneMachine("no-nic"), WantedNic(**{**fields, **named}), check=check)
                 assert caught.value.field == field
     with pytest.raises(HostlerError) as missing:
-        ensure_nic(hypervisor, Whose("nobody"), WantedNic(index=0))
+        ensure_nic(hypervisor, OneMachine("nobody"), WantedNic(index=0))
     assert missing.value.field == "name"
     assert hypervisor.domain(vm.uuid).xml(inactive=True) == before
 
@@ -186,7 +186,7 @@ def test_a_card_that_the_guest_does_not_let_go_of_stays_on_both_sides(hypervisor
     with pytest.raises(GuestTimeout, match="did not let go of card"):  # it has no system that could
         ensure_nic(
             hypervisor,
-            Whose("nic-deaf"),
+            OneMachine("nic-deaf"),
             WantedNic(state="absent", mac_address=vm.mac_address, live=True, timeout=0.0),
         )
 
@@ -204,7 +204,7 @@ def test_a_guest_uses_cards_that_come_change_and_go_while_it_runs(
         return said(hypervisor, vm.uuid, command).strip()
 
     with pytest.raises(WrongState, match="unless that may be done live"):
-        ensure_nic(hypervisor, Whose("hot-nic"), WantedNic(alias="second"))
+        ensure_nic(hypervisor, OneMachine("hot-nic"), WantedNic(alias="second"))
     answer = ensured(hypervisor, "hot-nic", **hot)
     address = answer["nic"]["mac_address"]
     assert (answer["next_boot"], answer["nic"]["running"], answer["nic"]["defined"]) == ([], True, True)

@@ -9,7 +9,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_sna
     ensure_snapshot,
     snapshots_of,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import OneMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     InvalidSpec,
@@ -21,6 +20,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain 
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapshot import Snapshots
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_wish import SnapshotWish
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 
 XML = """<domain type='test'><name>{name}</name><memory unit='MiB'>64</memory><os><type>hvm</type></os><devices>
 <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/x.qcow2'/><target dev='vda'/></disk>

@@ -8,7 +8,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_sna
     ensure_snapshot,
     snapshots_of,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import OneMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     OperationFailed,
@@ -19,6 +18,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapsho
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_steps import TakeSnapshot
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_wish import SnapshotWish
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.snapshot import Snapshot, SnapshotDisk
 from lab.host import Host
 from tests.core.actions.guests import desired, made, named

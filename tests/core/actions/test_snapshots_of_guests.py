@@ -12,7 +12,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions import del
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_snapshot import (
     ensure_snapshot,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import OneMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     AgentUnavailable,
@@ -24,6 +23,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_steps import TakeSnapshot
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_wish import SnapshotWish
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.snapshot import Snapshot, SnapshotDisk
 from lab.host import Host
 from tests.core.actions.guests import desired, made, named, wait_until

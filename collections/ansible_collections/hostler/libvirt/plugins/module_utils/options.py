@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection, Whose
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine, Selection
 
 CONNECTION_OPTIONS: Dict[str, Any] = dict(uri=dict(type="str"))
 
@@ -17,7 +17,7 @@ SELECTION_OPTIONS: Dict[str, Any] = dict(
     pattern=dict(type="list", elements="str"),
 )
 
-# whose device it is, named as in `Whose`, and when it may be changed
+# which VM's device it is, named as in `OneMachine`, and when it may be changed
 DEVICE_OPTIONS: Dict[str, Any] = dict(
     name=dict(type="str"),
     uuid=dict(type="str"),
@@ -38,6 +38,6 @@ def selection_from(params: Mapping[str, Any]) -> Selection:
     return Selection(**given)
 
 
-def whose_from(params: Mapping[str, Any]) -> Whose:
+def one_from(params: Mapping[str, Any]) -> OneMachine:
     """Which VM the options mean."""
-    return Whose(params["name"], params["uuid"])
+    return OneMachine(params["name"], params["uuid"])

@@ -75,27 +75,32 @@ def validate_selection(selection: Selection) -> Selection:
 
 
 @dataclass(frozen=True)
-class Whose:
+class OneMachine:
     """The one VM that is meant, by name or by UUID; with both it has to have both."""
 
     name: Optional[str] = None
     uuid: Optional[str] = None
 
+    @property
+    def label(self) -> str:
+        """How to speak of it."""
+        return f"'{self.name}'" if self.name is not None else f"with UUID {self.uuid}"
 
-def validate_whose(whose: Whose) -> Whose:
-    """``whose``, with its UUID as libvirt writes it; raises `InvalidSpec` for what no VM of any host can have."""
-    errors = [] if whose.name is None else list(value_errors("name", whose.name, NAME_FACTS))
+
+def validate_one(which: OneMachine) -> OneMachine:
+    """``which``, with its UUID as libvirt writes it; raises `InvalidSpec` for what no VM of any host can have."""
+    errors = [] if which.name is None else list(value_errors("name", which.name, NAME_FACTS))
     uuid = None
-    if whose.uuid is not None:
+    if which.uuid is not None:
         try:
-            uuid = str(uuids.UUID(whose.uuid))
+            uuid = str(uuids.UUID(which.uuid))
         except ValueError:
             errors.append(FieldError("uuid", "is not a UUID"))
-    if whose.name is None and whose.uuid is None:
+    if which.name is None and which.uuid is None:
         errors.append(FieldError("name", "is required, or uuid"))
     if errors:
         raise InvalidSpec(errors)
-    return replace(whose, uuid=uuid)
+    return replace(which, uuid=uuid)
 
 
 def choose(selection: Selection, names: Mapping[str, str]) -> List[Chosen]:

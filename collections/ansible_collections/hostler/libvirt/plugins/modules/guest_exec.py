@@ -130,11 +130,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.guest_exec
     validate_command,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.guest_file import is_there
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import OneMachine, find_one, not_found
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import require_one
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
-from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri
+from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri, one_from
 
 
 def main() -> None:
@@ -158,12 +158,9 @@ def main() -> None:
     if LIBVIRT_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("libvirt-python"), exception=LIBVIRT_IMPORT_ERROR)
     params = module.params
-    which = OneMachine(params["name"], params["uuid"])
     try:
         with Hypervisor.open(host_uri(params)) as hypervisor:
-            domain = find_one(hypervisor, which)
-            if domain is None:
-                raise not_found(which)
+            domain = require_one(hypervisor, one_from(params))
             argv = shell_line(domain, params["shell"]) if params["argv"] is None else params["argv"]
             command = validate_command(
                 Command(

@@ -113,11 +113,11 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.guest_file import Placed, place, read_existing
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import OneMachine, find_one, not_found
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import require_one
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, HostlerError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
-from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri
+from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri, one_from
 
 
 def main() -> None:
@@ -139,13 +139,10 @@ def main() -> None:
     if LIBVIRT_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("libvirt-python"), exception=LIBVIRT_IMPORT_ERROR)
     params = module.params
-    which = OneMachine(params["name"], params["uuid"])
     try:
         given = given_content(params)
         with Hypervisor.open(host_uri(params)) as hypervisor:
-            domain = find_one(hypervisor, which)
-            if domain is None:
-                raise not_found(which)
+            domain = require_one(hypervisor, one_from(params))
             if given is None:
                 found = read_existing(domain, params["path"])
             else:

@@ -161,7 +161,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.options import (
     CONNECTION_OPTIONS,
     DEVICE_OPTIONS,
     host_uri,
-    whose_from,
+    one_from,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.cdrom import BUSES, STATES, WantedCdrom
 
@@ -190,7 +190,7 @@ def main() -> None:
     wanted = WantedCdrom(**{option: params[option] for option in CDROM_OPTIONS}, live=params["live"])
     try:
         with Hypervisor.open(host_uri(params)) as hypervisor:
-            outcome = ensure_cdrom(hypervisor, whose_from(params), wanted, check=module.check_mode)
+            outcome = ensure_cdrom(hypervisor, one_from(params), wanted, check=module.check_mode)
     except HostlerError as error:
         module.fail_json(msg=error.message, code=error.code, field=error.field)
     module.exit_json(**outcome)

@@ -240,7 +240,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.options import (
     CONNECTION_OPTIONS,
     DEVICE_OPTIONS,
     host_uri,
-    whose_from,
+    one_from,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_nic import (
     LINKS,
@@ -291,7 +291,7 @@ def main() -> None:
     wanted = WantedNic(**{**given, "bandwidth": WantedBandwidth(**ways)}, live=params["live"])
     try:
         with Hypervisor.open(host_uri(params)) as hypervisor:
-            outcome = ensure_nic(hypervisor, whose_from(params), wanted, check=module.check_mode)
+            outcome = ensure_nic(hypervisor, one_from(params), wanted, check=module.check_mode)
     except HostlerError as error:
         module.fail_json(msg=error.message, code=error.code, field=error.field)
     module.exit_json(**outcome)

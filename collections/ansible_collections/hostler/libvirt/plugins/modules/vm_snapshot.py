@@ -210,11 +210,10 @@ field:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_snapshot import ensure_snapshot
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import OneMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
-from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri
+from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri, one_from
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_wish import POWERS, STATES, SnapshotWish
 
 # named as in the core's SnapshotWish
@@ -243,7 +242,7 @@ def main() -> None:
     if LIBVIRT_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("libvirt-python"), exception=LIBVIRT_IMPORT_ERROR)
     params = module.params
-    which = OneMachine(params["name"], params["uuid"])
+    which = one_from(params)
     wish = SnapshotWish(**{name: params[name] for name in WISH_OPTIONS})
     try:
         with Hypervisor.open(host_uri(params)) as hypervisor:

@@ -170,11 +170,10 @@ field:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_snapshot import snapshots_of
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import OneMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
-from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri
+from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri, one_from
 
 
 def main() -> None:
@@ -190,7 +189,7 @@ def main() -> None:
     params = module.params
     try:
         with Hypervisor.open(host_uri(params)) as hypervisor:
-            found = snapshots_of(hypervisor, OneMachine(params["name"], params["uuid"]), params["snapshot"])
+            found = snapshots_of(hypervisor, one_from(params), params["snapshot"])
     except HostlerError as error:
         module.fail_json(msg=error.message, code=error.code, field=error.field)
     module.exit_json(changed=False, **found)

@@ -10,26 +10,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe im
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive, read_drives
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.nic import read_nics
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, MachineNotFound
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import SHUTOFF, status_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import Chassis
-from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Whose, validate_whose
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import path_of
-
-
-def find_vm(hypervisor: Hypervisor, whose: Whose) -> Domain:
-    """The VM that is meant; raises `InvalidSpec`, `MachineNotFound`."""
-    whose = validate_whose(whose)
-    uuid = whose.uuid
-    domain = hypervisor.find_domain(uuid) if uuid is not None else hypervisor.find_domain_named(whose.name or "")
-    if domain is None:
-        label = f"with UUID {uuid}" if uuid else f"'{whose.name}'"
-        raise MachineNotFound(f"VM {label} not found on this host", "uuid" if uuid else "name")
-    if whose.name is not None and domain.name != whose.name:
-        raise InvalidSpec([FieldError("name", f"the VM with that UUID is named '{domain.name}'")])
-    return domain
 
 
 def look(hypervisor: Hypervisor, domain: Domain) -> Chassis:

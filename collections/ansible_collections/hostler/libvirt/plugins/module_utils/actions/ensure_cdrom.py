@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import find_vm, look
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import require_one
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.sources import path_source, volume_source
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import VolumeNotFound
@@ -18,20 +19,20 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.cdrom import 
     validate_cdrom,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.disk import Source
-from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Whose
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 
 # a medium is what its bytes are: nobody asks it what it would like to be
 _FORMAT = "raw"
 
 
-def ensure_cdrom(hypervisor: Hypervisor, whose: Whose, wanted: WantedCdrom, check: bool = False) -> Dict[str, Any]:
+def ensure_cdrom(hypervisor: Hypervisor, which: OneMachine, wanted: WantedCdrom, check: bool = False) -> Dict[str, Any]:
     """Bring that VM's drive to what is wanted; with ``check`` only say what that would change.
 
     Answers plain data: ``changed``, ``diff``, ``plan`` (steps), ``next_boot`` (options that a running VM gets then) and
     ``cdrom`` (as it is now, None where there is none). Raises what the plan and its steps raise.
     """
     wanted = validate_cdrom(wanted)
-    domain = find_vm(hypervisor, whose)
+    domain = require_one(hypervisor, which)
     chassis = look(hypervisor, domain)
     found = find_cdrom(wanted, chassis)
     plan = plan_cdrom(wanted, chassis, found, _medium(hypervisor, wanted))

@@ -8,10 +8,11 @@ import posixpath
 from typing import Any, Dict, List, Optional, Set
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change import require_possible
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import find_vm, look
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.delete import deleted_disks
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import answered
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import find_image
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import require_one
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.sources import (
     path_in_pool,
@@ -52,12 +53,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings 
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import DISK_FORMAT, NewDisk, volume_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import WantedDisk, validate_disk
-from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Whose
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import DiskConfig, disk_gib
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import owned_among
 
 
-def ensure_disk(hypervisor: Hypervisor, whose: Whose, wanted: WantedDisk, check: bool = False) -> Dict[str, Any]:
+def ensure_disk(hypervisor: Hypervisor, which: OneMachine, wanted: WantedDisk, check: bool = False) -> Dict[str, Any]:
     """Bring that VM's disk to what is wanted; with ``check`` only say what that would change.
 
     Answers plain data: ``changed``, ``diff``, ``plan`` (steps), ``next_boot`` (options that a running VM gets then),
@@ -65,7 +66,7 @@ def ensure_disk(hypervisor: Hypervisor, whose: Whose, wanted: WantedDisk, check:
     raise.
     """
     wanted = validate_disk(wanted)
-    domain = find_vm(hypervisor, whose)
+    domain = require_one(hypervisor, which)
     chassis = look(hypervisor, domain)
     path = _path(hypervisor, wanted)
     found = find_disk(wanted, chassis, path)

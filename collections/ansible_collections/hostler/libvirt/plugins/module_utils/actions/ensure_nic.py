@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import find_vm, look
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of, require_networks
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import require_one
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
@@ -19,17 +20,17 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.nic import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_nic import WantedNic, validate_nic
-from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Whose
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 
 
-def ensure_nic(hypervisor: Hypervisor, whose: Whose, wanted: WantedNic, check: bool = False) -> Dict[str, Any]:
+def ensure_nic(hypervisor: Hypervisor, which: OneMachine, wanted: WantedNic, check: bool = False) -> Dict[str, Any]:
     """Bring that VM's card to what is wanted; with ``check`` only say what that would change.
 
     Answers plain data: ``changed``, ``diff``, ``plan`` (steps), ``next_boot`` (options that a running VM gets then) and
     ``nic`` (as it is now, None where there is none). Raises what the plan and its steps raise.
     """
     wanted = validate_nic(wanted)
-    domain = find_vm(hypervisor, whose)
+    domain = require_one(hypervisor, which)
     chassis = look(hypervisor, domain)
     found = find_nic(wanted, chassis)
     placement = Placement(network=wanted.network)

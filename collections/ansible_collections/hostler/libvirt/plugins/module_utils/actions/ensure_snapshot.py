@@ -9,7 +9,6 @@ import time
 from typing import Any, Dict, List, Optional, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import (
-    OneMachine,
     find_one,
     not_found,
     observe_patiently,
@@ -29,6 +28,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_wish
     validate_wish,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.snapshot import Snapshot, children_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import look_for_overlays, path_of
 

@@ -3,34 +3,18 @@
 
 from __future__ import annotations
 
-import uuid as uuids
-from dataclasses import dataclass
-from typing import List, Optional
+from typing import Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, MachineNotFound
-from ansible_collections.hostler.libvirt.plugins.module_utils.fields import value_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.side_connection import SideConnection
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.selection import NAME_FACTS
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine, validate_one
 
 # what is asked comes at once, or from a QEMU that hangs never
 _ANSWER_SECONDS = 20
-
-
-@dataclass(frozen=True)
-class OneMachine:
-    """A VM by its name, its UUID, or both."""
-
-    name: Optional[str] = None
-    uuid: Optional[str] = None
-
-    @property
-    def label(self) -> str:
-        """How to speak of it."""
-        return f"'{self.name}'" if self.name is not None else f"with UUID {self.uuid}"
 
 
 def find_one(hypervisor: Hypervisor, which: OneMachine) -> Optional[Domain]:
@@ -38,22 +22,19 @@ def find_one(hypervisor: Hypervisor, which: OneMachine) -> Optional[Domain]:
 
     Raises `InvalidSpec` for what can be of no VM, and where the VM with the UUID has another name.
     """
-    errors: List[FieldError] = []
-    if which.name is None and which.uuid is None:
-        errors.append(FieldError("name", "is required, or uuid"))
-    if which.name is not None:
-        errors += value_errors("name", which.name, NAME_FACTS)
-    uuid = None
-    if which.uuid is not None:
-        try:
-            uuid = str(uuids.UUID(which.uuid))
-        except ValueError:
-            errors.append(FieldError("uuid", "is not a UUID"))
-    if errors:
-        raise InvalidSpec(errors)
+    which = validate_one(which)
+    uuid = which.uuid
     domain = hypervisor.find_domain_named(which.name or "") if uuid is None else hypervisor.find_domain(uuid)
     if domain is not None and which.name is not None and domain.name != which.name:
         raise InvalidSpec([FieldError("name", f"the VM with that UUID is named '{domain.name}'")])
+    return domain
+
+
+def require_one(hypervisor: Hypervisor, which: OneMachine) -> Domain:
+    """As `find_one`, but `MachineNotFound` where there is none."""
+    domain = find_one(hypervisor, which)
+    if domain is None:
+        raise not_found(which)
     return domain
 
 
