@@ -43,7 +43,6 @@ _TALKATIVE = (
     "tortoise",
     "tortoise.db_client",
     "psycopg",
-    "psycopg.pool",
     "asyncio",
     "python_multipart",
 )
@@ -152,6 +151,8 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     root.setLevel(level)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(level, logging.INFO))
+    # three lines at INFO for each query, which took more time than the query
+    logging.getLogger("psycopg.pool").setLevel(max(level, logging.WARNING))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

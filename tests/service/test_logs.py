@@ -86,6 +86,16 @@ def test_libraries_that_log_queries_stay_quiet_at_debug(configure: Configure) ->
     assert stream.getvalue() == ""
 
 
+def test_what_a_pool_does_for_each_query_is_no_news(configure: Configure) -> None:
+    stream = configure("json", "info")
+
+    logging.getLogger("psycopg.pool").info("connection given by 'pool-1'")
+    assert stream.getvalue() == ""
+
+    logging.getLogger("psycopg.pool").warning("error connecting in 'pool-1'")
+    assert "error connecting" in stream.getvalue()
+
+
 def test_the_level_is_kept(configure: Configure) -> None:
     stream = configure("console", "warning")
 

@@ -78,7 +78,10 @@ class Domain:
     def start(self, paused: bool = False) -> None:
         """Power it on (or go on from its managed save); with ``paused`` its guest waits to be resumed."""
         with translated("start VM"):
-            self.handle.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)
+            if paused:
+                self.handle.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+            else:
+                self.handle.create()
 
     def shutdown(self) -> None:
         """Press the power button. Returns at once; the guest does it when it likes, or never."""
