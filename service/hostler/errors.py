@@ -165,6 +165,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "pool_not_found": 404,
     "image_not_found": 404,
     "volume_not_found": 404,
+    "snapshot_not_found": 404,
     "network_not_found": 404,
     "name_taken": 409,
     "wrong_state": 400,
