@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from bench import machine, results
+from bench.collection import collection
 from bench.create import create
 from bench.direct import direct
 from bench.errors import BenchError
@@ -29,6 +30,7 @@ Benchmark = Callable[[Workspace], tuple[list[Figure], list[str]]]
 BENCHMARKS: dict[str, Benchmark] = {
     "direct": direct,
     "create": create,
+    "collection": collection,
     "reads": reads,
     "writes": reads_beside_writes,
     "postgres": reads_postgres,
