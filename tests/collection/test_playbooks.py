@@ -10,12 +10,13 @@ import pytest
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from lab.host import Host
 from tests.collection.conftest import Ansible, Run
-from tests.core.actions.guests import KEY, named
+from tests.core.actions.guests import KEY, desired, made, named
 from tests.core.machines import MIB
 
 pytestmark = pytest.mark.lab
 
 CREATE, RESIZE = "hostler.libvirt.vm_create", "hostler.libvirt.vm_resize"
+DELETE = "hostler.libvirt.vm_delete"
 SECRET = "hunter2-the-user-data"
 
 
@@ -36,7 +37,7 @@ def hooks(tmp_path: Path) -> Path:
     """A site's steps: each writes down that it ran, and what it was told of the VM."""
     folder = tmp_path / "hooks"
     folder.mkdir()
-    for when in ("create_before", "create_after", "resize_after"):
+    for when in ("create_before", "create_after", "resize_after", "delete_before", "delete_after"):
         told = "{{ (vm | default({'name': 'none yet'})).name }}"
         task = {
             "name": f"Note {when}",
@@ -232,3 +233,23 @@ def test_a_failure_is_said_in_the_modules_words(
 
     assert run.code == 2
     assert words in run.output
+
+
+def test_a_vm_is_deleted_once_and_a_sites_steps_are_told_which_it_was(
+    ansible: Ansible, lab_host: Host, hypervisor: Hypervisor, hooks: Path, tmp_path: Path
+) -> None:
+    vm = made(hypervisor, desired(lab_host, "leaves"))
+    disk = Path(vm.disks[0].path or "")
+    by_uuid = ["-e", f"vm_uuid={vm.uuid}", "-e", "vm_name=", "-e", "vm_delete_disks="]
+
+    assert_fine(ansible(DELETE, "--check", *by_uuid), changed=1)
+    assert disk.exists()
+    assert_fine(ansible(DELETE, *by_uuid, "-e", f"hooks_dir={hooks}"), changed=3)
+    assert not disk.exists()
+    assert (tmp_path / "notes").read_text().splitlines() == ["delete_before leaves", "delete_after leaves"]
+    assert_fine(ansible(DELETE, *by_uuid), changed=0)
+
+    kept = Path(made(hypervisor, desired(lab_host, "leaves-its-disk")).disks[0].path or "")
+    assert_fine(ansible(DELETE, "-e", "vm_name=leaves-its-disk", "-e", "vm_delete_disks=false"), changed=1)
+    assert kept.exists()
+    assert hypervisor.find_domain_named("leaves-its-disk") is None
