@@ -2,6 +2,7 @@
 """Disks of VMs on a real host that are off: attached, changed, grown, detached, refused, put back."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.drives import DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_disk import ensure_disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_snapshot import ensure_snapshot
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import mark_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import DOERS as MACHINE_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
@@ -292,23 +295,25 @@ def test_a_step_that_fails_puts_back_what_those_before_it_did(hypervisor: Hyperv
     def steps(*operations: Any) -> Plan:
         return Plan(tuple(Step(type(one).__name__, one) for one in operations))
 
+    carry_out = partial(perform, hypervisor, doers={**MACHINE_DOERS, **DOERS})
+
     made_whole = steps(volume, PlugDrive(vm.uuid, drive), DefineDrive(vm.uuid, drive))
     with pytest.raises(HostlerError, match="Failed to resize the disk"):
-        perform(hypervisor, Plan(made_whole.steps + steps(GrowDisk(vm.uuid, "/nowhere", GIB, live=True)).steps))
+        carry_out(Plan(made_whole.steps + steps(GrowDisk(vm.uuid, "/nowhere", GIB, live=True)).steps))
     # the guest has not booted, and SCSI needs no guest's leave
     assert everything_on(hypervisor) == there
     assert difference(xml, hypervisor.domain(vm.uuid).xml(inactive=True)) == []
     assert "sda" not in drives(hypervisor, "fails")[1]
 
-    perform(hypervisor, made_whole)
+    carry_out(made_whole)
     gone = steps(UnplugDrive(vm.uuid, "sda", 30), UndefineDrive(vm.uuid, "sda"))
     with pytest.raises(HostlerError, match="Failed to resize the disk"):
-        perform(hypervisor, Plan(gone.steps + steps(GrowDisk(vm.uuid, "/nowhere", GIB, live=True)).steps))
+        carry_out(Plan(gone.steps + steps(GrowDisk(vm.uuid, "/nowhere", GIB, live=True)).steps))
     assert all("sda" in side for side in drives(hypervisor, "fails"))
-    perform(hypervisor, Plan(gone.steps + steps(DeleteVolume(path)).steps))
+    carry_out(Plan(gone.steps + steps(DeleteVolume(path)).steps))
 
     with pytest.raises(HostlerError, match="Failed to plug disk sda into the VM"):
-        perform(hypervisor, steps(PlugDrive(vm.uuid, drive)))  # whose file is gone
-    perform(hypervisor, steps(volume))
+        carry_out(steps(PlugDrive(vm.uuid, drive)))  # whose file is gone
+    carry_out(steps(volume))
     with pytest.raises(NameTaken, match=r"fails\.qcow2' is in storage pool 'default' by now"):
-        perform(hypervisor, steps(volume))
+        carry_out(steps(volume))

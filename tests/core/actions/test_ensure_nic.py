@@ -3,6 +3,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_nic import ensure_nic
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.nics import DOERS
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import DOERS as MACHINE_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.nic import Nic, Rate
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
@@ -152,8 +155,10 @@ def test_a_step_that_fails_puts_back_what_those_before_it_did(hypervisor: Hyperv
     def steps(*operations: Any) -> Plan:
         return Plan(tuple(Step(type(one).__name__, one) for one in operations))
 
+    carry_out = partial(perform, hypervisor, doers={**MACHINE_DOERS, **DOERS})
+
     with pytest.raises(HostlerError, match="Failed to resize the disk"):
-        perform(hypervisor, steps(
+        carry_out(steps(
             ChangeNic(vm.uuid, changed, ("link",)), DefineNic(vm.uuid, Nic("network", "default", MAC, "virtio")),
             GrowDisk(vm.uuid, "/nowhere", GIB, live=True),
         ))  # fmt: skip
@@ -161,7 +166,7 @@ def test_a_step_that_fails_puts_back_what_those_before_it_did(hypervisor: Hyperv
     assert difference(xml, hypervisor.domain(vm.uuid).xml(inactive=True)) == []
 
     with pytest.raises(HostlerError, match=f"Failed to plug card {MAC} into the VM"):
-        perform(hypervisor, steps(PlugNic(vm.uuid, Nic("network", "nowhere", MAC, "virtio"))))
+        carry_out(steps(PlugNic(vm.uuid, Nic("network", "nowhere", MAC, "virtio"))))
     assert difference(xml, hypervisor.domain(vm.uuid).xml(inactive=True)) == []
 
 

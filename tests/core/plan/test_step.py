@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plans can be joined, and say as plain data what they are."""
 
-import typing
-
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import _DOERS
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import drives, nics, perform, snapshots
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     Applies,
-    Operation,
     Plan,
     PowerOff,
     StartDomain,
@@ -45,4 +43,6 @@ def test_fields_that_wait_are_told_once_and_in_order() -> None:
 
 
 def test_every_operation_has_somebody_who_does_it() -> None:
-    assert set(_DOERS) == set(typing.get_args(Operation))
+    tables = (perform.DOERS, drives.DOERS, nics.DOERS, snapshots.DOERS)
+
+    assert sorted(str(kind) for table in tables for kind in table) == sorted(map(str, Operation.__subclasses__()))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import answered
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import find_image
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (

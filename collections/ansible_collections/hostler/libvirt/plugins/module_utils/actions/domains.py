@@ -7,7 +7,7 @@ from functools import partial
 from typing import Callable
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power, saved_memory
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml

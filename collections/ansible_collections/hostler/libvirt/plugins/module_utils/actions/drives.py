@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import Any, Callable, Dict, Optional, Type
+from typing import Dict, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo, redefine
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers, Undo
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import redefine
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import (
     address_of_other_side,
     answered,
@@ -184,7 +185,7 @@ def _limit(hypervisor: Hypervisor, domain: Domain, target: str, limits: Dict[str
     answered(hypervisor, domain.uuid, lambda other: other.limit_disk_live(target, limits))
 
 
-DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], Optional[Undo]]] = {
+DOERS: Doers = {
     PlugDrive: plug_drive,
     DefineDrive: define_drive,
     UnplugDrive: unplug_drive,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Dict, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.drives import DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import require_one
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.sources import path_source, volume_source
@@ -37,7 +38,7 @@ def ensure_cdrom(hypervisor: Hypervisor, which: OneMachine, wanted: WantedCdrom,
     found = find_cdrom(wanted, chassis)
     plan = plan_cdrom(wanted, chassis, found, _medium(hypervisor, wanted))
     if not check:
-        perform(hypervisor, plan)
+        perform(hypervisor, plan, doers=DOERS)
         found = find_cdrom(wanted, look(hypervisor, domain))
     return {**plan.as_answer(), "cdrom": cdrom_as_data(found)}
 

@@ -10,9 +10,11 @@ from typing import Any, Dict, List, Optional, Set
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change import require_possible
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.delete import deleted_disks
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.drives import DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import answered
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import find_image
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import require_one
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import DOERS as MACHINE_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.sources import (
     path_in_pool,
@@ -78,7 +80,7 @@ def ensure_disk(hypervisor: Hypervisor, which: OneMachine, wanted: WantedDisk, c
         plan = plan_present(wanted, chassis, found, source, size)
         require_possible(hypervisor, plan)
     if not check:
-        perform(hypervisor, plan)
+        perform(hypervisor, plan, doers={**MACHINE_DOERS, **DOERS})
         chassis = look(hypervisor, domain)
         found = find_disk(wanted, chassis, path)
     return _answer(hypervisor, plan, chassis, found)

@@ -7,6 +7,7 @@ from typing import Any, Dict, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of, require_networks
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.nics import DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import require_one
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
@@ -37,7 +38,7 @@ def ensure_nic(hypervisor: Hypervisor, which: OneMachine, wanted: WantedNic, che
     plan = plan_nic(wanted, chassis, found, nat_network_of(hypervisor, placement))
     _require_there(hypervisor, wanted, found, plan, placement)
     if not check:
-        perform(hypervisor, plan)
+        perform(hypervisor, plan, doers=DOERS)
         found = find_nic(wanted, look(hypervisor, domain))
     return {**plan.as_answer(), "nic": _nic(found)}
 

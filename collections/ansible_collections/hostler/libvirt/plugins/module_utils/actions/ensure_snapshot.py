@@ -14,7 +14,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machin
     observe_patiently,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.snapshots import users_beside
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.snapshots import DOERS, users_beside
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapshot import Snapshots
@@ -52,7 +52,7 @@ def ensure_snapshot(
     present = Snapshots(domain).all()
     plan = plan_snapshot(observed, present, wish, _surroundings(hypervisor, observed, present, wish))
     if not check and plan.changed:
-        perform(hypervisor, plan)
+        perform(hypervisor, plan, doers=DOERS)
         observed = observe_patiently(hypervisor, domain.uuid)
         present = Snapshots(domain).all()
     taken = (step.operation.snapshot.name for step in plan.steps if isinstance(step.operation, TakeSnapshot))

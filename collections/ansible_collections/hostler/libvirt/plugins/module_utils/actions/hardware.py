@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Callable, Optional
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml import edit
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition, Interface
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
@@ -24,7 +25,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     SetVnc,
 )
 
-Undo = Callable[[], None]
 """Puts back what an operation has changed."""
 
 

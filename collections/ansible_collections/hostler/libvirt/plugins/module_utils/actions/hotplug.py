@@ -11,7 +11,7 @@ from functools import partial
 from typing import Callable, Optional
 from xml.etree.ElementTree import Element
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.sockets import is_free
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,

@@ -7,7 +7,7 @@ import posixpath
 from functools import partial
 from typing import Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import with_nvram
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (

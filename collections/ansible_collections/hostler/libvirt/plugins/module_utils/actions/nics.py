@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Dict, Optional, Sequence, Type
+from typing import Optional, Sequence
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo, redefine
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers, Undo
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import redefine
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import (
     address_of_other_side,
     change,
@@ -123,7 +124,7 @@ def _has(xml: str, nic: Nic, names: Sequence[str]) -> bool:
     return now is not None and all(now.setting(name) == nic.setting(name) for name in names)
 
 
-DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], Optional[Undo]]] = {
+DOERS: Doers = {
     PlugNic: plug_nic,
     DefineNic: define_nic,
     UnplugNic: unplug_nic,

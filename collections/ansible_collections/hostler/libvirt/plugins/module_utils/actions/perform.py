@@ -8,18 +8,10 @@ or made anew, what is gone already is no error. One that changes something that 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Type
+from typing import Callable, List, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
-    disks,
-    domains,
-    drives,
-    hardware,
-    names,
-    nics,
-    snapshots,
-)
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains, hardware, names
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers, Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
     HostUnreachable,
@@ -27,11 +19,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     Superseded,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan import snapshot_steps
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan import step as steps
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Operation, Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
 
-_DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], Optional[Undo]]] = {
+DOERS: Doers = {
     steps.DefineDomain: domains.define,
     steps.WriteRecord: domains.write_record,
     steps.SetAutostart: domains.set_autostart,
@@ -55,13 +46,10 @@ _DOERS: Dict[Type[Any], Callable[[Hypervisor, Any], Optional[Undo]]] = {
     steps.WriteSeed: disks.write_seed,
     steps.GrowDisk: disks.grow,
     steps.DeleteVolume: disks.delete_volume,
-    snapshot_steps.TakeSnapshot: snapshots.take,
-    snapshot_steps.RevertSnapshot: snapshots.revert,
-    snapshot_steps.RemoveSnapshot: snapshots.remove,
     steps.AddVolume: disks.add_volume,
-    **drives.DOERS,
-    **nics.DOERS,
 }
+"""What is done for the operations on a VM as a whole. Its snapshots and devices have tables of their own, beside what
+does it, so that a module that has nothing to do with them is sent without them."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +68,13 @@ def perform(
     plan: Plan,
     on_step: Callable[[StepReport], None] = lambda _report: None,
     fence: Callable[[], None] = lambda: None,
+    doers: Doers = DOERS,
 ) -> None:
     """Do the steps in order; at the first that fails put back what those before it have changed, and raise its error.
 
     What can't be put back (a disk that has grown, a VM that was stopped) stays. ``fence`` is called before every step,
     and while a step waits, and raises `Superseded` when another operation has taken the VM over: then, as when the host
-    is gone, nothing more is done.
+    is gone, nothing more is done. ``doers`` is what is done for each operation.
     """
     total = len(plan.steps)
     undos: List[Undo] = []
@@ -93,7 +82,7 @@ def perform(
         fence()
         on_step(StepReport(position, total, one.title, "running"))
         try:
-            undo = _do(hypervisor, one, fence)
+            undo = _do(hypervisor, one, fence, doers)
         except HostlerError as error:
             on_step(StepReport(position, total, one.title, "failed", error.message))
             if not isinstance(error, (Superseded, HostUnreachable)):
@@ -104,15 +93,15 @@ def perform(
         on_step(StepReport(position, total, one.title, "succeeded"))
 
 
-def _do(hypervisor: Hypervisor, one: Step, fence: Callable[[], None]) -> Optional[Undo]:
-    operation: Operation = one.operation
+def _do(hypervisor: Hypervisor, one: Step, fence: Callable[[], None], doers: Doers) -> Optional[Undo]:
+    operation = one.operation
     if isinstance(operation, steps.StopDomain):
         domains.stop(hypervisor, operation, fence)
         return None
     if isinstance(operation, steps.RestartDomain):
         domains.restart(hypervisor, operation, fence)
         return None
-    return _DOERS[type(operation)](hypervisor, operation)
+    return doers[type(operation)](hypervisor, operation)
 
 
 def _put_back(undos: List[Undo], cause: HostlerError) -> None:

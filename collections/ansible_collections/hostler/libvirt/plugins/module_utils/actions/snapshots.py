@@ -11,7 +11,7 @@ import time
 from functools import partial
 from typing import Callable, Dict, Optional, Sequence
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hardware import Undo
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers, Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.snapshot import with_record, with_series
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
@@ -140,6 +140,10 @@ def users_beside(hypervisor: Hypervisor, uuid: str, snapshots: Sequence[Snapshot
         for path in (*(path_of(hypervisor, disk) for disk in one.frozen_disks), *one.overlays)
         if path in in_use
     }
+
+
+DOERS: Doers = {TakeSnapshot: take, RevertSnapshot: revert, RemoveSnapshot: remove}
+"""What `perform` does for each operation on them."""
 
 
 def _take(hypervisor: Hypervisor, operation: TakeSnapshot) -> None:

@@ -7,14 +7,15 @@ Each is of one side only: of the running VM, or of its definition, that is, of h
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Tuple, Union
+from typing import Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive, Limits
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.nic import Nic
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 
 
 @dataclass(frozen=True)
-class PlugDrive:
+class PlugDrive(Operation):
     """Plug a disk or CD-ROM drive into the running VM."""
 
     uuid: str
@@ -22,7 +23,7 @@ class PlugDrive:
 
 
 @dataclass(frozen=True)
-class DefineDrive:
+class DefineDrive(Operation):
     """Write a disk or CD-ROM drive into the definition, and before it the SCSI controller of that index, if need be."""
 
     uuid: str
@@ -31,7 +32,7 @@ class DefineDrive:
 
 
 @dataclass(frozen=True)
-class UnplugDrive:
+class UnplugDrive(Operation):
     """Have the running VM's guest let go of the drive at ``target``, within ``timeout`` seconds."""
 
     uuid: str
@@ -40,7 +41,7 @@ class UnplugDrive:
 
 
 @dataclass(frozen=True)
-class UndefineDrive:
+class UndefineDrive(Operation):
     """Take the drive at ``target`` out of the definition."""
 
     uuid: str
@@ -48,7 +49,7 @@ class UndefineDrive:
 
 
 @dataclass(frozen=True)
-class SetDrive:
+class SetDrive(Operation):
     """Give the definition's drive at the target of ``drive`` the settings ``names`` of it."""
 
     uuid: str
@@ -57,7 +58,7 @@ class SetDrive:
 
 
 @dataclass(frozen=True)
-class LimitDrive:
+class LimitDrive(Operation):
     """Give the running VM's disk at ``target`` other I/O limits."""
 
     uuid: str
@@ -66,7 +67,7 @@ class LimitDrive:
 
 
 @dataclass(frozen=True)
-class ChangeMedium:
+class ChangeMedium(Operation):
     """Have the running VM's drive at ``target`` hold what is at ``path``, a block device or a file, or None: nothing.
 
     With ``force`` also if the guest has locked its tray.
@@ -80,7 +81,7 @@ class ChangeMedium:
 
 
 @dataclass(frozen=True)
-class DefineMedium:
+class DefineMedium(Operation):
     """Have the definition's drive at ``target`` hold what is at ``path``, or nothing."""
 
     uuid: str
@@ -90,7 +91,7 @@ class DefineMedium:
 
 
 @dataclass(frozen=True)
-class PlugNic:
+class PlugNic(Operation):
     """Plug a network card into the running VM."""
 
     uuid: str
@@ -98,7 +99,7 @@ class PlugNic:
 
 
 @dataclass(frozen=True)
-class DefineNic:
+class DefineNic(Operation):
     """Write a network card into the definition."""
 
     uuid: str
@@ -106,7 +107,7 @@ class DefineNic:
 
 
 @dataclass(frozen=True)
-class UnplugNic:
+class UnplugNic(Operation):
     """Have the running VM's guest let go of the card of that address, within ``timeout`` seconds."""
 
     uuid: str
@@ -115,7 +116,7 @@ class UnplugNic:
 
 
 @dataclass(frozen=True)
-class UndefineNic:
+class UndefineNic(Operation):
     """Take the card of that address out of the definition."""
 
     uuid: str
@@ -123,7 +124,7 @@ class UndefineNic:
 
 
 @dataclass(frozen=True)
-class ChangeNic:
+class ChangeNic(Operation):
     """Give the running VM's card of the address of ``nic`` the settings ``names`` of it."""
 
     uuid: str
@@ -132,27 +133,9 @@ class ChangeNic:
 
 
 @dataclass(frozen=True)
-class SetNic:
+class SetNic(Operation):
     """Give the definition's card of the address of ``nic`` the settings ``names`` of it."""
 
     uuid: str
     nic: Nic
     names: Tuple[str, ...]
-
-
-DeviceOperation = Union[
-    PlugDrive,
-    DefineDrive,
-    UnplugDrive,
-    UndefineDrive,
-    SetDrive,
-    LimitDrive,
-    ChangeMedium,
-    DefineMedium,
-    PlugNic,
-    DefineNic,
-    UnplugNic,
-    UndefineNic,
-    ChangeNic,
-    SetNic,
-]

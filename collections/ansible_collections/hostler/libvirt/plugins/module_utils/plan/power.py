@@ -8,8 +8,8 @@ from typing import Callable, Dict, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts, field_errors
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    Operation,
     Plan,
     PowerOff,
     ResetDomain,

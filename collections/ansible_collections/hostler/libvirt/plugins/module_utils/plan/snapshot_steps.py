@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 from ansible_collections.hostler.libvirt.plugins.module_utils.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
-class TakeSnapshot:
+class TakeSnapshot(Operation):
     """Take ``snapshot``, which says what is kept and in which new files; ``timeout`` in seconds."""
 
     uuid: str
@@ -19,7 +20,7 @@ class TakeSnapshot:
 
 
 @dataclass(frozen=True)
-class RevertSnapshot:
+class RevertSnapshot(Operation):
     """Bring the VM back to a snapshot; what it says of itself stays. ``power``: running, paused or as-taken."""
 
     uuid: str
@@ -29,7 +30,7 @@ class RevertSnapshot:
 
 
 @dataclass(frozen=True)
-class RemoveSnapshot:
+class RemoveSnapshot(Operation):
     """Remove one snapshot and the file with its memory; its disks' content goes to those that came after it."""
 
     uuid: str

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition, Interface
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps import DeviceOperation
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_steps import (
-    RemoveSnapshot,
-    RevertSnapshot,
-    TakeSnapshot,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 from ansible_collections.hostler.libvirt.plugins.module_utils.seed import SeedContent
 
 
@@ -31,14 +26,14 @@ class Applies(enum.Enum):
 
 
 @dataclass(frozen=True)
-class DefineDomain:
+class DefineDomain(Operation):
     """Define a new domain. It comes first: from then on the host itself knows of what is being made."""
 
     definition: DomainDefinition
 
 
 @dataclass(frozen=True)
-class CreateVolume:
+class CreateVolume(Operation):
     """Make a disk of ``capacity`` bytes: blank, a copy of ``image``, or an overlay of it."""
 
     pool: str
@@ -52,14 +47,14 @@ class CreateVolume:
 
 
 @dataclass(frozen=True)
-class AddVolume:
+class AddVolume(Operation):
     """Make the volume of a further disk of a VM that is there. Never in place of one that has its name."""
 
     volume: CreateVolume
 
 
 @dataclass(frozen=True)
-class WriteSeed:
+class WriteSeed(Operation):
     """Make the NoCloud seed and put it into a volume."""
 
     pool: str
@@ -68,7 +63,7 @@ class WriteSeed:
 
 
 @dataclass(frozen=True)
-class WriteRecord:
+class WriteRecord(Operation):
     """Write the VM's record of itself."""
 
     uuid: str
@@ -76,7 +71,7 @@ class WriteRecord:
 
 
 @dataclass(frozen=True)
-class SetAutostart:
+class SetAutostart(Operation):
     """Start the VM with its host, or not."""
 
     uuid: str
@@ -84,7 +79,7 @@ class SetAutostart:
 
 
 @dataclass(frozen=True)
-class ResizeDomain:
+class ResizeDomain(Operation):
     """Change vCPUs and memory in the definition; with ``live`` that of a running VM, too, which goes on as it is."""
 
     uuid: str
@@ -93,7 +88,7 @@ class ResizeDomain:
 
 
 @dataclass(frozen=True)
-class PlugVcpus:
+class PlugVcpus(Operation):
     """Have the running VM use ``vcpus`` of those that it may have; its definition stays."""
 
     uuid: str
@@ -101,7 +96,7 @@ class PlugVcpus:
 
 
 @dataclass(frozen=True)
-class PlugMemory:
+class PlugMemory(Operation):
     """Bring the running VM to ``memory_kib`` in all by one more memory module; its definition stays."""
 
     uuid: str
@@ -109,7 +104,7 @@ class PlugMemory:
 
 
 @dataclass(frozen=True)
-class GrowDisk:
+class GrowDisk(Operation):
     """Make the disk at ``path`` ``capacity`` bytes; with ``live`` under the running VM."""
 
     uuid: str
@@ -120,7 +115,7 @@ class GrowDisk:
 
 
 @dataclass(frozen=True)
-class ConnectCard:
+class ConnectCard(Operation):
     """Have the VM's first card be ``card``, whatever it is now; None takes the VM's only card away.
 
     With ``live`` it is plugged elsewhere while the VM runs, else the definition alone is changed.
@@ -132,7 +127,7 @@ class ConnectCard:
 
 
 @dataclass(frozen=True)
-class SetVnc:
+class SetVnc(Operation):
     """Give the VM a VNC display that listens at ``listen``, or with None have it do without."""
 
     uuid: str
@@ -140,7 +135,7 @@ class SetVnc:
 
 
 @dataclass(frozen=True)
-class RenameDomain:
+class RenameDomain(Operation):
     """Give the VM, which is off, another name."""
 
     uuid: str
@@ -148,35 +143,35 @@ class RenameDomain:
 
 
 @dataclass(frozen=True)
-class ResumeDomain:
+class ResumeDomain(Operation):
     """Let a paused VM go on."""
 
     uuid: str
 
 
 @dataclass(frozen=True)
-class SuspendDomain:
+class SuspendDomain(Operation):
     """Stop a VM's guest where it stands; its memory stays."""
 
     uuid: str
 
 
 @dataclass(frozen=True)
-class SaveDomain:
+class SaveDomain(Operation):
     """Write a running VM's memory to disk and end it."""
 
     uuid: str
 
 
 @dataclass(frozen=True)
-class RestoreDomain:
+class RestoreDomain(Operation):
     """Let a saved VM go on."""
 
     uuid: str
 
 
 @dataclass(frozen=True)
-class RestartDomain:
+class RestartDomain(Operation):
     """Ask the guest to reboot and wait ``timeout`` seconds; with ``force`` cut its power for a moment after that."""
 
     uuid: str
@@ -185,14 +180,14 @@ class RestartDomain:
 
 
 @dataclass(frozen=True)
-class ResetDomain:
+class ResetDomain(Operation):
     """Press the VM's reset button."""
 
     uuid: str
 
 
 @dataclass(frozen=True)
-class StartDomain:
+class StartDomain(Operation):
     """Power the VM on; with ``paused`` its guest stands still before its first instruction."""
 
     uuid: str
@@ -200,7 +195,7 @@ class StartDomain:
 
 
 @dataclass(frozen=True)
-class StopDomain:
+class StopDomain(Operation):
     """Ask the guest to power off and wait ``timeout`` seconds; with ``force`` pull the plug after that."""
 
     uuid: str
@@ -209,56 +204,24 @@ class StopDomain:
 
 
 @dataclass(frozen=True)
-class PowerOff:
+class PowerOff(Operation):
     """Pull the VM's plug."""
 
     uuid: str
 
 
 @dataclass(frozen=True)
-class UndefineDomain:
+class UndefineDomain(Operation):
     """Remove the definition and what libvirt keeps with it. Before any disk: a failure here must leave the VM whole."""
 
     uuid: str
 
 
 @dataclass(frozen=True)
-class DeleteVolume:
+class DeleteVolume(Operation):
     """Delete a disk that was the VM's own. Looked at once more before it is done."""
 
     path: str
-
-
-Operation = Union[
-    DefineDomain,
-    CreateVolume,
-    WriteSeed,
-    WriteRecord,
-    SetAutostart,
-    ResizeDomain,
-    PlugVcpus,
-    PlugMemory,
-    GrowDisk,
-    ConnectCard,
-    SetVnc,
-    RenameDomain,
-    ResumeDomain,
-    SuspendDomain,
-    SaveDomain,
-    RestoreDomain,
-    RestartDomain,
-    ResetDomain,
-    StartDomain,
-    StopDomain,
-    PowerOff,
-    UndefineDomain,
-    DeleteVolume,
-    TakeSnapshot,
-    RevertSnapshot,
-    RemoveSnapshot,
-    AddVolume,
-    DeviceOperation,
-]
 
 
 @dataclass(frozen=True)
