@@ -190,7 +190,7 @@ def test_what_ansible_itself_refuses_it_refuses_by_name(tasks: Tasks, vm: dict[s
     assert "cpus" in answers["unknown"]["msg"]
     assert "typ" in answers["nested"]["msg"]
     assert "size_gb" in answers["sizeless"]["msg"]
-    assert "present, running, stopped, absent" in answers["choice"]["msg"]
+    assert "present, running, stopped, restarted, paused, saved, absent" in answers["choice"]["msg"]
     assert "name, uuid" in answers["nameless"]["msg"]
     assert "cpu_cores" in answers["text"]["msg"]
 
