@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every module has what every module has: a place in the action group and the README, a page, an integration target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+COLLECTION = Path("collections/ansible_collections/hostler/libvirt")
+
+
+@pytest.fixture
+def modules(repo: Path) -> set[str]:
+    """The names of all modules."""
+    return {file.stem for file in (repo / COLLECTION / "plugins/modules").glob("*.py")}
+
+
+def test_the_action_group_has_every_module(repo: Path, modules: set[str]) -> None:
+    runtime = yaml.safe_load((repo / COLLECTION / "meta/runtime.yml").read_text())
+
+    assert sorted(modules) == runtime["action_groups"]["libvirt"]
+
+
+def test_every_module_has_a_page_and_a_line_in_the_readme(repo: Path, modules: set[str]) -> None:
+    readme = (repo / COLLECTION / "README.md").read_text()
+
+    assert {name for name in modules if not (repo / f"docs/modules/{name}_module.rst").exists()} == set()
+    assert {name for name in modules if f"module `hostler.libvirt.{name}`" not in readme} == set()
+
+
+def test_ansible_test_runs_every_module(repo: Path, modules: set[str]) -> None:
+    targets = {folder.name for folder in (repo / COLLECTION / "tests/integration/targets").iterdir()}
+
+    assert targets == modules
