@@ -164,6 +164,7 @@ def test_what_can_not_be_is_said_before_anything_is_touched_in_check_mode_too(ta
     assert answers["other"]["field"] == "external"
 
 
+@pytest.mark.slow
 def test_the_playbook_takes_it_with_a_sites_steps_before_and_after(
     ansible: Ansible, tasks: Tasks, tmp_path: Path
 ) -> None:

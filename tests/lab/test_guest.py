@@ -62,6 +62,7 @@ def test_uefi_guest_boots_and_agent_shuts_it_down(lab_host: Host, tmp_path: Path
         wait_until(lambda: guest.state() == "shut off", "the agent shuts down")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="nobody reaches a guest in user-mode networking")
 def test_guest_on_the_old_machine_takes_a_script_and_an_address_and_lets_its_key_in(
     lab_host: Host, tmp_path: Path

@@ -30,6 +30,7 @@ from tests.core.machines import GIB
 pytestmark = pytest.mark.lab
 
 
+@pytest.mark.slow
 def test_a_guest_uses_disks_that_come_grow_and_go_while_it_runs(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = booted(hypervisor, lab_host, "hot")
 

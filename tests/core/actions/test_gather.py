@@ -146,6 +146,7 @@ def test_the_calls_for_many_that_are_off_are_as_many_as_documented(hypervisor: H
     }
 
 
+@pytest.mark.slow
 @pytest.mark.lab
 def test_a_guest_says_its_addresses_and_what_it_used(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = made(

@@ -18,7 +18,7 @@ from hostler.hosts.models import Server
 from hostler.jobs.models import Job
 from hostler.machines.models import Machine
 from lab.host import Host
-from tests.service.machines.lab_service import SMALL, clear, create, domains, volumes
+from tests.service.machines.lab_service import SMALL, clear, create, domains, eventually, volumes
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.rule("dry-run")]
 
@@ -123,6 +123,11 @@ async def test_of_a_delete(api: httpx.AsyncClient, server: Server, clean_host: H
 async def test_of_a_delete_of_a_vm_that_is_gone(api: httpx.AsyncClient, server: Server, clean_host: Host) -> None:
     vm = await create(api, server, "lost")
     clear(clean_host)
+
+    async def is_missed() -> bool:
+        return bool((await api.get(f"/api/vms/{vm['id']}")).json()["status"] == "error")
+
+    await eventually(is_missed, "the service misses it")
 
     answer = await dry(api, "DELETE", f"/api/vms/{vm['id']}")
 
