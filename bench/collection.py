@@ -27,6 +27,7 @@ TASKS = 20
 """So many tasks of one kind, of which the time of one is taken."""
 
 _PEER = "ansible==12.3.0"  # the package from PyPI that has community.libvirt; none of its other parts is used
+_PEER_NEEDS = "lxml"
 
 Play = list[dict[str, Any]]
 
@@ -98,6 +99,7 @@ class _Plays:
             "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
             "HOME": str(folder),
             "ANSIBLE_COLLECTIONS_PATH": str(collections),
+            "PYTHONPATH": str(collections / "python"),
             "ANSIBLE_LOCALHOST_WARNING": "0",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
             "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
@@ -170,6 +172,7 @@ def _peer_collections() -> Path:
     mark = folder / "what"
     if not mark.exists() or mark.read_text() != _PEER:
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-        subprocess.run([*pip, "--no-deps", "--upgrade", "--target", folder, _PEER], check=True, capture_output=True)
+        for package, into in ((_PEER, folder), (_PEER_NEEDS, folder / "python")):
+            subprocess.run([*pip, "--no-deps", "--upgrade", "--target", into, package], check=True, capture_output=True)
         mark.write_text(_PEER)
     return folder

@@ -7,6 +7,7 @@ The file holds both colour schemes, and whoever shows it takes the one that its 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -97,5 +98,13 @@ def _with_schemes(text: str) -> str:
 
     for colour, name in _NAMES.items():
         text = text.replace(colour, f"var(--{name})")
+    light = {name: _LIGHT[key] for key, name in _NAMES.items()}
+
+    def with_colours(match: re.Match[str]) -> str:
+        """For viewers that know no variables: they leave the style out, and see the attributes."""
+        used = re.findall(r"(fill|stroke): var\(--(\w+)\)", match.group())
+        return "".join(f'{what}="{light[name]}" ' for what, name in used) + match.group()
+
+    text = re.sub(r'style="[^"]*var\([^"]*"', with_colours, text)
     style = f"<style>{rules(_LIGHT)}@media (prefers-color-scheme:dark){{{rules(_DARK)}}}</style>"
     return text.replace(" <metadata>", f" {style}\n <metadata>", 1)

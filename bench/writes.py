@@ -56,7 +56,14 @@ def reads_beside_writes(workspace: Workspace) -> tuple[list[Figure], list[str]]:
         )
     rate = statistics.median(written)
     figures.append(
-        Figure(_GROUP, "changes written", round(rate, 1), "changes/s", target=0.95 * writer.RATE, better="higher")
+        Figure(
+            "The changes beside the reads",
+            "changes written",
+            round(rate, 1),
+            "changes/s",
+            target=0.95 * writer.RATE,
+            better="higher",
+        )
     )
     says = (
         "The changes are made by the service's own code (a VM's status is set, with its event, in a transaction) in a "
