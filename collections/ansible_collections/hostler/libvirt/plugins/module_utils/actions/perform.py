@@ -68,13 +68,13 @@ def perform(
     plan: Plan,
     on_step: Callable[[StepReport], None] = lambda _report: None,
     fence: Callable[[], None] = lambda: None,
-    doers: Doers = DOERS,
+    doers: Optional[Doers] = None,
 ) -> None:
     """Do the steps in order; at the first that fails put back what those before it have changed, and raise its error.
 
     What can't be put back (a disk that has grown, a VM that was stopped) stays. ``fence`` is called before every step,
     and while a step waits, and raises `Superseded` when another operation has taken the VM over: then, as when the host
-    is gone, nothing more is done. ``doers`` is what is done for each operation.
+    is gone, nothing more is done. ``doers`` is what does each operation: `DOERS` if nothing is given.
     """
     total = len(plan.steps)
     undos: List[Undo] = []
@@ -82,7 +82,7 @@ def perform(
         fence()
         on_step(StepReport(position, total, one.title, "running"))
         try:
-            undo = _do(hypervisor, one, fence, doers)
+            undo = _do(hypervisor, one, fence, DOERS if doers is None else doers)
         except HostlerError as error:
             on_step(StepReport(position, total, one.title, "failed", error.message))
             if not isinstance(error, (Superseded, HostUnreachable)):
