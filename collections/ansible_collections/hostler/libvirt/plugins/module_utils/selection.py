@@ -57,6 +57,14 @@ class Chosen(NamedTuple):
         return f"with UUID {self.uuid}" if self.name is None else f"'{self.name}'"
 
 
+def plain_uuid(text: str) -> Optional[str]:
+    """``text`` as libvirt writes a UUID, None where it is none."""
+    try:
+        return str(uuids.UUID(text))
+    except ValueError:
+        return None
+
+
 def validate_selection(selection: Selection) -> Selection:
     """``selection``, with UUIDs as libvirt writes them; raises `InvalidSpec` with what can mean no VM on no host."""
     errors: List[FieldError] = []
@@ -65,10 +73,11 @@ def validate_selection(selection: Selection) -> Selection:
             errors += value_errors(f"{option}.{index}", text, NAME_FACTS)
     plain: List[str] = []
     for index, text in enumerate(selection.uuid or ()):
-        try:
-            plain.append(str(uuids.UUID(text)))
-        except ValueError:
+        uuid = plain_uuid(text)
+        if uuid is None:
             errors.append(FieldError(f"uuid.{index}", "is not a UUID"))
+        else:
+            plain.append(uuid)
     if errors:
         raise InvalidSpec(errors)
     return selection if selection.uuid is None else replace(selection, uuid=tuple(plain))
@@ -90,12 +99,9 @@ class OneMachine:
 def validate_one(which: OneMachine) -> OneMachine:
     """``which``, with its UUID as libvirt writes it; raises `InvalidSpec` for what no VM of any host can have."""
     errors = [] if which.name is None else list(value_errors("name", which.name, NAME_FACTS))
-    uuid = None
-    if which.uuid is not None:
-        try:
-            uuid = str(uuids.UUID(which.uuid))
-        except ValueError:
-            errors.append(FieldError("uuid", "is not a UUID"))
+    uuid = None if which.uuid is None else plain_uuid(which.uuid)
+    if which.uuid is not None and uuid is None:
+        errors.append(FieldError("uuid", "is not a UUID"))
     if which.name is None and which.uuid is None:
         errors.append(FieldError("name", "is required, or uuid"))
     if errors:

@@ -79,15 +79,17 @@ def validate_command(command: Command) -> Command:
     return command
 
 
-def execute(domain: Domain, command: Command) -> Ended:
-    """Run the program in the guest and wait for its end.
+def execute(domain: Domain, command: Command, windows: Optional[bool] = None) -> Ended:
+    """Run the program in the guest and wait for its end. Who knows what `is_windows` says tells it in ``windows``.
 
     Raises what `ask_agent` does, and `GuestTimeout` for a program that takes longer: it runs on, as the agent can't
     end it.
     """
     command = validate_command(command)
     deadline = time.monotonic() + command.timeout
-    pid = ask_agent(domain, "guest-exec", _arguments(domain, command))["pid"]
+    pid = ask_agent(domain, "guest-exec", _arguments(command, is_windows(domain) if windows is None else windows))[
+        "pid"
+    ]
     pause = _FIRST_LOOK_SECONDS
     while True:
         status = ask_agent(domain, "guest-exec-status", {"pid": pid})
@@ -101,10 +103,10 @@ def execute(domain: Domain, command: Command) -> Ended:
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
-def _arguments(domain: Domain, command: Command) -> Dict[str, Any]:
+def _arguments(command: Command, windows: bool) -> Dict[str, Any]:
     argv = list(command.argv)
     environment = dict(command.env)
-    if not is_windows(domain):
+    if not windows:
         argv = ["/bin/sh", "-c", _BOUNDED, "sh", *argv]
         if environment:  # the agent would pass nothing else on
             environment = {"PATH": _SEARCHED, **environment}

@@ -178,7 +178,7 @@ def _write(domain: Domain, handle: Any, chunk: bytes) -> None:
 
 
 def _run(domain: Domain, doing: str, *argv: str) -> Ended:
-    ended = execute(domain, Command(argv))
+    ended = execute(domain, Command(argv), windows=False)  # whose programs these are not
     if ended.exit_code != 0:
         reason = ended.stderr.decode(errors="replace").strip() or f"exit code {ended.exit_code}"
         raise OperationFailed(f"Failed to {doing} in the guest: {reason}")
@@ -196,6 +196,6 @@ def _shown(content: Optional[bytes]) -> Optional[str]:
 
 def _forget(domain: Domain, path: str) -> None:
     try:
-        execute(domain, Command(("rm", "-f", "--", path)))
+        execute(domain, Command(("rm", "-f", "--", path)), windows=False)
     except HostlerError:
         pass  # the first failure is what is told

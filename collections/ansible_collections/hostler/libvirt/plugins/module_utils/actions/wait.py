@@ -7,6 +7,7 @@ import socket
 import time
 from typing import Callable, Dict, Optional
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,
@@ -37,8 +38,7 @@ def wait(hypervisor: Hypervisor, uuid: str, wanted: WaitFor) -> None:
 
 
 def _is_off(hypervisor: Hypervisor, uuid: str, _wanted: WaitFor) -> bool:
-    domain = hypervisor.find_domain(uuid)
-    return domain is None or not domain.is_active()
+    return power.is_off(hypervisor, uuid)
 
 
 def _has_agent(hypervisor: Hypervisor, uuid: str, _wanted: WaitFor) -> bool:

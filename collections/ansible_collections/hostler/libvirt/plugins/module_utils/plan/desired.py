@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid as uuids
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
@@ -32,7 +31,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WAITS, WaitFor
-from ansible_collections.hostler.libvirt.plugins.module_utils.selection import NAME_FACTS
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import NAME_FACTS, plain_uuid
 
 STATES = ("present", "running", "stopped", "restarted", "paused", "saved", "absent")
 STARTING = ("running", "restarted", "paused")
@@ -105,12 +104,9 @@ def validate_desired(desired: Desired) -> Desired:
     if desired.name is not None:
         errors += value_errors("name", desired.name, NAME_FACTS)
     errors += _wait_errors(desired)
-    uuid = None
-    if desired.uuid is not None:
-        try:
-            uuid = str(uuids.UUID(desired.uuid))
-        except ValueError:
-            errors.append(FieldError("uuid", "is not a UUID"))
+    uuid = None if desired.uuid is None else plain_uuid(desired.uuid)
+    if desired.uuid is not None and uuid is None:
+        errors.append(FieldError("uuid", "is not a UUID"))
     if errors:
         raise InvalidSpec(errors)
     return dataclasses.replace(desired, uuid=uuid)
