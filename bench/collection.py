@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import without_vnc
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from bench.errors import BenchError
 from bench.figures import Figure
@@ -36,7 +37,7 @@ def collection(workspace: Workspace) -> tuple[list[Figure], list[str]]:
     """Each pair in turns. A play without tasks is subtracted from every play."""
     plays = _Plays(workspace.folder, workspace.host(), _peer_collections())
     names = [f"bench-{number}" for number in range(FEW)]
-    with _vms(plays, names):
+    with _vms(plays, workspace.host(), names):
         figures = _beside_the_peer(plays, names)
     figures.append(_many(plays, workspace.host()))
     note = (
@@ -136,12 +137,15 @@ class _Plays:
 
 
 @contextmanager
-def _vms(plays: _Plays, names: list[str]) -> Iterator[None]:
-    """Small VMs with blank disks, off."""
+def _vms(plays: _Plays, host: Host, names: list[str]) -> Iterator[None]:
+    """Small VMs with blank disks, off. Without VNC: a lab's host has ports for twenty displays."""
     options = {"cpu_cores": 1, "memory_mb": 64, "disk_gb": 0.0625, "virt_type": plays.virt_type, "uri": plays.uri}
     many = {"vms": [{"name": name, "network_config": {"type": "none"}} for name in names]}
     try:
         plays.take([{"hostler.libvirt.vm": {**options, **many}}])
+        with Hypervisor.open(host.uri) as hypervisor:
+            for domain in hypervisor.domains():
+                hypervisor.redefine(without_vnc(domain.xml(inactive=True, secure=True)))
         yield
     finally:
         plays.take([{"hostler.libvirt.vm": {"uri": plays.uri, "state": "absent", **many}}])
