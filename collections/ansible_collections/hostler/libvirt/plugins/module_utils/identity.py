@@ -40,6 +40,7 @@ class Record:
     protected: bool = False
     revision: int = 1
     incomplete: bool = False  # its create has not ended: its disks may be missing
+    cloned_from: Optional[str] = None  # the UUID of the VM that it is a clone of
 
 
 def record_element(record: Record) -> ElementTree.Element:
@@ -70,6 +71,7 @@ def _element(record: Record) -> ElementTree.Element:
         _add(root, "tag", tag)
     _add(root, "protected", "yes" if record.protected else None)
     _add(root, "revision", str(record.revision))
+    _add(root, "clonedFrom", record.cloned_from)
     return root
 
 
@@ -92,6 +94,7 @@ def record_of(element: Optional[ElementTree.Element], domain_uuid: str) -> Optio
         protected=_text(element, "protected") == "yes",
         revision=_number(element, "revision") or 1,
         incomplete=element.get("incomplete") == "yes",
+        cloned_from=_text(element, "clonedFrom"),
     )
 
 

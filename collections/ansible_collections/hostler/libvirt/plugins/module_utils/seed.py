@@ -26,16 +26,20 @@ class SeedContent:
     meta_data: str
     user_data: str = field(repr=False)
     network_config: Optional[str] = field(default=None, repr=False)
+    vendor_data: Optional[str] = None
 
     @property
     def digest(self) -> str:
         """A short name for this content, the same for the same content."""
-        parts = json.dumps([self.meta_data, self.user_data, self.network_config])
+        parts = json.dumps([self.meta_data, self.user_data, self.network_config, self.vendor_data])
         return hashlib.sha256(parts.encode("utf-8")).hexdigest()[:12]
 
 
-def seed_content(cloud_init: CloudInit, instance_id: str, name: str) -> SeedContent:
-    """The files for a VM: ``instance_id`` is new for a new VM, ``name`` its host name unless cloud-init names one."""
+def seed_content(cloud_init: CloudInit, instance_id: str, name: str, vendor_data: Optional[str] = None) -> SeedContent:
+    """The files for a VM: ``instance_id`` is new for a new VM, ``name`` its host name unless cloud-init names one.
+
+    ``vendor_data`` is what cloud-init does beside the user's data, and the latter overrides.
+    """
     lines = [
         f"instance-id: {_scalar(instance_id)}",
         f"local-hostname: {_scalar(cloud_init.hostname or name)}",
@@ -47,6 +51,7 @@ def seed_content(cloud_init: CloudInit, instance_id: str, name: str) -> SeedCont
         meta_data="\n".join(lines) + "\n",
         user_data=cloud_init.user_data if cloud_init.user_data else "#cloud-config\n{}\n",
         network_config=cloud_init.network_config or None,
+        vendor_data=vendor_data,
     )
 
 
@@ -73,6 +78,8 @@ def _files(content: SeedContent) -> List[List[str]]:
     files = [["meta-data", content.meta_data], ["user-data", content.user_data]]
     if content.network_config is not None:
         files.append(["network-config", content.network_config])
+    if content.vendor_data is not None:
+        files.append(["vendor-data", content.vendor_data])
     return files
 
 

@@ -6,19 +6,13 @@ from __future__ import annotations
 from typing import Callable, Dict, FrozenSet, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.abilities import abilities_of
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.delete import delete
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.domains import is_unfinished
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import find_image
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_variables
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of, require_networks
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport, perform
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
-    HostlerError,
-    HostUnreachable,
-    OperationFailed,
-    Superseded,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.unfinished import take_away
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable, Superseded
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.accelerator import choose_virt_type
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
@@ -67,7 +61,7 @@ def create(
     except (Superseded, HostUnreachable):
         raise  # whoever has the VM now undoes it; a host that is gone is looked at when it is back
     except Exception as error:
-        _undo(hypervisor, definition.uuid, error)
+        take_away(hypervisor, definition.uuid, error)
         raise
     return observe(hypervisor, hypervisor.domain(definition.uuid))
 
@@ -106,12 +100,3 @@ def _taken_volumes(hypervisor: Hypervisor, pool: Pool, names: Sequence[str], uui
 def _image(hypervisor: Hypervisor, pool_name: str, name: str, field: str) -> ImageFacts:
     facts = find_image(hypervisor, pool_name, name, field).facts()
     return ImageFacts(name, facts.path, facts.format or "raw", facts.capacity, facts.allocation)
-
-
-def _undo(hypervisor: Hypervisor, uuid: str, cause: Exception) -> None:
-    try:
-        domain = hypervisor.find_domain(uuid)
-        if domain is not None and is_unfinished(domain):  # else it is somebody else's, and the reason why this failed
-            delete(hypervisor, uuid)
-    except HostlerError as error:
-        raise OperationFailed(f"{cause}; and what was made so far could not be taken away: {error.message}") from cause

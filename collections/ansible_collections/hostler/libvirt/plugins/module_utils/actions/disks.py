@@ -37,7 +37,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.storage import pat
 def create_volume(hypervisor: Hypervisor, operation: CreateVolume) -> None:
     """Make the disk. One of its name is the rest of a create that was cut off, maybe half copied: it is made anew."""
     pool = hypervisor.pool(operation.pool).require_active()
-    _remove_leftover(pool, operation.name)
+    remove_leftover(pool, operation.name)
     _make(hypervisor, pool, operation)
 
 
@@ -52,7 +52,7 @@ def add_volume(hypervisor: Hypervisor, operation: AddVolume) -> Undo:
     except (HostUnreachable, NameTaken):
         raise
     except HostlerError:
-        _remove_leftover(pool, wanted.name)
+        remove_leftover(pool, wanted.name)
         raise
     return partial(delete_volume, hypervisor, DeleteVolume(path))  # which spares one that the VM could not let go of
 
@@ -65,14 +65,14 @@ def _make(hypervisor: Hypervisor, pool: Pool, operation: CreateVolume) -> Volume
     if operation.image_mode == "backing":
         return pool.create_volume(operation.name, operation.capacity, operation.format, backing=image.facts())
     copy = pool.copy_volume(operation.name, operation.capacity, operation.format, image)
-    _grown(copy, operation.capacity)
+    grown(copy, operation.capacity)
     return copy
 
 
 def write_seed(hypervisor: Hypervisor, operation: WriteSeed) -> None:
     """Make the seed and its volume."""
     pool = hypervisor.pool(operation.pool).require_active()
-    _remove_leftover(pool, operation.name)
+    remove_leftover(pool, operation.name)
     image = seed_image(operation.content)
     pool.create_volume(operation.name, len(image), "raw").upload(image)
 
@@ -85,7 +85,7 @@ def grow(hypervisor: Hypervisor, operation: GrowDisk) -> None:
         return
     if domain.is_active():
         raise WrongState(MUST_BE_STOPPED)
-    _grown(_volume_of(hypervisor, operation), operation.capacity)
+    grown(_volume_of(hypervisor, operation), operation.capacity)
 
 
 def require_growable(hypervisor: Hypervisor, operation: GrowDisk) -> None:
@@ -125,7 +125,8 @@ def delete_volume(hypervisor: Hypervisor, operation: DeleteVolume) -> None:
     volume.delete()
 
 
-def _remove_leftover(pool: Pool, name: str) -> None:
+def remove_leftover(pool: Pool, name: str) -> None:
+    """Delete what is there under the name of a volume that is about to be made anew."""
     leftover = pool.find_volume(name)
     if leftover is not None:
         leftover.delete()
@@ -141,7 +142,8 @@ def _grow_live(hypervisor: Hypervisor, operation: GrowDisk) -> None:
         raise OperationFailed("Failed to resize the disk: it did not take its new size")
 
 
-def _grown(volume: Volume, capacity: int) -> None:
+def grown(volume: Volume, capacity: int) -> None:
+    """Make the volume ``capacity`` bytes, and see that it is."""
     if volume.facts().capacity < capacity:
         volume.grow(capacity)
     if volume.facts().capacity != capacity:

@@ -8,11 +8,11 @@ that mark to every snapshot that is taken of it by hand, so the mark names the s
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
-from xml.etree import ElementTree
+from typing import Optional
 from xml.etree.ElementTree import Element, SubElement
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import edited, parse, serialize
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.metadata import mark, prefixed
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import definition_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import NAMESPACE, PREFIX, Record, record_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.snapshot import Snapshot, SnapshotDisk
@@ -67,7 +67,7 @@ def snapshot_xml(snapshot: Snapshot) -> str:
 
 def with_record(xml: str, record: Optional[Record]) -> str:
     """``xml`` of a snapshot, with ``record`` as what its VM says of itself, or without one."""
-    wanted = None if record is None else _prefixed(record_xml(record), PREFIX, NAMESPACE)
+    wanted = None if record is None else prefixed(record_xml(record), PREFIX, NAMESPACE)
     return _marked(xml, NAMESPACE, wanted)
 
 
@@ -75,7 +75,7 @@ def with_series(xml: str, name: str, series: str) -> str:
     """``xml`` of the snapshot ``name``, with the series in which we took it."""
     mark = Element("series", {"snapshot": name})
     mark.text = series
-    return _marked(xml, SERIES_NAMESPACE, _prefixed(serialize(mark), SERIES_PREFIX, SERIES_NAMESPACE))
+    return _marked(xml, SERIES_NAMESPACE, prefixed(serialize(mark), SERIES_PREFIX, SERIES_NAMESPACE))
 
 
 def _disk(element: Element) -> SnapshotDisk:
@@ -92,37 +92,11 @@ def _series(domain: Element, name: str) -> Optional[str]:
     return mark.text if mark is not None and mark.get("snapshot") == name else None
 
 
-def _prefixed(xml: str, prefix: str, namespace: str) -> Element:
-    root = ElementTree.fromstring(xml)  # noqa: S314  ours
-    for part in root.iter():
-        part.tag = f"{prefix}:{part.tag}"
-    root.set(f"xmlns:{prefix}", namespace)
-    return root
-
-
 def _marked(xml: str, namespace: str, wanted: Optional[Element]) -> str:
     """``xml`` with ``wanted`` as all that the metadata of its domains have of that namespace."""
 
     def change(root: Element) -> None:
         for domain in (one for tag in _DOMAINS for one in root.findall(tag)):
-            metadata = domain.find("metadata")
-            if metadata is None and wanted is not None:
-                metadata = SubElement(domain, "metadata")
-            if metadata is None:
-                continue
-            for child in list(metadata):
-                if _namespace(child, (metadata, domain, root)) == namespace:
-                    metadata.remove(child)
-            if wanted is not None:
-                metadata.append(wanted)
+            mark(domain, namespace, wanted, (root,))
 
     return edited(xml, change)
-
-
-def _namespace(element: Element, ancestors: Tuple[Element, ...]) -> Optional[str]:
-    """That of ``element`` in a tree in which names are as they are written."""
-    if not isinstance(element.tag, str):
-        return None  # a comment
-    prefix = element.tag.rpartition(":")[0]
-    declaration = f"xmlns:{prefix}" if prefix else "xmlns"
-    return next((one.get(declaration) for one in (element, *ancestors) if declaration in one.attrib), None)

@@ -214,15 +214,15 @@ class Pool:
     def copy_volume(self, name: str, capacity: int, kind: str, source: Volume) -> Volume:
         """Make a volume that is an independent copy of ``source``; blocks until it is copied."""
         with translated(f"copy volume '{source.name}' to '{name}'"):
-            xml = _volume_xml(name, capacity, kind, None)
+            xml = _volume_xml(name, capacity, kind, None, sparse=True)
             return Volume(self._connection, self._handle.createXMLFrom(xml, source.handle, 0))
 
 
-def _volume_xml(name: str, capacity: int, kind: str, backing: Optional[VolumeFacts]) -> str:
+def _volume_xml(name: str, capacity: int, kind: str, backing: Optional[VolumeFacts], sparse: bool = False) -> str:
     root = Element("volume")
     SubElement(root, "name").text = name
     SubElement(root, "capacity", {"unit": "bytes"}).text = str(capacity)
-    SubElement(root, "allocation", {"unit": "bytes"}).text = "0" if kind == "qcow2" else str(capacity)
+    SubElement(root, "allocation", {"unit": "bytes"}).text = "0" if sparse or kind == "qcow2" else str(capacity)
     target = SubElement(root, "target")
     SubElement(target, "format", {"type": kind})
     if kind == "qcow2":

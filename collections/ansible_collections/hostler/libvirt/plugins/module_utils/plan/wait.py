@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Iterator, Optional
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError
 
 WAITS = ("off", "address", "agent", "port")
 
@@ -16,3 +18,15 @@ class WaitFor:
     what: str
     timeout: float
     port: Optional[int] = None
+
+
+def wait_errors(wanted: WaitFor) -> Iterator[FieldError]:
+    """What is wrong with it, by the names of the modules' options."""
+    if wanted.what == "port" and wanted.port is None:
+        yield FieldError("wait_port", "is required to wait for a port")
+    if wanted.port is not None and wanted.what != "port":
+        yield FieldError("wait_port", "goes with wait_for port only")
+    if wanted.port is not None and not 1 <= wanted.port <= 65535:
+        yield FieldError("wait_port", "must be 1 to 65535")
+    if wanted.timeout < 0:
+        yield FieldError("wait_timeout", "must be at least 0 s")

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations that make a VM of another one."""
+
+from __future__ import annotations
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import grown, remove_leftover
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.domains import is_unfinished
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import NameTaken, VolumeNotFound, WrongState
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_steps import CloneDisk, DefineClone
+
+
+def define(hypervisor: Hypervisor, operation: DefineClone) -> None:
+    """Define the new domain; what a making of it that was cut off has left is replaced."""
+    require_free_name(hypervisor, operation.name, operation.uuid)
+    present = hypervisor.find_domain(operation.uuid)
+    if present is not None and not is_unfinished(present):
+        raise NameTaken(f"A VM with UUID {operation.uuid} already exists on this host", "uuid")
+    hypervisor.redefine(operation.xml)
+
+
+def clone_disk(hypervisor: Hypervisor, operation: CloneDisk) -> None:
+    """Make the disk of the other one. One of its name is the rest of a clone that was cut off: it is made anew."""
+    pool = hypervisor.pool(operation.pool).require_active()
+    source = hypervisor.find_volume_at(operation.path)
+    if source is None:
+        raise VolumeNotFound(f"{operation.path} is gone by now, before it was cloned", "source")
+    remove_leftover(pool, operation.name)
+    if operation.linked:
+        pool.create_volume(operation.name, operation.capacity, operation.format, backing=source.facts())
+        return
+    _require_off(hypervisor, operation)
+    copy = pool.copy_volume(operation.name, operation.capacity, operation.format, source)
+    _require_off(hypervisor, operation)  # QEMU locks what qemu-img reads, but libvirt copies raw ones without a lock
+    grown(copy, operation.capacity)
+
+
+def _require_off(hypervisor: Hypervisor, operation: CloneDisk) -> None:
+    if operation.source_uuid and hypervisor.domain(operation.source_uuid).is_active():
+        raise WrongState("The VM that is cloned was started while its disks were copied", "source")
+
+
+DOERS: Doers = {**perform.DOERS, DefineClone: define, CloneDisk: clone_disk}
+"""What `perform` does for each operation of a clone."""

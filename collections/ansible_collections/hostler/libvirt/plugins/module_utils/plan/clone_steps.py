@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations that make a VM of another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
+
+
+@dataclass(frozen=True)
+class DefineClone(Operation):
+    """Define the new domain; ``xml`` may hold passwords. It comes first: then the host knows what is being made."""
+
+    name: str
+    uuid: str
+    xml: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CloneDisk(Operation):
+    """Make the volume ``name`` of the one at ``path``: a copy, or, ``linked``, an overlay of it. ``capacity`` in bytes.
+
+    The VM with ``source_uuid`` must be off while its disk is copied; empty where nobody writes to what is copied.
+    """
+
+    pool: str
+    name: str
+    format: str
+    capacity: int
+    path: str
+    linked: bool
+    source_uuid: str = ""
