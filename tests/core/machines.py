@@ -33,6 +33,7 @@ FULL_RECORD = Record(
     protected=True,
     revision=3,
     incomplete=True,
+    cloned_from="0d9c8b7a-1111-4222-8333-944455566677",
 )
 IMAGE = ImageFacts("debian.qcow2", "/images/debian.qcow2", "qcow2", 2 * GIB, GIB)
 IMAGES = {IMAGE.name: IMAGE}

@@ -28,6 +28,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.selection import O
 from lab.commands import run
 from lab.host import Host
 from tests.core.actions.guests import SEED, desired, everything_on, made, named
+from tests.core.actions.in_guest import booted, listening, said
 from tests.core.actions.snapshotting import holds, see_to, write
 
 pytestmark = pytest.mark.lab
@@ -135,6 +136,7 @@ def test_a_linked_clone_reads_from_a_snapshot_that_then_can_not_be_removed(
     volume.delete()
 
 
+@pytest.mark.slow
 def test_a_full_clone_of_a_snapshot_has_the_content_of_then(hypervisor: Hypervisor, lab_host: Host) -> None:
     made(hypervisor, desired(lab_host, "later"))
     write(disk_of(hypervisor, "later"), 3)
@@ -151,6 +153,7 @@ def test_a_full_clone_of_a_snapshot_has_the_content_of_then(hypervisor: Hypervis
     gone(hypervisor, "earlier", "later")
 
 
+@pytest.mark.slow
 def test_a_copy_of_an_overlay_stands_by_itself(hypervisor: Hypervisor, lab_host: Host) -> None:
     made(hypervisor, desired(lab_host, "thin", image="tiny.qcow2", image_mode="backing"))
 
@@ -163,6 +166,7 @@ def test_a_copy_of_an_overlay_stands_by_itself(hypervisor: Hypervisor, lab_host:
     gone(hypervisor, "thick", "thin")
 
 
+@pytest.mark.slow
 def test_a_clone_that_is_there_needs_no_source(hypervisor: Hypervisor, lab_host: Host) -> None:
     made(hypervisor, desired(lab_host, "gone-soon"))
     clone(hypervisor, "gone-soon", "stays")
@@ -212,6 +216,7 @@ def test_a_raw_disk_that_looks_like_an_image_is_not_cloned(hypervisor: Hyperviso
     gone(hypervisor, "posing")
 
 
+@pytest.mark.slow
 def test_a_raw_disk_is_copied_as_one_and_takes_no_more_room(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = made(hypervisor, desired(lab_host, "plain"))
     path = disk_of(hypervisor, "plain")
@@ -245,3 +250,21 @@ def test_a_clone_that_fails_leaves_nothing(hypervisor: Hypervisor, lab_host: Hos
     bad.write_bytes(content)
     assert everything_on(hypervisor) == before
     gone(hypervisor, "whole")
+
+
+@pytest.mark.slow
+def test_a_guest_finds_itself_to_be_another_machine(hypervisor: Hypervisor, lab_host: Host) -> None:
+    source = booted(hypervisor, lab_host, "elder", cloud_init=SEED)
+    assert said(hypervisor, source.uuid, "hostname; cat /var/lib/guest/instance-id").split() == ["seeded", source.uuid]
+    said(hypervisor, source.uuid, "echo kept >/root/state; sync")
+    force_stop(hypervisor, source.uuid)
+
+    clone(hypervisor, "elder", "younger", state="running")
+
+    younger = named(hypervisor, "younger")
+    listening(hypervisor, "younger")
+    told = said(
+        hypervisor, younger.uuid, "hostname; cat /var/lib/guest/instance-id /root/state /sys/class/net/eth0/address"
+    )
+    assert told.split() == ["younger", younger.uuid, "kept", str(younger.mac_address)]
+    gone(hypervisor, "younger", "elder")

@@ -31,8 +31,10 @@ class SeedContent:
     @property
     def digest(self) -> str:
         """A short name for this content, the same for the same content."""
-        parts = json.dumps([self.meta_data, self.user_data, self.network_config, self.vendor_data])
-        return hashlib.sha256(parts.encode("utf-8")).hexdigest()[:12]
+        parts = [self.meta_data, self.user_data, self.network_config]
+        if self.vendor_data is not None:
+            parts.append(self.vendor_data)
+        return hashlib.sha256(json.dumps(parts).encode("utf-8")).hexdigest()[:12]
 
 
 def seed_content(cloud_init: CloudInit, instance_id: str, name: str, vendor_data: Optional[str] = None) -> SeedContent:

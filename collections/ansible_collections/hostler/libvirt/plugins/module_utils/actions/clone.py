@@ -8,12 +8,12 @@ import uuid as uuids
 from datetime import datetime, timezone
 from typing import Dict, FrozenSet, List, Optional, Tuple
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.clones import DOERS
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import clones
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import (
     require_free_name,
     require_free_variables,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import DOERS, perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.unfinished import take_away
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
@@ -62,7 +62,7 @@ def plan_for(hypervisor: Hypervisor, observed: ObservedMachine, wish: CloneWish)
 def clone(hypervisor: Hypervisor, uuid: str, plan: Plan) -> None:
     """Carry out a plan of `plan_for`. What a failed clone made is gone afterwards, or the error says what remains."""
     try:
-        perform(hypervisor, plan, doers=DOERS)
+        perform(hypervisor, plan, doers={**DOERS, **clones.DOERS})
     except (Superseded, HostUnreachable):
         raise  # a host that is gone is looked at when it is back
     except Exception as error:

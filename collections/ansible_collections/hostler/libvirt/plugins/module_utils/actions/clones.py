@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import grown, remove_leftover
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.domains import is_unfinished
@@ -43,5 +42,5 @@ def _require_off(hypervisor: Hypervisor, operation: CloneDisk) -> None:
         raise WrongState("The VM that is cloned was started while its disks were copied", "source")
 
 
-DOERS: Doers = {**perform.DOERS, DefineClone: define, CloneDisk: clone_disk}
-"""What `perform` does for each operation of a clone."""
+DOERS: Doers = {DefineClone: define, CloneDisk: clone_disk}
+"""What `perform` does for each of them."""
