@@ -20,11 +20,12 @@ from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import host_facts, look_at, states
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.accelerator import probe_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import DomainState, Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import probe_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
-from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine, status_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_gib
+from ansible_collections.hostler.libvirt.plugins.module_utils.status import status_of
 from hostler.database import rows as select
 from hostler.events.record import Kind, record_server, record_vms
 from hostler.hosts.connection import HostConnection

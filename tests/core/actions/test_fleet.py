@@ -239,3 +239,41 @@ def test_a_guest_that_hangs_is_given_up_or_forced_and_delays_nobody_for_ever(
 
     assert forced.failed == []
     assert [vm["status"] for vm in forced.as_data()["vms"]] == ["stopped", "stopped"]
+
+
+@pytest.mark.lab
+def test_many_are_started_and_ended_at_once_and_one_that_can_not_keeps_no_other(
+    hypervisor: Hypervisor, lab_host: Host
+) -> None:
+    names = [f"f-many-{number}" for number in range(5)]
+    for name in names:
+        vm = made(hypervisor, desired(lab_host, name))
+    volume = hypervisor.find_volume_at(vm.disks[0].path or "")
+    assert volume is not None
+    volume.delete()
+
+    started = switch(hypervisor, ALL, Switching("start", parallel=3))
+
+    assert [(one["name"], one["changed"], one["status"], one["code"]) for one in started.as_data()["vms"]] == [
+        *[(name, True, "running", None) for name in names[:4]],
+        (names[4], False, "stopped", "operation_failed"),
+    ]
+    assert switch(hypervisor, ALL, Switching("force-stop")).failed == []
+    assert {named(hypervisor, name).status for name in names} == {"stopped"}
+
+
+@pytest.mark.lab
+def test_a_host_that_is_lost_while_many_are_started_leaves_each_known_or_said_to_be_unknown(
+    hypervisor: Hypervisor, lab_host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        made(hypervisor, desired(lab_host, f"f-lost-{number}"))
+    opened = Hypervisor.open
+    monkeypatch.setattr(Hypervisor, "open", lambda _uri: opened("qemu:///system?socket=/nowhere"))
+
+    lost = switch(hypervisor, ALL, Switching("start"))
+
+    assert [(one["status"], one["changed"], one["code"]) for one in lost.as_data()["vms"]] == [
+        ("stopped", False, "host_unreachable")
+    ] * 3  # it is there for whoever looks again
+    assert switch(hypervisor, ALL, Switching("start", parallel=1)).failed == []

@@ -19,8 +19,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe im
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable, InvalidSpec
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.accelerator import probe_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import probe_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection
 from lab.host import Host
 from tests.core.actions.guests import SEED, desired, made, named, wait_until

@@ -10,7 +10,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definit
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import MachineNotFound
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.machine import status_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.status import status_of
 from lab.host import Host
 from lab.processes import Process
 from tests.core.actions.guests import SEED, desired, made, named, wait_until

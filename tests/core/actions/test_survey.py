@@ -9,7 +9,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey imp
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.machine import SHUTOFF
+from ansible_collections.hostler.libvirt.plugins.module_utils.status import SHUTOFF
 from lab.host import Host
 from tests.core.actions.guests import desired, made
 from tests.core.test_identity import definition

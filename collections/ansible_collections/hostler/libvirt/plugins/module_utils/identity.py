@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 from xml.etree import ElementTree
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import serialize
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import parse, serialize
 
 NAMESPACE = "urn:hostler:vm:1"
 PREFIX = "hostler"
@@ -45,10 +45,7 @@ class Record:
 
 def record_element(record: Record) -> ElementTree.Element:
     """The ``<hostler:vm>`` element of ``record``, for a ``<metadata>``."""
-    element = _element(record)
-    for part in element.iter():
-        part.tag = f"{{{NAMESPACE}}}{part.tag}"
-    return element
+    return _in_namespace(_element(record))
 
 
 def record_xml(record: Record) -> str:
@@ -98,9 +95,20 @@ def record_of(element: Optional[ElementTree.Element], domain_uuid: str) -> Optio
     )
 
 
+def read_record(xml: str, domain_uuid: str) -> Optional[Record]:
+    """As `record_of`, of what ``virDomainGetMetadata`` answers, from which libvirt has taken the namespace."""
+    return record_of(_in_namespace(parse(xml)), domain_uuid)
+
+
 def find_record(domain: ElementTree.Element) -> Optional[ElementTree.Element]:
     """The ``<hostler:vm>`` element within a ``<domain>``, if it has one."""
     return domain.find(f"metadata/{_ROOT}")
+
+
+def _in_namespace(element: ElementTree.Element) -> ElementTree.Element:
+    for part in element.iter():
+        part.tag = f"{{{NAMESPACE}}}{part.tag}"
+    return element
 
 
 def _add(parent: ElementTree.Element, name: str, text: Optional[str]) -> None:

@@ -3,39 +3,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_gib
-
-# virDomainState, https://libvirt.org/html/libvirt-libvirt-domain.html#virDomainState
-_STATUS = {
-    0: "unknown",
-    1: "running",
-    2: "running",  # blocked: waiting for the hypervisor, a Xen word
-    3: "paused",
-    4: "stopping",
-    5: "stopped",
-    6: "crashed",
-    7: "suspended",
-}
-SHUTOFF = 5
-OFF = ("stopped", "crashed", "saved")
-"""What `status_of` calls one that no QEMU runs for."""
-_SHUTOFF_CRASHED = 3
-
-
-def status_of(state: int, reason: int, has_managed_save: bool = False) -> str:
-    """Our word for libvirt's state and reason."""
-    if state == SHUTOFF:
-        if has_managed_save:
-            return "saved"
-        if reason == _SHUTOFF_CRASHED:
-            return "crashed"
-    return _STATUS.get(state, "unknown")
 
 
 class GuestAddress(NamedTuple):
@@ -54,6 +27,10 @@ class ObservedDisk:
     path: Optional[str]
     format: Optional[str]
     size: Optional[int]
+
+    def as_data(self) -> Dict[str, Any]:
+        """Plain data, named as here."""
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -139,7 +116,7 @@ class ObservedMachine:
             "os_version": None if record is None else record.os_version,
             "description": None if record is None else record.description,
             "tags": [] if record is None else list(record.tags),
-            "disks": [dataclasses.asdict(disk) for disk in self.disks],
-            "nics": [dataclasses.asdict(card) for card in self.definition.interfaces],
+            "disks": [disk.as_data() for disk in self.disks],
+            "nics": [card.as_data() for card in self.definition.interfaces],
             "managed": record is not None,
         }

@@ -53,6 +53,12 @@ options:
       - A guest that can't hear, because it is paused for one, is forced at once.
       - Where it is left out, no guest is forced.
     type: int
+  parallel:
+    description:
+      - How many VMs are started, powered off, saved or restored at the same time, 1 to 64, each over a connection of its own.
+      - Guests that are asked to stop or restart are all waited for together.
+    type: int
+    default: 8
 seealso:
   - module: hostler.libvirt.vm
   - module: hostler.libvirt.vm_info
@@ -155,6 +161,7 @@ def main() -> None:
             operation=dict(type="str", choices=list(OPERATIONS), required=True),
             timeout=dict(type="int", default=Switching.timeout),
             force_after=dict(type="int"),
+            parallel=dict(type="int", default=Switching.parallel),
             **CONNECTION_OPTIONS,
             **SELECTION_OPTIONS,
         ),
@@ -164,7 +171,7 @@ def main() -> None:
     if LIBVIRT_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("libvirt-python"), exception=LIBVIRT_IMPORT_ERROR)
     params = module.params
-    wanted = Switching(params["operation"], params["timeout"], params["force_after"])
+    wanted = Switching(**{name: params[name] for name in ("operation", "timeout", "force_after", "parallel")})
     try:
         with Hypervisor.open(host_uri(params)) as hypervisor:
             fleet = switch(hypervisor, selection_from(params), wanted, check=module.check_mode)

@@ -12,8 +12,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.nic imp
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.machine import SHUTOFF, status_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import Chassis
+from ansible_collections.hostler.libvirt.plugins.module_utils.status import SHUTOFF, status_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import path_of
 
 

@@ -7,14 +7,15 @@ then waited for together. One whose QEMU hangs is given up, or forced, and keeps
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Type
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power, saved_memory
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.domains import is_unfinished
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.gather import present_rows
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.power import Switch, Waiting
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.roster import present_rows
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
     HostUnreachable,
@@ -116,7 +117,7 @@ def switch(hypervisor: Hypervisor, selection: Selection, wanted: Switching, chec
         for member in members:
             member.changed = member.is_to_do
     else:
-        _carry_out(hypervisor, members)
+        _carry_out(hypervisor, members, wanted.parallel)
     return Fleet(wanted.operation, members)
 
 
@@ -137,18 +138,67 @@ def _planned(one: Chosen, rows: Mapping[str, RosterRow], wanted: Switching) -> M
 
 
 def _state(row: RosterRow) -> PowerState:
-    creating = not row.active and is_unfinished(row.domain)
+    record = None if row.active else row.domain.record()
+    creating = record is not None and record.incomplete
     status = "creating" if creating else row.status
     return PowerState(row.domain.uuid, row.domain.name, status, row.active, row.persistent)
 
 
-def _carry_out(hypervisor: Hypervisor, members: Sequence[Member]) -> None:
+def _carry_out(hypervisor: Hypervisor, members: Sequence[Member], parallel: int) -> None:
+    lasting: List[Member] = []
+    in_turns: List[Member] = []
+    for member in members:
+        if member.is_to_do:
+            (lasting if type(member.plan.steps[0].operation) in _LASTING else in_turns).append(member)
+    if len(lasting) == 1 or parallel == 1 or hypervisor.is_test_driver:
+        in_turns += lasting
+    else:
+        _do_at_once(hypervisor.uri, lasting, parallel)
     with SideConnection(hypervisor) as side:
-        _do_all(hypervisor, side, members)
+        _do_in_turns(hypervisor, side, members, in_turns)
 
 
-def _do_all(hypervisor: Hypervisor, side: SideConnection, members: Sequence[Member]) -> None:
-    to_do = [member for member in members if member.is_to_do]
+def _do_at_once(uri: str, members: Sequence[Member], parallel: int) -> None:
+    """What takes libvirt a while, for so many at a time, each on a connection of its own."""
+    waiting: SimpleQueue[Member] = SimpleQueue()
+    for member in members:
+        waiting.put(member)
+    failures: List[HostUnreachable] = []
+
+    def work() -> None:
+        try:
+            with Hypervisor.open(uri) as other:
+                while True:
+                    _do(other, waiting.get_nowait())
+        except Empty:
+            pass
+        except HostUnreachable as error:
+            failures.append(error)
+
+    workers = [threading.Thread(target=work, name="libvirt-power") for _ in range(min(parallel, len(members)))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    while failures and not waiting.empty():
+        waiting.get_nowait().error = failures[0]
+
+
+def _do(hypervisor: Hypervisor, member: Member) -> None:
+    (step,) = member.plan.steps
+    operation: Any = step.operation
+    try:
+        member.changed = _LASTING[type(operation)](hypervisor, operation.uuid)
+    except HostUnreachable as error:
+        member.error = error
+        raise
+    except HostlerError as error:
+        member.error = error
+
+
+def _do_in_turns(
+    hypervisor: Hypervisor, side: SideConnection, members: Sequence[Member], to_do: Sequence[Member]
+) -> None:
     at_work = {position: _work(hypervisor, side, member.plan) for position, member in enumerate(to_do)}
     try:
         while at_work:
@@ -161,8 +211,9 @@ def _do_all(hypervisor: Hypervisor, side: SideConnection, members: Sequence[Memb
     except HostUnreachable as error:
         for position in at_work:
             to_do[position].error = error
-        for member in to_do:
-            member.status = "unknown"
+        for member in members:
+            if member.plan.changed:
+                member.status = "unknown"
 
 
 def _has_ended(member: Member, work: Waiting) -> bool:

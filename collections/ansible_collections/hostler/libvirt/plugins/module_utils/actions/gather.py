@@ -12,9 +12,10 @@ import time
 from dataclasses import dataclass, field
 from typing import AbstractSet, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.definitions import Definitions, read_definitions
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import assembled, status_of_defined
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.roster import present_rows
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,
     HostlerError,
@@ -23,7 +24,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     MachineNotFound,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts, field_errors
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.accelerator import probe_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Address
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow
@@ -77,12 +77,6 @@ def gather(hypervisor: Hypervisor, inquiry: Inquiry) -> List[Dict[str, Any]]:
         return [_missing(one) if one.uuid not in rows else reading.entry(rows[one.uuid]) for one in chosen]
 
 
-def present_rows(hypervisor: Hypervisor) -> Dict[str, RosterRow]:
-    """The host's VMs by UUID, without guests that only try whether KVM works: those are nobody's."""
-    rows = ((row.domain.uuid, row) for row in hypervisor.roster())
-    return {uuid: row for uuid, row in rows if row.domain.name != probe_name(uuid)}
-
-
 def _missing(one: Chosen) -> Dict[str, Any]:
     return {"exists": False, **{key: value for key, value in one._asdict().items() if value is not None}}
 
@@ -100,6 +94,9 @@ class _Reading:
         self._deadline = time.monotonic() + inquiry.timeout
         self._figures: Optional[Mapping[str, Figures]] = {}
         self._leases: Dict[str, Sequence[Address]] = {}
+        self._definitions: Mapping[str, Definitions] = {}
+        if self._gather:
+            self._definitions = read_definitions(hypervisor, rows, whole="spec" in self._gather)
         if "spec" in self._gather or "statistics" in self._gather:
             self._figures = self._read_figures({row.domain.uuid for row in rows})
         if "addresses" in self._gather and any(row.active for row in rows):
@@ -130,13 +127,16 @@ class _Reading:
 
     def _parts(self, row: RosterRow, unreadable: List[str]) -> Dict[str, Any]:
         parts: Dict[str, Any] = {}
-        running = read_domain(row.domain.xml()) if row.active and self._gather else None
+        definitions = self._definitions.get(row.domain.uuid, Definitions())
+        if definitions.error is not None:
+            raise definitions.error
+        running = definitions.running
         figures = self._figures_of(row, unreadable)
         addresses: List[Address] = []
         if "addresses" in self._gather and running is not None:
             addresses = self._addresses(row, running, unreadable)
         if "spec" in self._gather:
-            parts.update(self._spec(row, running, figures, addresses))
+            parts.update(self._spec(row, definitions, figures, addresses))
         if "addresses" in self._gather:
             parts["addresses"] = [one._asdict() for one in addresses]
         if "statistics" in self._gather:
@@ -145,15 +145,15 @@ class _Reading:
         return parts
 
     def _spec(
-        self, row: RosterRow, running: Optional[DomainDefinition], figures: Figures, addresses: Sequence[Address]
+        self, row: RosterRow, definitions: Definitions, figures: Figures, addresses: Sequence[Address]
     ) -> Dict[str, Any]:
-        definition = running
-        if definition is None or row.persistent:
-            definition = read_domain(row.domain.xml(inactive=row.persistent))
+        definition = definitions.defined or definitions.running
+        if definition is None:  # it was powered off meanwhile, and was transient
+            raise MachineNotFound(f"VM '{row.domain.name}' not found on this host")
         first = next(iter(addresses), None)
         return assembled(
             definition,
-            running,
+            definitions.running,
             status=status_of_defined(row.status, definition),
             persistent=row.persistent,
             autostart=row.autostart,

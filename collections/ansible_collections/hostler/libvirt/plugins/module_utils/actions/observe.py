@@ -10,14 +10,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read im
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import (
-    OFF,
-    SHUTOFF,
     GuestAddress,
     ObservedDisk,
     ObservedMachine,
-    status_of,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.network import guest_address
+from ansible_collections.hostler.libvirt.plugins.module_utils.status import OFF, SHUTOFF, status_of
 
 
 def observe(hypervisor: Hypervisor, domain: Domain) -> ObservedMachine:

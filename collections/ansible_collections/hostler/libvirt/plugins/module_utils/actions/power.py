@@ -22,8 +22,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.machine import status_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import NOT_RUNNING, TRANSIENT, require_awake
+from ansible_collections.hostler.libvirt.plugins.module_utils.status import status_of
 
 Switch = Callable[[Hypervisor, str], bool]
 """What turns the VM with that UUID on or off, and answers whether that changed anything."""

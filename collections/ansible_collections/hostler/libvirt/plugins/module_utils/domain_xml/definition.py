@@ -8,7 +8,7 @@ Names are libvirt's (https://libvirt.org/formatdomain.html). No policy here: wha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 
@@ -38,6 +38,10 @@ class Interface:
     source: Optional[str] = None  # the network's or the bridge's name
     mac_address: Optional[str] = None
     model: Optional[str] = None
+
+    def as_data(self) -> Dict[str, Any]:
+        """Plain data, named as here."""
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)

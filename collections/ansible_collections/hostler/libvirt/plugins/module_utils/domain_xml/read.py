@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from collections import defaultdict
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 from xml.etree.ElementTree import Element
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import (
@@ -44,47 +45,76 @@ def read_domain(xml: str) -> DomainDefinition:
 
 def definition_of(domain: Element) -> DomainDefinition:
     """What the ``<domain>`` element defines."""
+    # a host has thousands of them, and a path with a slash takes ElementTree ten times as long as a name
     uuid = domain.findtext("uuid", "").lower()
-    os_type = domain.find("os/type")
+    os = domain.find("os")
+    os_type = None if os is None else os.find("type")
+    vcpu = domain.find("vcpu")
+    vcpus = 1 if vcpu is None else int(vcpu.text or "1")
+    # those that the guest boots with; the text is how many it may have plugged
+    current = None if vcpu is None else vcpu.get("current")
     maximum = domain.find("maxMemory")
-    agent = domain.find(f"devices/channel/target[@name='{_GUEST_AGENT}']")
+    cpu = domain.find("cpu")
+    devices = _by_tag(domain.find("devices"))
+    agent = next((target for target in _targets(devices["channel"]) if target.get("name") == _GUEST_AGENT), None)
     return DomainDefinition(
         name=domain.findtext("name", ""),
         uuid=uuid,
         type=domain.get("type", ""),
-        # those that the guest boots with; the text is how many it may have plugged
-        vcpus=int(_attribute(domain, "vcpu", "current") or domain.findtext("vcpu") or "1"),
+        vcpus=int(current) if current else vcpus,
         memory_kib=kib_of(domain.find("memory")),
         machine=None if os_type is None else os_type.get("machine"),
         architecture="x86_64" if os_type is None else os_type.get("arch", "x86_64"),
-        firmware=_firmware(domain),
-        secure_boot=_attribute(domain, "os/loader", "secure") == "yes",
-        nvram=(domain.findtext("os/nvram") or "").strip() or None,
-        nvram_format=_attribute(domain, "os/nvram", "format"),
-        tpm=domain.find("devices/tpm") is not None,
-        max_vcpus=int(domain.findtext("vcpu") or "1") if _attribute(domain, "vcpu", "current") else None,
+        tpm=bool(devices["tpm"]),
+        max_vcpus=vcpus if current else None,
         max_memory_kib=None if maximum is None else kib_of(maximum),
         memory_slots=0 if maximum is None else int(maximum.get("slots", "0")),
-        memory_modules=len(domain.findall("devices/memory")),
-        further_numa_cells=max(len(domain.findall("cpu/numa/cell")) - 1, 0),
-        cpu_mode=_attribute(domain, "cpu", "mode"),
+        memory_modules=len(devices["memory"]),
+        further_numa_cells=0 if cpu is None else max(len(cpu.findall("numa/cell")) - 1, 0),
+        cpu_mode=None if cpu is None else cpu.get("mode"),
         clock=_attribute(domain, "clock", "offset") or "utc",
-        disks=tuple(disk_of(element) for element in domain.findall("devices/disk")),
-        interfaces=tuple(interface_of(element) for element in domain.findall("devices/interface")),
-        graphics=tuple(_graphics(element) for element in domain.findall("devices/graphics")),
-        controllers=tuple(
-            Controller(element.get("type", ""), element.get("model"))
-            for element in domain.findall("devices/controller")
-        ),
-        video=_attribute(domain, "devices/video/model", "type"),
-        tablet=domain.find("devices/input[@type='tablet']") is not None,
+        disks=tuple(disk_of(element) for element in devices["disk"]),
+        interfaces=tuple(interface_of(element) for element in devices["interface"]),
+        graphics=tuple(_graphics(element) for element in devices["graphics"]),
+        controllers=tuple(Controller(one.get("type", ""), one.get("model")) for one in devices["controller"]),
+        video=next((_attribute(element, "model", "type") for element in devices["video"]), None),
+        tablet=any(element.get("type") == "tablet" for element in devices["input"]),
         guest_agent=agent is not None,
         guest_agent_connected=agent is not None and agent.get("state") == "connected",
-        serial_console=domain.find("devices/serial") is not None,
-        rng=domain.find("devices/rng") is not None,
-        memory_balloon=_attribute(domain, "devices/memballoon", "model") not in (None, "none"),
+        serial_console=bool(devices["serial"]),
+        rng=bool(devices["rng"]),
+        memory_balloon=any(element.get("model") not in (None, "none") for element in devices["memballoon"][:1]),
         record=record_of(find_record(domain), uuid),
+        **_firmware(os),
     )
+
+
+def _by_tag(devices: Optional[Element]) -> Dict[str, List[Element]]:
+    found: Dict[str, List[Element]] = defaultdict(list)
+    for element in () if devices is None else devices:
+        found[element.tag].append(element)
+    return found
+
+
+def _targets(channels: Sequence[Element]) -> Iterator[Element]:
+    for channel in channels:
+        target = channel.find("target")
+        if target is not None:
+            yield target
+
+
+def _firmware(os: Optional[Element]) -> Dict[str, Any]:
+    """The fields of a definition that are about the firmware and what it keeps."""
+    if os is None:
+        return {}
+    loader, nvram = os.find("loader"), os.find("nvram")
+    uefi = os.get("firmware") == "efi" or (loader is not None and loader.get("type") == "pflash")
+    return {
+        "firmware": "uefi" if uefi else "bios",
+        "secure_boot": loader is not None and loader.get("secure") == "yes",
+        "nvram": None if nvram is None else (nvram.text or "").strip() or None,
+        "nvram_format": None if nvram is None else nvram.get("format"),
+    }
 
 
 def kib_of(element: Optional[Element]) -> int:
@@ -92,13 +122,6 @@ def kib_of(element: Optional[Element]) -> int:
     if element is None or not element.text:
         return 0
     return int(int(element.text) * _KIB_PER_UNIT[element.get("unit", "KiB")])
-
-
-def _firmware(domain: Element) -> str:
-    loader = domain.find("os/loader")
-    if _attribute(domain, "os", "firmware") == "efi" or (loader is not None and loader.get("type") == "pflash"):
-        return "uefi"
-    return "bios"
 
 
 def disk_of(element: Element) -> Disk:
@@ -116,13 +139,15 @@ def disk_of(element: Element) -> Disk:
         read_only=element.find("readonly") is not None,
         shareable=element.find("shareable") is not None,
         discard=None if driver is None else driver.get("discard"),
-        backing_paths=tuple(
-            path
-            for backing in element.iterfind(".//backingStore/source")
-            for path in (backing.get("file") or backing.get("dev"),)
-            if path
-        ),
+        backing_paths=() if element.find("backingStore") is None else tuple(_backing_paths(element)),
     )
+
+
+def _backing_paths(element: Element) -> Iterator[str]:
+    for backing in element.iterfind(".//backingStore/source"):
+        path = backing.get("file") or backing.get("dev")
+        if path:
+            yield path
 
 
 def interface_of(element: Element) -> Interface:

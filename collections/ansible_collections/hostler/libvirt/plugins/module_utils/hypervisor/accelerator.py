@@ -23,6 +23,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import probe_name
 
 PROBE_SECONDS = 10.0  # the same firmware says its first words after 4 s under TCG, the slowest that works
 _LOOK_AGAIN_SECONDS = 0.1
@@ -63,11 +64,6 @@ def find_accelerator(hypervisor: Hypervisor) -> Accelerator:
         if _is_about_firmware(error):
             return Accelerator("kvm", False, "the host offers KVM; without UEFI firmware (ovmf) it can't be proved")
         return Accelerator("qemu", False, f"whether guests run under KVM can't be told: {error.message}")
-
-
-def probe_name(identity: str) -> str:
-    """The name of the guest with that UUID that tries KVM: by it others can tell that it is no VM of anybody's."""
-    return f"hostler-probe-{identity[:8]}"
 
 
 def _tried(hypervisor: Hypervisor) -> Accelerator:

@@ -5,13 +5,18 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    HostlerError,
+    HostUnreachable,
+    OperationFailed,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import (
     NAMESPACE,
     PREFIX,
     Record,
+    read_record,
     record_xml,
 )
 
@@ -184,6 +189,17 @@ class Domain:
         """Make the disk at ``path`` ``capacity`` bytes under the running domain."""
         with translated("resize the disk"):
             self.handle.blockResize(path, capacity, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+
+    def record(self) -> Optional[Record]:
+        """Our record in its definition, None where it has none that is its own."""
+        try:
+            with translated("read the VM's record"):
+                xml = self.handle.metadata(
+                    libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+                )
+        except OperationFailed:
+            return None  # there is none
+        return read_record(xml, self.uuid)
 
     def set_record(self, record: Optional[Record]) -> None:
         """Write our record into its metadata, or with None take it out: persistent, and live if it runs."""

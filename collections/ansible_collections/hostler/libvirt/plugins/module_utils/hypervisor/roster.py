@@ -7,7 +7,7 @@ from typing import Any, List, NamedTuple, Set
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
-from ansible_collections.hostler.libvirt.plugins.module_utils.machine import status_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.status import status_of
 
 _OFF = -1  # the number of a domain that doesn't run; it came with the row, and asking for it costs no call
 
@@ -51,6 +51,11 @@ def read_roster(connection: Any) -> List[RosterRow]:
             )
         )
     return roster
+
+
+def probe_name(identity: str) -> str:
+    """The name of the guest with that UUID that tries KVM: by it others can tell that it is no VM of anybody's."""
+    return f"hostler-probe-{identity[:8]}"
 
 
 def _uuids(connection: Any, which: int) -> Set[str]:

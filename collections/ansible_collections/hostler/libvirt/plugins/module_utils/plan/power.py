@@ -42,6 +42,9 @@ class Switching:
     force_after: Optional[float] = field(
         default=None, metadata=facts("After how long it is forced.", unit="s", minimum=0)
     )
+    parallel: int = field(
+        default=8, metadata=facts("How many are started, ended, saved or restored at once.", minimum=1, maximum=64)
+    )
 
 
 @dataclass(frozen=True)
