@@ -6,7 +6,7 @@ from __future__ import annotations
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import grown, remove_leftover
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.domains import is_unfinished
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name, told_if_taken
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import NameTaken, VolumeNotFound, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_steps import CloneDisk, DefineClone
@@ -18,7 +18,8 @@ def define(hypervisor: Hypervisor, operation: DefineClone) -> None:
     present = hypervisor.find_domain(operation.uuid)
     if present is not None and not is_unfinished(present):
         raise NameTaken(f"A VM with UUID {operation.uuid} already exists on this host", "uuid")
-    hypervisor.redefine(operation.xml)
+    with told_if_taken(hypervisor, operation.name, operation.uuid):
+        hypervisor.redefine(operation.xml)
 
 
 def clone_disk(hypervisor: Hypervisor, operation: CloneDisk) -> None:

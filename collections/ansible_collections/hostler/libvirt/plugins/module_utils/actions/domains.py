@@ -8,7 +8,7 @@ from typing import Callable
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power, saved_memory
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Undo
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name, told_if_taken
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import NameTaken
@@ -38,7 +38,8 @@ def define(hypervisor: Hypervisor, operation: DefineDomain) -> None:
     present = hypervisor.find_domain(definition.uuid)
     if present is not None and not is_unfinished(present):
         raise NameTaken(f"A VM with UUID {definition.uuid} already exists on this host", "uuid")
-    hypervisor.define(domain_xml(definition))
+    with told_if_taken(hypervisor, definition.name, definition.uuid):
+        hypervisor.define(domain_xml(definition))
 
 
 def is_unfinished(domain: Domain) -> bool:

@@ -71,6 +71,8 @@ def bring(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict
     if not check:
         if observed is None and plan.changed:
             create.create(hypervisor, plan)
+        elif desired.state == "absent":
+            delete.carry_out(hypervisor, plan)
         else:
             perform(hypervisor, plan)
         observed = _find(hypervisor, desired)

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import posixpath
+from contextlib import contextmanager
 from functools import partial
-from typing import Optional
+from typing import Iterator, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import with_nvram
@@ -14,6 +15,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
     HostUnreachable,
     NameTaken,
+    OperationFailed,
     Unsupported,
     WrongState,
 )
@@ -50,6 +52,16 @@ def require_free_name(hypervisor: Hypervisor, name: str, uuid: str) -> None:
     namesake = hypervisor.find_domain_named(name)
     if namesake is not None and namesake.uuid != uuid:
         raise NameTaken(f"A VM named '{name}' already exists on this host", "name")
+
+
+@contextmanager
+def told_if_taken(hypervisor: Hypervisor, name: str, uuid: str) -> Iterator[None]:
+    """Raise `NameTaken` where somebody else was quicker: libvirt has no code of its own for that."""
+    try:
+        yield
+    except OperationFailed:
+        require_free_name(hypervisor, name, uuid)
+        raise
 
 
 def require_free_variables(hypervisor: Hypervisor, name: str) -> None:
