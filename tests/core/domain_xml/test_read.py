@@ -186,3 +186,27 @@ def test_secure_boot_is_what_the_loader_enforces(os: str, secure: bool) -> None:
 def test_a_tpm_of_any_kind_is_one() -> None:
     assert read_domain(domain("<devices><tpm model='tpm-tis'><backend type='passthrough'/></tpm></devices>")).tpm
     assert not read_domain(domain("<devices/>")).tpm
+
+
+@pytest.mark.parametrize(
+    ("nvram", "place"),
+    [
+        ("<nvram>/vars.fd</nvram>", "/vars.fd"),
+        ("<nvram type='file'><source file='/vars.fd'/></nvram>", "/vars.fd"),
+        ("<nvram type='block'><source dev='/dev/vars'/></nvram>", "/dev/vars"),
+        ("<nvram type='network'><source protocol='rbd' name='pool/vars'/></nvram>", "pool/vars"),
+        ("<nvram template='/template.fd'/>", None),
+        ("", None),
+    ],
+)
+def test_where_the_uefi_variables_are_is_read_however_it_is_written(nvram: str, place: str | None) -> None:
+    assert read_domain(domain("", f"<os><type>hvm</type>{nvram}</os>")).nvram == place
+
+
+def test_a_disk_that_is_encrypted_is_known_to_be() -> None:
+    secret = "<encryption format='luks'/>"
+    disks = f"<disk>{secret}</disk><disk><source file='/x'>{secret}</source></disk><disk/>"
+
+    read = read_domain(domain(f"<devices>{disks}</devices>"))
+
+    assert [disk.encrypted for disk in read.disks] == [True, True, False]

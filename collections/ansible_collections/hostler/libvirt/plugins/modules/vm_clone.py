@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Makes a VM of another one, whoever made that, or of one of its snapshots. The clone has the hardware that its source has,
     also what no option of this collection knows of.
-  - It is another machine, though. It has its own UUID, generation ID, MAC addresses, VNC and SPICE ports, and begins with new
-    UEFI variables and an empty TPM. Every disk that its source writes to alone is its own; shared and read-only disks
+  - It is another machine, though. It has its own UUID, generation ID, MAC addresses, VNC and SPICE ports, vsock address, and
+    begins with new UEFI variables and an empty TPM. Every disk that its source writes to alone is its own; shared and read-only disks
     and CD-ROMs stay the same.
   - Making a clone is all or nothing. What a failed run made is gone afterwards, or the error says what remains.
   - A clone that is there already stays as it is, but for its power (O(state)), even if its source has gone since.

@@ -120,6 +120,8 @@ def _source_disk(hypervisor: Hypervisor, disk: Disk, writers: Dict[str, str]) ->
     if path is None or volume is None:
         return None
     facts = volume.facts()
+    if disk.encrypted:
+        raise Unsupported(f"Disk {disk.target} is encrypted: what can't be read is not cloned", "source")
     kind = disk.format or "raw"
     if kind == "raw" and facts.format not in _RAW:
         # what the guest has written looks like an image of that format, which could name any file of the host

@@ -14,6 +14,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.identity import NA
 
 # a file or socket of the host that a second QEMU would take from the first; libvirt makes those that it names itself
 _OF_ONE_PROCESS = ("serial", "console", "parallel", "channel", "redirdev", "smartcard", "rng/backend")
+_ITS_FILES = (("source", "path"), ("log", "file"))
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Twin:
 def cloned(xml: str, twin: Twin) -> str:
     """``xml``, a definition with its secrets, as that of ``twin``.
 
-    New are name, UUID, generation id, addresses of cards, ports of displays that were fixed, sockets and files of
-    character devices that bear the old name, the record, and the UUID where the firmware's tables repeat it.
+    New are name, UUID, generation id, addresses of cards, ports of displays and a vsock CID that were fixed, sockets
+    and files of character devices that bear the old name, the record, and the UUID where firmware tables repeat it.
     """
 
     def change(domain: Element) -> None:
@@ -59,21 +60,26 @@ def cloned(xml: str, twin: Twin) -> str:
         for display in domain.findall("devices/graphics"):
             _free_ports(display)
         for kind in _OF_ONE_PROCESS:
-            for source in domain.iterfind(f"devices/{kind}/source"):
-                _rename(source, name, twin.name)
+            for tag, attribute in _ITS_FILES:
+                for element in domain.iterfind(f"devices/{kind}/{tag}"):
+                    _rename(element, attribute, name, twin.name)
+        for cid in domain.findall("devices/vsock/cid[@address]"):
+            del cid.attrib["address"]
+            cid.set("auto", "yes")
 
     return edited(xml, change)
 
 
 def _set_identity(domain: Element, twin: Twin) -> None:
+    old_uuid = domain.findtext("uuid")
     for name, text in (("name", twin.name), ("uuid", twin.uuid)):
         for element in domain.findall(name):
             element.text = text
     for element in domain.findall("genid"):
         element.text = None  # libvirt makes a new one
     for entry in domain.iterfind("sysinfo/system/entry"):
-        if entry.get("name") == "uuid":
-            entry.text = twin.uuid  # libvirt takes no other
+        if entry.get("name") == "uuid" or (entry.text or "").strip() == old_uuid:
+            entry.text = twin.uuid  # as the uuid libvirt takes no other, and as the serial number it is the machine's
     for variables in domain.findall("os/nvram"):
         variables.text = None  # libvirt makes new ones of the firmware's template
         variables.attrib.pop("type", None)
@@ -126,8 +132,8 @@ def _free_ports(display: Element) -> None:
         listen.attrib.pop("socket", None)
 
 
-def _rename(source: Element, old: str, new: str) -> None:
-    path = source.get("path")
+def _rename(element: Element, attribute: str, old: str, new: str) -> None:
+    path = element.get(attribute)
     if path is not None and old and old in path.rpartition("/")[2]:
         folder, slash, file = path.rpartition("/")
-        source.set("path", f"{folder}{slash}{file.replace(old, new)}")
+        element.set(attribute, f"{folder}{slash}{file.replace(old, new)}")

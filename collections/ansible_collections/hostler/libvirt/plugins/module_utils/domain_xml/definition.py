@@ -28,6 +28,7 @@ class Disk:
     shareable: bool = False
     discard: Optional[str] = None
     backing_paths: Tuple[str, ...] = ()  # of the whole chain, where the XML names it
+    encrypted: bool = False  # by QEMU or librbd, with a secret of libvirt's
 
 
 @dataclass(frozen=True)

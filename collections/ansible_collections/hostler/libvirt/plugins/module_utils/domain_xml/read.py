@@ -112,9 +112,16 @@ def _firmware(os: Optional[Element]) -> Dict[str, Any]:
     return {
         "firmware": "uefi" if uefi else "bios",
         "secure_boot": loader is not None and loader.get("secure") == "yes",
-        "nvram": None if nvram is None else (nvram.text or "").strip() or None,
+        "nvram": None if nvram is None else _place_of(nvram),
         "nvram_format": None if nvram is None else nvram.get("format"),
     }
+
+
+def _place_of(nvram: Element) -> Optional[str]:
+    text, source = (nvram.text or "").strip(), nvram.find("source")
+    if text or source is None:
+        return text or None
+    return source.get("file") or source.get("dev") or source.get("name") or source.get("volume")
 
 
 def kib_of(element: Optional[Element]) -> int:
@@ -140,6 +147,7 @@ def disk_of(element: Element) -> Disk:
         shareable=element.find("shareable") is not None,
         discard=None if driver is None else driver.get("discard"),
         backing_paths=() if element.find("backingStore") is None else tuple(_backing_paths(element)),
+        encrypted=element.find("encryption") is not None or element.find("source/encryption") is not None,
     )
 
 

@@ -44,7 +44,9 @@ def content_of(observed: ObservedMachine, name: str, wish: SnapshotWish, around:
     kept = [disk for disk in disks if _holds_state(disk) and not disk.shareable]
     if not kept:
         raise Unsupported(f"VM '{observed.name}' has no disk of its own whose content could be kept")
-    if not external:
+    if external:
+        _require_unencrypted(observed, kept)
+    else:
         _require_internal(observed, [disk for disk in disks if _holds_state(disk)])
     stem = f"{_plain(observed.name)}-{observed.uuid[:8]}"
 
@@ -106,6 +108,14 @@ def _require_internal(observed: ObservedMachine, disks: List[Disk]) -> None:
     if definition.firmware == "uefi" and definition.nvram_format != "qcow2":
         reason = "keeps its UEFI variables in a raw file, which can hold no snapshot inside; set external"
         raise Unsupported(f"VM '{observed.name}' {reason}", "external")
+
+
+def _require_unencrypted(observed: ObservedMachine, disks: List[Disk]) -> None:
+    """Raise for a disk that is encrypted: libvirt would have the new file hold in the clear what the guest writes."""
+    secret = next((disk for disk in disks if disk.encrypted), None)
+    if secret is not None:
+        reason = "is encrypted, and a file beside it would not be"
+        raise Unsupported(f"Disk {secret.target} of VM '{observed.name}' {reason}", "external")
 
 
 def _holds_state(disk: Disk) -> bool:
