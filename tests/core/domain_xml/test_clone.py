@@ -31,7 +31,10 @@ def changed(devices: str = "", more: str = "", twin: Twin = TWIN) -> list[str]:
 @pytest.mark.parametrize("name", FOREIGN)
 def test_what_others_wrote_is_in_the_clone_too(name: str) -> None:
     lines = difference(FOREIGN[name], cloned(FOREIGN[name], TWIN))
-    expected = ("name", "uuid", "metadata", "genid", "sysinfo", "os/nvram", "devices/interface", "devices/graphics")
+    expected = (
+        "name", "uuid", "metadata", "genid", "sysinfo", "os/nvram", "devices/interface", "devices/graphics",
+        "devices/serial/source", "devices/serial/log", "devices/parallel/source", "devices/vsock/cid",
+    )  # fmt: skip
     assert [line for line in lines if not line[2:].startswith(tuple(f"/domain/{path}" for path in expected))] == []
 
 
@@ -101,10 +104,12 @@ def test_displays_with_a_port_of_their_own_take_a_free_one() -> None:
 def test_what_a_firmware_keeps_is_new_and_what_it_tells_is_right() -> None:
     lines = changed(
         more=f"<genid>{UUID}</genid><sysinfo type='smbios'><system><entry name='uuid'>{UUID}</entry>"
-        "<entry name='serial'>kept</entry></system></sysinfo>"
+        f"<entry name='serial'>kept</entry><entry name='sku'>{UUID}</entry></system></sysinfo>"
     )
     assert lines == [
         f"- /domain/genid says '{UUID}'",
+        f"- /domain/sysinfo/system/entry says '{UUID}'",
+        f"+ /domain/sysinfo/system/entry says '{OTHER_UUID}'",
         f"- /domain/sysinfo/system/entry says '{UUID}'",
         f"+ /domain/sysinfo/system/entry says '{OTHER_UUID}'",
     ]
@@ -115,10 +120,19 @@ def test_what_a_firmware_keeps_is_new_and_what_it_tells_is_right() -> None:
 
 def test_files_and_sockets_that_bear_the_old_name_bear_the_new_one() -> None:
     lines = changed(
-        "<serial type='file'><source path='/first/first.log'/></serial>"
+        "<serial type='file'><source path='/first/first.log'/><log file='/first/of-first' append='on'/></serial>"
         "<channel type='unix'><source mode='bind' path='/run/agent'/></channel>"
     )
     assert lines == [
         "- /domain/devices/serial/source path='/first/first.log'",
+        "- /domain/devices/serial/log append='on' file='/first/of-first'",
         "+ /domain/devices/serial/source path='/first/twin.log'",
+        "+ /domain/devices/serial/log append='on' file='/first/of-twin'",
+    ]
+
+
+def test_a_vsock_address_that_was_fixed_is_one_that_is_free() -> None:
+    assert changed("<vsock model='virtio'><cid auto='no' address='9'/></vsock>") == [
+        "- /domain/devices/vsock/cid address='9' auto='no'",
+        "+ /domain/devices/vsock/cid auto='yes'",
     ]
