@@ -48,7 +48,7 @@ def ansible(lab_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Ansible
         "LIBVIRT_DEFAULT_URI": lab_host.uri,
     }
 
-    def run(*arguments: str | Path, extra: dict[str, Any] | None = None, **changes: str) -> Run:
+    def run(*arguments: str | Path, extra: dict[str, Any] | None = None, timeout: float = 120, **changes: str) -> Run:
         command = [str(BIN / "ansible-playbook"), *map(str, arguments)]
         if extra is not None:
             file = folder / "extra.json"
@@ -63,7 +63,7 @@ def ansible(lab_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Ansible
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=120,
+            timeout=timeout,
         )
         return Run(done.returncode, done.stdout)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every module has what every module has: a place in the action group and the README, a page, an integration target."""
+"""Every module has what every module has: a place in the action group and the README, a page, examples, a target."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.collection.module_examples import examples_of, preparation_of
 
 COLLECTION = Path("collections/ansible_collections/hostler/libvirt")
 
@@ -34,3 +36,13 @@ def test_ansible_test_runs_every_module(repo: Path, modules: set[str]) -> None:
     targets = {folder.name for folder in (repo / COLLECTION / "tests/integration/targets").iterdir()}
 
     assert targets == modules
+
+
+def test_every_module_has_examples_that_can_be_run(repo: Path, modules: set[str]) -> None:
+    """`tests/collection/test_examples.py` runs them, after what the module's preparation makes."""
+    for module in modules:
+        tasks = yaml.safe_load(examples_of(repo, module))
+        assert tasks, f"{module} has no examples"
+        assert all(task.get("name") for task in tasks), f"an example of {module} says not what it is for"
+        assert any(f"hostler.libvirt.{module}" in task for task in tasks), f"no example of {module} uses it"
+        assert preparation_of(module).exists(), f"nothing makes what the examples of {module} name"

@@ -76,11 +76,11 @@ EXAMPLES = r"""
   register: up
   changed_when: false
 
-- name: Give it a new identity, once
+- name: Have it write down when it was handed over, once
   hostler.libvirt.guest_exec:
     name: web-server-01
-    shell: rm -f /etc/ssh/ssh_host_* && ssh-keygen -A && touch /etc/ssh/renewed
-    creates: /etc/ssh/renewed
+    shell: date >/etc/handed-over
+    creates: /etc/handed-over
 """
 
 RETURN = r"""

@@ -332,9 +332,10 @@ EXAMPLES = r"""
       - name: web-3
         memory_mb: 4096
 
-- name: More memory for it, while it is off
+- name: More memory for it, for which it is stopped
   hostler.libvirt.vm:
     name: web-server-01
+    state: stopped
     memory_mb: 4096
     create: false
 

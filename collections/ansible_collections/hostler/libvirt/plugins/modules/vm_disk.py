@@ -185,6 +185,7 @@ EXAMPLES = r"""
     volume: archive.qcow2
     pool: slow
     bus: scsi
+    live: true
 
 - name: Off with the disk and what was on it
   hostler.libvirt.vm_disk:
