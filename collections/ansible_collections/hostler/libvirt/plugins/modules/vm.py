@@ -310,7 +310,7 @@ EXAMPLES = r"""
     secure_boot: true
     tpm: true
     disks:
-      - size_gb: 200
+      - size_gb: 60
     nics:
       - type: network
         network_name: storage

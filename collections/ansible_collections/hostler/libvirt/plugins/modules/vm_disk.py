@@ -163,18 +163,18 @@ author:
 """
 
 EXAMPLES = r"""
-- name: A disk of 100 GiB for the data of a VM that may be running
+- name: A disk of 30 GiB for the data of a VM that may be running
   hostler.libvirt.vm_disk:
     name: database-01
     serial: data
-    size_gb: 100
+    size_gb: 30
     live: true
 
 - name: The same with more room, and with no more than 500 operations a second
   hostler.libvirt.vm_disk:
     name: database-01
     serial: data
-    size_gb: 200
+    size_gb: 60
     limits:
       total_iops_sec: 500
     live: true
