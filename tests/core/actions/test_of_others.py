@@ -74,6 +74,7 @@ def test_memory_is_all_that_is_changed_for_memory(theirs: Theirs) -> None:
 
     more = theirs.change("memory", memory_mb=present * 2)
     assert places(more) <= {"/domain/memory", "/domain/currentMemory", "/domain/cpu/numa/cell"}
+    assert bool(more) is (theirs.document not in REFUSED["memory"])
     if more:
         less = places(theirs.change("memory", memory_mb=present))
         # modules are what was plugged in last, and go first
@@ -86,7 +87,9 @@ def test_vcpus_are_all_that_is_changed_for_vcpus(theirs: Theirs) -> None:
     own = {"/domain/vcpu", "/domain/vcpus", "/domain/vcpus/vcpu", "/domain/cpu/topology", "/domain/cpu/numa/cell"}
     present = observe(theirs.hypervisor, theirs.hypervisor.domain(theirs.uuid)).cpu_cores
 
-    assert places(theirs.change("vCPUs", cpu_cores=present * 2)) <= own
+    more = places(theirs.change("vCPUs", cpu_cores=present * 2))
+    assert "/domain/vcpu" in more
+    assert more <= own
     less = theirs.change("fewer vCPUs", cpu_cores=1 if present > 1 else 3)
     assert places(less) <= {*own, "/domain/cputune", "/domain/cputune/vcpupin", "/domain/cputune/vcpusched"}
 
