@@ -14,10 +14,17 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change imp
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import observe_patiently
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.wait import wait
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, MachineNotFound
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    FieldError,
+    GuestTimeout,
+    InvalidSpec,
+    MachineNotFound,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.side_connection import SideConnection
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import (
@@ -39,25 +46,26 @@ def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dic
     running VM gets then), ``vm`` (as it is now, None where there is none) and, for state absent, ``deleted_disks``.
     Raises what the plan and its steps raise, and `GuestTimeout`.
     """
-    answer = bring(hypervisor, desired, check)
-    if not check and desired.wait_for is not None:
-        answer["vm"] = waited(hypervisor, desired)
-    return answer
+    with SideConnection(hypervisor) as side:
+        answer = bring(hypervisor, side, desired, check)
+        if not check and desired.wait_for is not None:
+            answer["vm"] = waited(hypervisor, side, desired)
+        return answer
 
 
-def waited(hypervisor: Hypervisor, desired: Desired) -> Optional[Dict[str, Any]]:
+def waited(hypervisor: Hypervisor, side: SideConnection, desired: Desired) -> Optional[Dict[str, Any]]:
     """The VM as it is once it has come as far as ``desired.wait_for`` says; None for one that is gone by then."""
-    observed = _find(hypervisor, desired)
+    observed = _find(hypervisor, side, desired)
     if observed is not None and desired.waiting is not None:
         wait(hypervisor, observed.uuid, desired.waiting)
-        observed = _find(hypervisor, desired)
+        observed = _find(hypervisor, side, desired)
     return None if observed is None else observed.as_data()
 
 
-def bring(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict[str, Any]:
-    """As `ensure`, without waiting for the guest."""
+def bring(hypervisor: Hypervisor, side: SideConnection, desired: Desired, check: bool = False) -> Dict[str, Any]:
+    """As `ensure`, without waiting for the guest; ``side`` is for questions that its QEMU may never answer."""
     desired = validate_desired(desired)
-    observed = _find(hypervisor, desired)
+    observed = _find(hypervisor, side, desired)
     if observed is not None:
         check_identity(desired, observed)
     if desired.state == "absent":
@@ -73,7 +81,7 @@ def bring(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict
             create.create(hypervisor, plan)
         else:
             perform(hypervisor, plan)
-        observed = _find(hypervisor, desired)
+        observed = _find(hypervisor, side, desired)
     return _answer(desired, plan, observed)
 
 
@@ -92,13 +100,20 @@ def new_record(desired: Desired, spec: MachineSpec) -> Record:
     )
 
 
-def _find(hypervisor: Hypervisor, desired: Desired) -> Optional[ObservedMachine]:
+def _find(hypervisor: Hypervisor, side: SideConnection, desired: Desired) -> Optional[ObservedMachine]:
     domain = None
     if desired.uuid is not None:
         domain = hypervisor.find_domain(desired.uuid)
     if domain is None and desired.name is not None:
         domain = hypervisor.find_domain_named(desired.name)
-    return None if domain is None else observe(hypervisor, domain)
+    if domain is None:
+        return None
+    try:
+        return observe_patiently(hypervisor, domain.uuid, side)
+    except GuestTimeout:
+        if desired.state != "absent":
+            raise
+        return observe(hypervisor, domain, sizes=False)  # one that hangs is taken away all the same
 
 
 def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
