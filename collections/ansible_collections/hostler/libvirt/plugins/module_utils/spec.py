@@ -17,6 +17,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.card import (
     NETWORK_TYPES,
     NetworkConfig,
     cards_errors,
+    no_card_errors,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.cloud_init import (
     HOSTNAME_PATTERN,
@@ -231,11 +232,7 @@ def validate(spec: MachineSpec) -> MachineSpec:
     check_types(spec)
     errors = list(field_errors(spec))
     errors += cards_errors(cards_of(spec))
-    errors += (
-        FieldError(f"nics.{index}.type", "is no further card: leave the entry out")
-        for index, card in enumerate(spec.nics)
-        if card.type == "none"
-    )
+    errors += no_card_errors(spec.nics)
     if spec.cloud_init is not None:
         errors += key_errors("cloud_init.ssh_authorized_keys", spec.cloud_init.ssh_authorized_keys)
     errors += tag_errors(spec.tags)

@@ -7,14 +7,17 @@ import uuid as uuids
 from datetime import datetime, timezone
 from typing import Any, Dict, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create, delete
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create, delete, drives, nics
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change import (
     require_connectable,
     require_possible,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.further import require_further, take_stock
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import observe_patiently
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import DOERS as MACHINE_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.wait import wait
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
@@ -34,9 +37,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired impor
     plan_existing,
     validate_desired,
     wanted_change,
+    wanted_further,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, spec_from
+
+_DOERS: Doers = {**MACHINE_DOERS, **drives.DOERS, **nics.DOERS}
 
 
 def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict[str, Any]:
@@ -71,16 +77,14 @@ def bring(hypervisor: Hypervisor, side: SideConnection, desired: Desired, check:
     if desired.state == "absent":
         plan = Plan() if observed is None else delete.plan_for(hypervisor, observed.uuid, desired.delete_disks)
     elif observed is not None:
-        plan = plan_existing(desired, observed, nat_network_of(hypervisor, desired.placement), _now())
-        require_possible(hypervisor, plan)
-        require_connectable(hypervisor, plan, wanted_change(desired).network_config, desired.placement)
+        plan = _plan_existing(hypervisor, desired, observed)
     else:
         plan = _plan_new(hypervisor, desired)
     if not check:
         if observed is None and plan.changed:
             create.create(hypervisor, plan)
         else:
-            perform(hypervisor, plan)
+            perform(hypervisor, plan, doers=_DOERS)
         observed = _find(hypervisor, side, desired)
     return _answer(desired, plan, observed)
 
@@ -116,6 +120,17 @@ def _find(hypervisor: Hypervisor, side: SideConnection, desired: Desired) -> Opt
         return observe(hypervisor, domain, sizes=False)  # one that hangs is taken away all the same
 
 
+def _plan_existing(hypervisor: Hypervisor, desired: Desired, observed: ObservedMachine) -> Plan:
+    further = wanted_further(desired)
+    has_lists = further.disks is not None or further.nics is not None
+    stock = take_stock(hypervisor, observed, further, desired.placement) if has_lists else None
+    plan = plan_existing(desired, observed, nat_network_of(hypervisor, desired.placement), _now(), stock)
+    require_possible(hypervisor, plan)
+    require_connectable(hypervisor, plan, wanted_change(desired).network_config, desired.placement)
+    require_further(hypervisor, plan, further, desired.placement)
+    return plan
+
+
 def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
     if not desired.create:
         raise MachineNotFound(f"VM {desired.label} not found on this host", "uuid" if desired.uuid else "name")
@@ -138,6 +153,6 @@ def _now() -> str:
 
 def _answer(desired: Desired, plan: Plan, observed: Optional[ObservedMachine]) -> Dict[str, Any]:
     answer = {**plan.as_answer(), "vm": None if observed is None else observed.as_data()}
-    if desired.state == "absent":
+    if desired.state == "absent" or desired.delete_detached_disks:
         answer["deleted_disks"] = delete.deleted_disks(plan)
     return answer

@@ -30,6 +30,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import 
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     Applies,
     ConnectCard,
+    DeleteVolume,
+    GrowDisk,
     Plan,
     RenameDomain,
     ResizeDomain,
@@ -52,6 +54,8 @@ MUST_BE_STOPPED_TO_RENAME = "VM must be stopped before renaming"
 
 _IN_THE_RECORD = ("os_type", "os_version", "description", "tags", "protected")
 _NEVER_SPECIFIED = ("vnc_enabled", "network_config", "live")  # of a spec, or not as a value of its own
+
+_NOTHING = Plan()
 
 # a card of another type is a device of the host, or leads to a program that somebody set up for it
 _PLUGGABLE = ("network", "bridge", "user", "direct")
@@ -103,11 +107,14 @@ def validate_change(change: Change, present_name: Optional[str] = None) -> Chang
     return change
 
 
-def plan_change(observed: ObservedMachine, change: Change, nat_network: Optional[str], now: str = "") -> Plan:
+def plan_change(
+    observed: ObservedMachine, change: Change, nat_network: Optional[str], now: str = "", more: Plan = _NOTHING
+) -> Plan:
     """The steps from what ``observed`` is to what ``change`` says; none where it is that already.
 
     ``nat_network`` is the host's (None: QEMU's own NAT serves), ``now`` the time in UTC from which a VM of others that
-    gets a record is ours. Raises `InvalidSpec`, `WrongState`.
+    gets a record is ours. ``more`` is to be done with it, what of it can be undone before what can't. Raises
+    `InvalidSpec`, `WrongState`.
     """
     validate_change(change, observed.name)
     if observed.record is not None and observed.record.incomplete:
@@ -121,9 +128,16 @@ def plan_change(observed: ObservedMachine, change: Change, nat_network: Optional
         _name_plan(observed, change.name),
         _record_plan(observed, change, now),
         _autostart_plan(observed, change.autostart),
+        dataclasses.replace(more, steps=tuple(step for step in more.steps if not _is_final(step))),
     ):
         plan = plan.then(part)
-    return plan.then(Plan(tuple(step for step in sizes.steps if step not in in_definition)))
+    plan = plan.then(Plan(tuple(step for step in sizes.steps if step not in in_definition)))
+    return plan.then(Plan(tuple(step for step in more.steps if _is_final(step))))
+
+
+def _is_final(step: Step) -> bool:
+    """Whether it can't be undone."""
+    return isinstance(step.operation, (GrowDisk, DeleteVolume))
 
 
 def _name_plan(observed: ObservedMachine, name: Optional[str]) -> Plan:

@@ -21,6 +21,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import require_definition, switched_off
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further import Further, Stock, validate_further
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_disks import plan_disks
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_nics import plan_nics
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import PowerState, Switching, plan_power
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     Plan,
@@ -81,6 +85,9 @@ class Desired:
     wait_timeout: float = field(default=300, metadata=facts("How long.", unit="s", minimum=0))
     live: bool = False
     delete_disks: bool = True
+    disks_exclusive: bool = False
+    nics_exclusive: bool = False
+    delete_detached_disks: bool = False
 
     @property
     def name(self) -> Optional[str]:
@@ -104,6 +111,7 @@ def validate_desired(desired: Desired) -> Desired:
     if desired.name is not None:
         errors += value_errors("name", desired.name, NAME_FACTS)
     errors += _wait_errors(desired)
+    errors += _exclusive_errors(desired)
     uuid = None if desired.uuid is None else plain_uuid(desired.uuid)
     if desired.uuid is not None and uuid is None:
         errors.append(FieldError("uuid", "is not a UUID"))
@@ -123,6 +131,14 @@ def _wait_errors(desired: Desired) -> Iterator[FieldError]:
         yield FieldError("wait_for", "a VM that is paused never goes off by itself")
 
 
+def _exclusive_errors(desired: Desired) -> Iterator[FieldError]:
+    for name in ("disks", "nics"):
+        if getattr(desired, f"{name}_exclusive") and desired.spec.get(name) is None:
+            yield FieldError(f"{name}_exclusive", f"goes with {name}: an empty list is one, too")
+    if desired.delete_detached_disks and not desired.disks_exclusive:
+        yield FieldError("delete_detached_disks", "goes with disks_exclusive, which is what detaches disks")
+
+
 def check_identity(desired: Desired, observed: ObservedMachine) -> None:
     """Raise if the domain that was found is not the one that was meant, or is not a whole one."""
     if desired.uuid is not None and observed.uuid != desired.uuid:
@@ -134,17 +150,30 @@ def check_identity(desired: Desired, observed: ObservedMachine) -> None:
 
 
 def plan_existing(
-    desired: Desired, observed: ObservedMachine, nat_network: Optional[str] = None, now: str = ""
+    desired: Desired,
+    observed: ObservedMachine,
+    nat_network: Optional[str] = None,
+    now: str = "",
+    stock: Optional[Stock] = None,
 ) -> Plan:
     """The steps that bring the VM to the desired spec and power state (all but absent).
 
-    ``nat_network`` and ``now`` are `plan_change`'s. Raises `InvalidSpec`, `WrongState`.
+    ``nat_network`` and ``now`` are `plan_change`'s; ``stock`` is needed for lists of disks and cards. Raises
+    `InvalidSpec`, `WrongState`, `Protected`.
     """
     change = wanted_change(desired)
+    further = wanted_further(desired)
     _require_as_made(desired, observed)
 
     def changes(of: ObservedMachine, live: bool) -> Plan:
-        return plan_change(of, dataclasses.replace(change, live=live), nat_network, now)
+        more = Plan()
+        if stock is not None:
+            chassis = stock.chassis if of.is_active else switched_off(stock.chassis)
+            if not chassis.is_active:
+                require_definition(chassis)
+            more = plan_disks(further, stock, chassis, live)
+            more = more.then(plan_nics(further, stock, chassis, live, nat_network))
+        return plan_change(of, dataclasses.replace(change, live=live), nat_network, now, more)
 
     off = dataclasses.replace(observed, status="stopped", is_active=False, running=None)
     if observed.is_active and desired.state == "stopped":
@@ -162,8 +191,35 @@ def plan_existing(
 def wanted_change(desired: Desired) -> Change:
     """What of ``desired`` an existing VM is to be given."""
     values: Dict[str, Any] = {name: desired.spec.get(name) for name in _CHANGEABLE}
+    if _all_nics(desired):
+        del values["network_config"]
     change: Change = object_from(Change, {**values, "live": desired.live}, "a VM")
     return change
+
+
+def wanted_further(desired: Desired) -> Further:
+    """Which further disks and cards an existing VM is to have. Raises `InvalidSpec` for what no VM can have."""
+    further: Further = object_from(
+        Further, {name: desired.spec.get(name) for name in ("disks", "nics")}, "the lists of a VM"
+    )
+    return validate_further(
+        dataclasses.replace(
+            further,
+            disks_exclusive=desired.disks_exclusive,
+            nics_exclusive=desired.nics_exclusive,
+            delete_disks=desired.delete_detached_disks,
+            all_nics=_all_nics(desired),
+            first_nic=desired.spec.get("network_config") is not None,
+            timeout=desired.timeout,
+        )
+    )
+
+
+def _all_nics(desired: Desired) -> bool:
+    """Whether there is to be no first card, so that all cards are those of the list."""
+    config = desired.spec.get("network_config")
+    none = isinstance(config, Mapping) and config.get("type") == "none"
+    return none and bool(desired.spec.get("nics") or desired.nics_exclusive)
 
 
 def _without_power_off(plan: Callable[[], Plan]) -> Optional[Plan]:

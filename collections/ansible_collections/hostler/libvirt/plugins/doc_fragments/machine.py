@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is said of a VM as it should be, and of where its parts go."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Documentation of the options that describe a VM."""
+
+    DOCUMENTATION = r"""
+options:
+  cpu_cores:
+    description: Virtual CPUs, 1 to 512. A new VM needs it; an existing one keeps what it has where it is left out.
+    type: int
+  memory_mb:
+    description: Memory in MiB, at least 32. A new VM needs it; an existing one keeps what it has where it is left out.
+    type: int
+  disk_gb:
+    description:
+      - Size of the root disk in GiB, rounded up to a whole MiB; at least that of its image.
+      - A new VM needs it; an existing one keeps what it has where it is left out. A disk never shrinks.
+    type: float
+  image:
+    description: The base image of a new VM's root disk, a volume of O(image_pool). Blank where it is left out.
+    type: str
+  image_mode:
+    description:
+      - V(copy), which a new VM gets where it is left out, makes the root disk independent of its image.
+      - V(backing) makes it an overlay, which is quicker and smaller, and needs the image for as long as the VM lives.
+    type: str
+    choices: [copy, backing]
+  os_type:
+    description:
+      - The family of the guest's system (V(linux), V(windows), V(freebsd) and so on); V(linux) of a new VM where it is
+        left out.
+      - V(windows) gets a new VM a clock in local time.
+    type: str
+  os_version:
+    description: The guest's system in words.
+    type: str
+  firmware:
+    description:
+      - The guest's firmware; V(bios) of a new VM where it is left out.
+      - An existing VM must have it, or the task fails.
+    type: str
+    choices: [bios, uefi]
+  secure_boot:
+    description:
+      - Whether the firmware of a new VM, which is V(uefi), starts only what was signed by those it knows; not where
+        it is left out.
+      - An existing VM must be so, or the task fails.
+    type: bool
+  tpm:
+    description:
+      - Whether a new VM has a TPM 2.0, which the host emulates; not where it is left out.
+      - An existing VM must be so, or the task fails.
+    type: bool
+  max_cpu_cores:
+    description:
+      - To how many virtual CPUs a new VM can grow while it runs, 1 to 512; to those it has where it is left out.
+      - An existing VM must be so, or the task fails.
+    type: int
+  max_memory_mb:
+    description:
+      - To how much memory, in MiB, a new VM can grow while it runs, at least 32; to what it has where it is left out.
+      - An existing VM must be so, or the task fails.
+    type: int
+  network_config:
+    description:
+      - How the VM's first card is connected; a new VM's to the host's NAT network where it is left out.
+      - An existing card keeps its address unless it is given one. Where it can't be changed while the VM runs, the
+        next boot does, and RV(next_boot) says so.
+    type: dict
+    suboptions: &card
+      type:
+        description:
+          - V(nat) is the host's NAT network, V(bridge) a bridge of the host, V(network) a libvirt network, V(none) no
+            card.
+        type: str
+        choices: [nat, bridge, network, none]
+        default: nat
+      bridge_name:
+        description: The host's bridge, for type V(bridge).
+        type: str
+      network_name:
+        description: The libvirt network, for type V(network).
+        type: str
+      model:
+        description:
+          - What the guest takes the card for.
+          - V(e1000e) and V(rtl8139) are for guests without drivers for V(virtio).
+        type: str
+        choices: [virtio, e1000e, rtl8139]
+        default: virtio
+      mac_address:
+        description: The card's address, of no other card of the network; a random one where it is left out.
+        type: str
+  nics:
+    description:
+      - Further network cards, after that of O(network_config); 15 at most. With type V(none) there, all cards are
+        these.
+      - Of an existing VM an entry is the card of its O(nics[].mac_address), else the next of its further cards. One
+        that the VM lacks is made; one that it has is plugged in as the entry says, and gets the entry's model unless
+        that is V(virtio). Its address never changes.
+      - Cards beyond the list stay, unless O(nics_exclusive=true).
+    type: list
+    elements: dict
+    suboptions: *card
+  disks:
+    description:
+      - Further disks, after the root disk; 24 at most.
+      - Of an existing VM an entry is the next of its further disks on that bus, in the order of their names, else the
+        next of those left. One that the VM lacks is made, one that is smaller than its entry says grows. What can't
+        be (a smaller size, another bus, an overlay of another image) is refused; a copy of an image is not compared
+        with it.
+      - Disks beyond the list stay, unless O(disks_exclusive=true).
+    type: list
+    elements: dict
+    suboptions:
+      size_gb:
+        description: Size of the disk in GiB, rounded up to a whole MiB; at least that of its image.
+        type: float
+        required: true
+      image:
+        description: The base image of the disk, a volume of O(image_pool). Blank where it is left out.
+        type: str
+      image_mode:
+        description: How the disk is made of its image, as the root disk is of its own.
+        type: str
+        choices: [copy, backing]
+        default: copy
+      bus:
+        description:
+          - How the disk is attached.
+          - V(sata) is for guests without drivers for V(virtio) and its V(scsi).
+        type: str
+        choices: [virtio, scsi, sata]
+        default: virtio
+  cloud_init:
+    description: What a new guest's cloud-init is told, on a NoCloud seed that is attached as a CD-ROM. Needs pycdlib.
+    type: dict
+    suboptions:
+      hostname:
+        description: The guest's host name; the VM's name where it is left out.
+        type: str
+      ssh_authorized_keys:
+        description: Public keys that may log in as the image's default user.
+        type: list
+        elements: str
+      user_data:
+        description: cloud-init user data, passed on as it is (C(#cloud-config), a script, MIME).
+        type: str
+      network_config:
+        description:
+          - cloud-init network configuration (version 1 or 2), passed on as it is.
+          - It may hold passwords of networks, so it is never shown.
+        type: str
+  description:
+    description: What the VM is for; an empty text takes away what it says.
+    type: str
+  tags:
+    description: All labels to find the VM by; an empty list takes away those it has.
+    type: list
+    elements: str
+  autostart:
+    description: Whether the VM starts with its host; a new one does not where it is left out.
+    type: bool
+  protected:
+    description: Whether the VM is guarded against deletion; a new one is not where it is left out.
+    type: bool
+  pool:
+    description: The storage pool for the disks of a new VM.
+    type: str
+    default: default
+  image_pool:
+    description: The storage pool of the base images.
+    type: str
+    default: default
+  network:
+    description: The host's NAT network.
+    type: str
+    default: default
+  virt_type:
+    description:
+      - The domain type of a new VM.
+      - V(auto) is V(kvm) where a guest that is tried shows that it works, and V(qemu), plain emulation, elsewhere.
+    type: str
+    choices: [auto, kvm, qemu]
+    default: auto
+"""
