@@ -74,7 +74,7 @@ def test_the_life_of_a_vm_is_foretold_by_check_mode_done_once_and_not_again(task
     assert answers["grow_done"]["vm"]["status"] == "running"
     assert answers["describe_done"]["diff"] == {
         "before": {"description": None, "tags": ["a"], "os_version": None, "autostart": False},
-        "after": {"description": "mail", "tags": ["b"], "os_version": "12", "autostart": True},
+        "after": {"description": "mail", "tags": ["a", "b"], "os_version": "12", "autostart": True},
     }
     assert [answers[f"{name}_done"]["vm"]["status"] for name in ("pause", "save", "restore", "stop")] == [
         "paused", "saved", "running", "stopped",

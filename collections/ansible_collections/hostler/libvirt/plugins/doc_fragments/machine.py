@@ -159,7 +159,9 @@ options:
     description: What the VM is for; an empty text takes away what it says.
     type: str
   tags:
-    description: All labels to find the VM by; an empty list takes away those it has.
+    description:
+      - Labels to find the VM by, 64 at most, each of 1 to 63 letters, digits and C(._:/=-).
+      - An existing VM gets those that it has not, and keeps the others, unless O(tags_exclusive=true).
     type: list
     elements: str
   autostart:

@@ -117,6 +117,10 @@ options:
       - Only its own are ever deleted, never one that is shared, read only, another VM's or another volume's backing file.
     type: bool
     default: true
+  tags_exclusive:
+    description: Whether O(tags) is complete, so that others of an existing VM are taken away.
+    type: bool
+    default: false
   disks_exclusive:
     description:
       - Whether O(disks) is complete, so that further disks of an existing VM that are not in it are detached.
@@ -347,6 +351,7 @@ VM_OPTIONS = dict(
     wait_timeout=dict(type="int", default=300),
     live=dict(type="bool", default=False),
     delete_disks=dict(type="bool", default=True),
+    tags_exclusive=dict(type="bool", default=False),
     disks_exclusive=dict(type="bool", default=False),
     nics_exclusive=dict(type="bool", default=False),
     delete_detached_disks=dict(type="bool", default=False),

@@ -20,7 +20,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     value_errors,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change, validate_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import require_definition, switched_off
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further import Further, Stock, validate_further
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_disks import plan_disks
@@ -85,6 +85,7 @@ class Desired:
     wait_timeout: float = field(default=300, metadata=facts("How long.", unit="s", minimum=0))
     live: bool = False
     delete_disks: bool = True
+    tags_exclusive: bool = False
     disks_exclusive: bool = False
     nics_exclusive: bool = False
     delete_detached_disks: bool = False
@@ -132,7 +133,7 @@ def _wait_errors(desired: Desired) -> Iterator[FieldError]:
 
 
 def _exclusive_errors(desired: Desired) -> Iterator[FieldError]:
-    for name in ("disks", "nics"):
+    for name in ("tags", "disks", "nics"):
         if getattr(desired, f"{name}_exclusive") and desired.spec.get(name) is None:
             yield FieldError(f"{name}_exclusive", f"goes with {name}: an empty list is one, too")
     if desired.delete_detached_disks and not desired.disks_exclusive:
@@ -161,7 +162,7 @@ def plan_existing(
     ``nat_network`` and ``now`` are `plan_change`'s; ``stock`` is needed for lists of disks and cards. Raises
     `InvalidSpec`, `WrongState`, `Protected`.
     """
-    change = wanted_change(desired)
+    change = completed(wanted_change(desired), desired, observed)
     further = wanted_further(desired)
     _require_as_made(desired, observed)
 
@@ -189,11 +190,22 @@ def plan_existing(
 
 
 def wanted_change(desired: Desired) -> Change:
-    """What of ``desired`` an existing VM is to be given."""
+    """What of ``desired`` an existing VM is to be given. Lists are as they are given: see `completed`."""
     values: Dict[str, Any] = {name: desired.spec.get(name) for name in _CHANGEABLE}
     if _all_nics(desired):
         del values["network_config"]
     change: Change = object_from(Change, {**values, "live": desired.live}, "a VM")
+    return change
+
+
+def completed(change: Change, desired: Desired, observed: ObservedMachine) -> Change:
+    """``change`` with the tags that the VM has besides, unless those that are given are all. Raises `InvalidSpec`."""
+    validate_change(change, observed.name)
+    present = () if observed.record is None else observed.record.tags
+    if change.tags is not None and not desired.tags_exclusive:
+        change = dataclasses.replace(change, tags=(*present, *(tag for tag in change.tags if tag not in present)))
+    elif change.tags is not None and set(change.tags) == set(present):
+        change = dataclasses.replace(change, tags=None)  # they have no order
     return change
 
 
