@@ -37,7 +37,14 @@ def test_the_life_of_a_vm_is_foretold_by_check_mode_done_once_and_not_again(task
         "create": {**vm, "cloud_init": {"hostname": "h", "user_data": SECRET}, "tags": ["a"], "state": "present"},
         "start": {"name": "module-vm", "state": "running"},
         "grow": {"name": "module-vm", "create": False, "memory_mb": 144, "disk_gb": 0.1875, "live": True},
-        "describe": {"name": "module-vm", "description": "mail", "tags": ["b"], "os_version": "12", "autostart": True},
+        "describe": {
+            "name": "module-vm",
+            "description": "mail",
+            "tags": ["b"],
+            "metadata": {"rack": "7"},
+            "os_version": "12",
+            "autostart": True,
+        },
         "pause": {"name": "module-vm", "state": "paused"},
         "save": {"name": "module-vm", "state": "saved"},
         "restore": {"name": "module-vm", "state": "running"},
@@ -73,8 +80,14 @@ def test_the_life_of_a_vm_is_foretold_by_check_mode_done_once_and_not_again(task
     assert answers["grow_checked"]["next_boot"] == answers["grow_done"]["next_boot"] == ["memory_mb"]
     assert answers["grow_done"]["vm"]["status"] == "running"
     assert answers["describe_done"]["diff"] == {
-        "before": {"description": None, "tags": ["a"], "os_version": None, "autostart": False},
-        "after": {"description": "mail", "tags": ["a", "b"], "os_version": "12", "autostart": True},
+        "before": {"description": None, "tags": ["a"], "metadata": {}, "os_version": None, "autostart": False},
+        "after": {
+            "description": "mail",
+            "tags": ["a", "b"],
+            "metadata": {"rack": "7"},
+            "os_version": "12",
+            "autostart": True,
+        },
     }
     assert [answers[f"{name}_done"]["vm"]["status"] for name in ("pause", "save", "restore", "stop")] == [
         "paused", "saved", "running", "stopped",

@@ -283,3 +283,33 @@ def test_what_is_wrong_with_tags_is_said_of_those_that_are_given() -> None:
         assert caught.value.field == field
     with pytest.raises(InvalidSpec, match="tags: has more than 64 entries"):
         plan_existing(Desired({"tags": [str(number) for number in range(63)]}), whole)
+
+
+@pytest.mark.parametrize(
+    ("given", "exclusive", "after"),
+    [
+        ({"rack": "13"}, False, {"rack": "13", "site/owner": "Zoë <zoe@example.com>\n& co"}),
+        ({"rack": "12"}, False, None),
+        ({}, False, None),
+        ({"rack": None, "unknown": ""}, False, {"site/owner": "Zoë <zoe@example.com>\n& co"}),
+        ({"rack": "12"}, True, {"rack": "12"}),
+        ({}, True, {}),
+    ],
+)
+def test_metadata_is_what_is_named_and_what_there_was_unless_that_is_said_to_be_all(
+    given: dict[str, Any], exclusive: bool, after: dict[str, str] | None
+) -> None:
+    whole = observed(record=dataclasses.replace(FULL_RECORD, incomplete=False))
+
+    plan = plan_existing(Desired({"metadata": given}, metadata_exclusive=exclusive), whole)
+
+    assert plan.after.get("metadata") == after
+
+
+def test_metadata_and_what_there_was_may_not_be_too_much_together() -> None:
+    whole = observed(record=dataclasses.replace(FULL_RECORD, incomplete=False))
+    many = {f"k{number}": "x" for number in range(63)}
+
+    with pytest.raises(InvalidSpec, match="metadata: has more than 64 entries"):
+        plan_existing(Desired({"metadata": many}), whole)
+    assert plan_existing(Desired({"metadata": {**many, "rack": ""}}), whole).changed

@@ -55,6 +55,45 @@ options:
       - Whether a new VM has a TPM 2.0, which the host emulates; not where it is left out.
       - An existing VM must be so, or the task fails.
     type: bool
+  machine:
+    description:
+      - The machine type; V(q35) of a new VM where it is left out.
+      - V(q35), V(pc) (i440fx), or one of these in full, such as V(pc-q35-7.2), as the host's capabilities have it.
+        The short names mean the newest version that the host has when the VM is made.
+      - An existing VM must have it, of whichever version where a short name is given, or the task fails.
+    type: str
+  graphics:
+    description:
+      - How the VM's screen is reached; a new one's by VNC at C(127.0.0.1) where it is left out.
+      - Of an existing VM's display, what is named is changed. A VM that runs gets another password in place of one at
+        once, all else with its next boot, and RV(next_boot) says so.
+    type: dict
+    suboptions:
+      type:
+        description:
+          - The protocol; V(none) is a VM without a display.
+          - Neither V(vnc) nor V(spice) is encrypted here, so whoever can listen in on the way can see the screen.
+        type: str
+        choices: [vnc, spice, none]
+        default: vnc
+      listen:
+        description: The host's address at which it listens, such as C(0.0.0.0) for all; a new one's is C(127.0.0.1).
+        type: str
+      port:
+        description: Its TCP port, for V(vnc) from 5900; any free one where it is 0, as a new one has it.
+        type: int
+      websocket:
+        description: Whether browsers reach it, too, by a WebSocket at a free port of its own; for V(vnc) only.
+        type: bool
+      keymap:
+        description: The keyboard's layout, such as V(de) or V(en-us); an empty text for that of the viewer.
+        type: str
+      password:
+        description:
+          - What viewers have to know, of 8 characters at most for V(vnc) and 60 for V(spice); an empty text for
+            nothing.
+          - It is kept on the host as it is, and never shown.
+        type: str
   max_cpu_cores:
     description:
       - To how many virtual CPUs a new VM can grow while it runs, 1 to 512; to those it has where it is left out.
@@ -164,6 +203,15 @@ options:
       - An existing VM gets those that it has not, and keeps the others, unless O(tags_exclusive=true).
     type: list
     elements: str
+  metadata:
+    description:
+      - Texts by keys that a site keeps with the VM for its own use, 64 at most, each of 4096 characters at most. A
+        key has 1 to 63 letters, digits and C(._:/-).
+      - An existing VM gets what is named. A key whose value is empty or null is taken away; the others stay, unless
+        O(metadata_exclusive=true).
+      - They stand in the VM's record, which a read-only connection can see, and in answers and diffs. They are no
+        place for secrets.
+    type: dict
   autostart:
     description: Whether the VM starts with its host; a new one does not where it is left out.
     type: bool

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import math
 import re
@@ -145,6 +146,8 @@ def _fits(value: Any, kind: Any) -> bool:
     """Whether ``value`` is of that annotated type. True is no number; a whole number will do where any number does."""
     if get_origin(kind) is Union:
         return any(_fits(value, one) for one in get_args(kind))
+    if get_origin(kind) is collections.abc.Mapping:
+        return isinstance(value, Mapping)  # what is in it is looked at by whoever knows it
     if get_origin(kind) is tuple:
         return isinstance(value, tuple) and all(_fits(item, get_args(kind)[0]) for item in value)
     if kind in (int, float):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     CARD_MODELS,
     DISK_BUSES,
+    DISPLAY_TYPES,
     FIRMWARES,
     IMAGE_MODES,
     NETWORK_TYPES,
@@ -33,6 +34,18 @@ SPEC_OPTIONS = dict(
     firmware=dict(type="str", choices=list(FIRMWARES)),
     secure_boot=dict(type="bool"),
     tpm=dict(type="bool"),
+    machine=dict(type="str"),
+    graphics=dict(
+        type="dict",
+        options=dict(
+            type=dict(type="str", choices=list(DISPLAY_TYPES), default="vnc"),
+            listen=dict(type="str"),
+            port=dict(type="int"),
+            websocket=dict(type="bool"),
+            keymap=dict(type="str", no_log=False),
+            password=dict(type="str", no_log=True),
+        ),
+    ),
     max_cpu_cores=dict(type="int"),
     max_memory_mb=dict(type="int"),
     network_config=dict(type="dict", options=CARD_OPTIONS),
@@ -58,6 +71,7 @@ SPEC_OPTIONS = dict(
     ),
     description=dict(type="str"),
     tags=dict(type="list", elements="str"),
+    metadata=dict(type="dict"),
     autostart=dict(type="bool"),
     protected=dict(type="bool"),
 )

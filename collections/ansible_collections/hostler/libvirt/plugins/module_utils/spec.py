@@ -35,10 +35,17 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     object_from,
     value_errors,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.graphics import (
+    DISPLAY_TYPES,
+    GraphicsConfig,
+    graphics_errors,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import metadata_errors
 
 __all__ = [
     "CARD_MODELS",
     "DISK_BUSES",
+    "DISPLAY_TYPES",
     "FIRMWARES",
     "HOSTNAME_PATTERN",
     "IMAGE_MODES",
@@ -63,6 +70,7 @@ __all__ = [
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 OS_TYPE_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+MACHINE_PATTERN = r"^(q35|pc|pc-(q35|i440fx)-[A-Za-z0-9][A-Za-z0-9._-]{0,62})$"
 TAG_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/=-]{0,62}$"
 IMAGE_SAYS = "the name of a volume, without slashes and control characters"
 
@@ -169,6 +177,17 @@ class MachineSpec:
         metadata=facts("Whether the firmware, which is C(uefi), starts only what was signed by those it knows."),
     )
     tpm: bool = field(default=False, metadata=facts("Whether the guest has a TPM 2.0, which the host emulates."))
+    machine: Optional[str] = field(
+        default=None,
+        metadata=facts(
+            "The machine type: C(q35), which it is where it is left out, C(pc), or one of these in full.",
+            pattern=MACHINE_PATTERN,
+            pattern_says="q35, pc, or one of these in full, such as pc-q35-7.2",
+        ),
+    )
+    graphics: Optional[GraphicsConfig] = field(
+        default=None, metadata=facts("How the VM's screen is reached; by VNC at 127.0.0.1 where it is left out.")
+    )
     max_cpu_cores: Optional[int] = field(
         default=None,
         metadata=facts(
@@ -199,6 +218,9 @@ class MachineSpec:
     )
     description: Optional[str] = field(default=None, metadata=facts("What the VM is for.", max_length=4096))
     tags: Tuple[str, ...] = field(default=(), metadata=facts("Labels to find the VM by.", max_length=64))
+    metadata: Optional[Mapping[str, Any]] = field(
+        default=None, metadata=facts("Texts by keys that a site keeps with the VM; everybody who sees it sees them.")
+    )
     autostart: bool = field(default=False, metadata=facts("Whether the VM starts with its host."))
     protected: bool = field(default=False, metadata=facts("Whether the VM is guarded against deletion."))
 
@@ -235,7 +257,9 @@ def validate(spec: MachineSpec) -> MachineSpec:
     errors += no_card_errors(spec.nics)
     if spec.cloud_init is not None:
         errors += key_errors("cloud_init.ssh_authorized_keys", spec.cloud_init.ssh_authorized_keys)
+    errors += () if spec.graphics is None else graphics_errors(spec.graphics)
     errors += tag_errors(spec.tags)
+    errors += metadata_errors(spec.metadata or {})
     errors += _together_errors(spec)
     if errors:
         raise InvalidSpec(errors)
@@ -284,6 +308,8 @@ def tag_errors(tags: Sequence[str]) -> Iterator[FieldError]:
 def _together_errors(spec: MachineSpec) -> Iterator[FieldError]:
     if spec.secure_boot and spec.firmware != "uefi":
         yield FieldError("secure_boot", "goes with firmware uefi only")
+    if spec.secure_boot and spec.machine is not None and "q35" not in spec.machine:
+        yield FieldError("secure_boot", "goes with machine q35 only, which can guard the firmware's variables")
     for name, present in (("max_cpu_cores", spec.cpu_cores), ("max_memory_mb", spec.memory_mb)):
         most = getattr(spec, name)
         if most is not None and most < present:

@@ -121,6 +121,10 @@ options:
     description: Whether O(tags) is complete, so that others of an existing VM are taken away.
     type: bool
     default: false
+  metadata_exclusive:
+    description: Whether O(metadata) is complete, so that other keys of an existing VM are taken away.
+    type: bool
+    default: false
   disks_exclusive:
     description:
       - Whether O(disks) is complete, so that further disks of an existing VM that are not in it are detached.
@@ -352,6 +356,7 @@ VM_OPTIONS = dict(
     live=dict(type="bool", default=False),
     delete_disks=dict(type="bool", default=True),
     tags_exclusive=dict(type="bool", default=False),
+    metadata_exclusive=dict(type="bool", default=False),
     disks_exclusive=dict(type="bool", default=False),
     nics_exclusive=dict(type="bool", default=False),
     delete_detached_disks=dict(type="bool", default=False),
@@ -420,11 +425,13 @@ def entries(module: AnsibleModule) -> list:
 
 def secrets_of(entry: dict) -> list:
     """What Ansible would hide by itself if it were an option of the task."""
-    cloud_init = entry.get("cloud_init")
-    if not isinstance(cloud_init, dict):
-        return []
-    hidden = [name for name, option in SPEC_OPTIONS["cloud_init"]["options"].items() if option.get("no_log")]
-    return [str(cloud_init[name]) for name in hidden if cloud_init.get(name)]
+    found = []
+    for name, option in SPEC_OPTIONS.items():
+        given = entry.get(name)
+        for part, one in option.get("options", {}).items() if isinstance(given, dict) else ():
+            if one.get("no_log") and given.get(part):
+                found.append(str(given[part]))
+    return found
 
 
 if __name__ == "__main__":

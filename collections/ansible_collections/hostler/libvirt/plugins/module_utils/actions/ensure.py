@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid as uuids
 from datetime import datetime, timezone
 from typing import Any, Dict, Optional
@@ -14,6 +15,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change imp
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.further import require_further, take_stock
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.graphics import DOERS as GRAPHICS_DOERS
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.graphics import displays, require_displayable
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import observe_patiently
@@ -30,6 +33,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.side_connection import SideConnection
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import entries_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import (
     STARTING,
     Desired,
@@ -38,11 +42,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired impor
     validate_desired,
     wanted_change,
     wanted_further,
+    wanted_graphics,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, spec_from
 
-_DOERS: Doers = {**MACHINE_DOERS, **drives.DOERS, **nics.DOERS}
+_DOERS: Doers = {**MACHINE_DOERS, **drives.DOERS, **nics.DOERS, **GRAPHICS_DOERS}
 
 
 def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict[str, Any]:
@@ -100,6 +105,7 @@ def new_record(desired: Desired, spec: MachineSpec) -> Record:
         os_version=spec.os_version,
         description=spec.description,
         tags=spec.tags,
+        metadata=entries_of(spec.metadata or {}),
         protected=spec.protected,
     )
 
@@ -122,8 +128,14 @@ def _find(hypervisor: Hypervisor, side: SideConnection, desired: Desired) -> Opt
 
 def _plan_existing(hypervisor: Hypervisor, desired: Desired, observed: ObservedMachine) -> Plan:
     further = wanted_further(desired)
-    has_lists = further.disks is not None or further.nics is not None
-    stock = take_stock(hypervisor, observed, further, desired.placement) if has_lists else None
+    graphics = wanted_graphics(desired)
+    stock = None
+    if further.disks is not None or further.nics is not None or graphics is not None:
+        stock = take_stock(hypervisor, observed, further, desired.placement)
+    if stock is not None and graphics is not None:
+        require_displayable(hypervisor, observed, graphics)
+        defined, running = displays(hypervisor, observed.uuid)
+        stock = dataclasses.replace(stock, displays=defined, running_displays=running)
     plan = plan_existing(desired, observed, nat_network_of(hypervisor, desired.placement), _now(), stock)
     require_possible(hypervisor, plan)
     require_connectable(hypervisor, plan, wanted_change(desired).network_config, desired.placement)

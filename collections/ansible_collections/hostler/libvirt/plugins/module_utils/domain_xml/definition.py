@@ -7,7 +7,7 @@ Names are libvirt's (https://libvirt.org/formatdomain.html). No policy here: wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
@@ -42,11 +42,17 @@ class Interface:
 
 @dataclass(frozen=True)
 class Graphics:
-    """One ``<graphics>``; ``port`` is None for a domain that is off and takes a free port at start."""
+    """One ``<graphics>``; ``port`` is None for a domain that is off and takes a free port at start.
+
+    ``password`` is only in XML that was asked for with its secrets.
+    """
 
     type: str
     port: Optional[int] = None
     listen: Optional[str] = None
+    websocket: bool = False  # it has one, at a port that is free at start
+    keymap: Optional[str] = None
+    password: Optional[str] = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -151,11 +151,33 @@ def interface_element(interface: Interface) -> Element:
 
 
 def graphics_element(graphics: Graphics) -> Element:
-    """The ``<graphics>`` of a display at any free port."""
-    element = Element("graphics", {"type": graphics.type, "port": "-1", "autoport": "yes"})
-    if graphics.listen is not None:
-        SubElement(element, "listen", {"type": "address", "address": graphics.listen})
+    """The ``<graphics>`` of a display, at any free port unless it has one."""
+    element = Element("graphics", {"type": graphics.type})
+    for name in GRAPHICS_SETTINGS:
+        set_graphics(element, graphics, name)
     return element
+
+
+GRAPHICS_SETTINGS = ("port", "listen", "websocket", "keymap", "password")
+
+
+def set_graphics(element: Element, graphics: Graphics, name: str) -> None:
+    """Have the ``<graphics>`` have the setting ``name`` of ``graphics``; the rest of it stays as it is."""
+    if name == "port":
+        element.set("port", "-1" if graphics.port is None else str(graphics.port))
+        element.set("autoport", "yes" if graphics.port is None else "no")
+    elif name == "listen":
+        element.attrib.pop("listen", None)  # which would have to say the same
+        for child in element.findall("listen"):
+            element.remove(child)
+        if graphics.listen is not None:
+            element.insert(0, Element("listen", {"type": "address", "address": graphics.listen}))
+    else:
+        attribute = {"password": "passwd"}.get(name, name)
+        value = ("-1" if graphics.websocket else None) if name == "websocket" else getattr(graphics, name)
+        element.attrib.pop(attribute, None)
+        if value is not None:
+            element.set(attribute, value)
 
 
 def _text(parent: Element, name: str, text: Optional[str], **attributes: str) -> None:

@@ -8,7 +8,7 @@ import shlex
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
-from typing import AbstractSet, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Type
+from typing import AbstractSet, Any, Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Type
 from xml.etree import ElementTree
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors
@@ -195,6 +195,12 @@ class Hypervisor:
             for architecture in capabilities.findall("guest/arch[@name='x86_64']")
             for kind in architecture.findall("domain")
         ]
+
+    def machine_types(self) -> FrozenSet[str]:
+        """The machine types of x86_64 guests, and the short names that some have; none where the driver has no such."""
+        with translated("read the host's capabilities"):
+            capabilities = ElementTree.fromstring(self._connection.getCapabilities())  # noqa: S314  libvirtd made it
+        return frozenset(one.text or "" for one in capabilities.iterfind("guest/arch[@name='x86_64']//machine"))
 
     def has_guest_feature(self, name: str) -> bool:
         """Whether libvirt says that guests of this host's can have that, ``externalSnapshot`` for one."""

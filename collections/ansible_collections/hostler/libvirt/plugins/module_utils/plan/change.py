@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.card import card_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Interface
@@ -21,6 +21,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import check_types, field_errors, value_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import entries_of, metadata_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.design import VNC_LISTEN, connection
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import (
     MUST_BE_STOPPED,
@@ -52,7 +53,7 @@ __all__ = ["MUST_BE_STOPPED", "MUST_BE_STOPPED_TO_RENAME", "Change", "plan_chang
 
 MUST_BE_STOPPED_TO_RENAME = "VM must be stopped before renaming"
 
-_IN_THE_RECORD = ("os_type", "os_version", "description", "tags", "protected")
+_IN_THE_RECORD = ("os_type", "os_version", "description", "tags", "metadata", "protected")
 _NEVER_SPECIFIED = ("vnc_enabled", "network_config", "live")  # of a spec, or not as a value of its own
 
 _NOTHING = Plan()
@@ -68,7 +69,8 @@ class Change:
     """What is to be different about a VM; None leaves a field as it is, an empty text or list empties it.
 
     ``network_config`` is the first card's: one that is there keeps its address unless it is given one, and its model
-    unless it is given another than virtio. ``live`` lets a running VM grow.
+    unless it is given another than virtio. ``tags`` and ``metadata`` are all that there shall be. ``live`` lets it grow
+    while it runs.
     """
 
     name: Optional[str] = None
@@ -79,6 +81,7 @@ class Change:
     os_version: Optional[str] = None
     description: Optional[str] = None
     tags: Optional[Tuple[str, ...]] = None
+    metadata: Optional[Mapping[str, Any]] = None
     autostart: Optional[bool] = None
     protected: Optional[bool] = None
     vnc_enabled: Optional[bool] = None
@@ -99,6 +102,7 @@ def validate_change(change: Change, present_name: Optional[str] = None) -> Chang
             continue
         errors += value_errors(one.name, value, facts_of(MachineSpec, one.name))
     errors += tag_errors(change.tags or ())
+    errors += metadata_errors(change.metadata or {})
     if change.network_config is not None:
         errors += field_errors(change.network_config, "network_config.")
         errors += card_errors("network_config", change.network_config)
@@ -157,7 +161,7 @@ def _record_plan(observed: ObservedMachine, change: Change, now: str) -> Plan:
     given: Dict[str, Any] = {}
     for name in _IN_THE_RECORD:
         value = getattr(change, name)
-        value = None if value == "" else value
+        value = None if value == "" else entries_of(value) if isinstance(value, Mapping) else value
         if getattr(change, name) is not None and value != getattr(present, name):
             given[name] = value
     if not given:
@@ -165,8 +169,8 @@ def _record_plan(observed: ObservedMachine, change: Change, now: str) -> Plan:
     _require_definition(observed)
     record = dataclasses.replace(present, revision=present.revision + 1, **given)
     step = Step("Write the VM's record", WriteRecord(observed.uuid, record), Applies.NOW, tuple(given))
-    before = {name: _plain(getattr(present, name)) for name in given}
-    return Plan((step,), before, {name: _plain(value) for name, value in given.items()})
+    before = {name: _plain(name, getattr(present, name)) for name in given}
+    return Plan((step,), before, {name: _plain(name, value) for name, value in given.items()})
 
 
 def _autostart_plan(observed: ObservedMachine, autostart: Optional[bool]) -> Plan:
@@ -270,5 +274,7 @@ def _require_hardware(observed: ObservedMachine) -> None:
         raise WrongState("VM is saved: start it, then stop it, before its devices are changed")
 
 
-def _plain(value: Any) -> Any:
+def _plain(name: str, value: Any) -> Any:
+    if name == "metadata":
+        return dict(value)
     return list(value) if isinstance(value, tuple) else value

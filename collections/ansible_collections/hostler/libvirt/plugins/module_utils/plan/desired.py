@@ -14,17 +14,21 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
+    check_types,
     facts,
     field_errors,
     object_from,
     value_errors,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.graphics import GraphicsConfig
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import combined
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change, validate_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import require_definition, switched_off
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further import Further, Stock, validate_further
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_disks import plan_disks
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_nics import plan_nics
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.graphics import plan_graphics, validate_graphics
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import PowerState, Switching, plan_power
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     Plan,
@@ -36,6 +40,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WAITS, WaitFor
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import NAME_FACTS, plain_uuid
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, facts_of
 
 STATES = ("present", "running", "stopped", "restarted", "paused", "saved", "absent")
 STARTING = ("running", "restarted", "paused")
@@ -53,12 +58,18 @@ _CHANGEABLE = (
     "os_version",
     "description",
     "tags",
+    "metadata",
     "autostart",
     "protected",
     "network_config",
 )
 # what a VM was made with and keeps; another value would be ignored, so it is refused
 _FIXED = ("firmware", "secure_boot", "tpm", "max_cpu_cores", "max_memory_mb")
+
+
+@dataclass(frozen=True)
+class _Shown:
+    graphics: Optional[GraphicsConfig] = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,7 @@ class Desired:
     live: bool = False
     delete_disks: bool = True
     tags_exclusive: bool = False
+    metadata_exclusive: bool = False
     disks_exclusive: bool = False
     nics_exclusive: bool = False
     delete_detached_disks: bool = False
@@ -133,7 +145,7 @@ def _wait_errors(desired: Desired) -> Iterator[FieldError]:
 
 
 def _exclusive_errors(desired: Desired) -> Iterator[FieldError]:
-    for name in ("tags", "disks", "nics"):
+    for name in ("tags", "metadata", "disks", "nics"):
         if getattr(desired, f"{name}_exclusive") and desired.spec.get(name) is None:
             yield FieldError(f"{name}_exclusive", f"goes with {name}: an empty list is one, too")
     if desired.delete_detached_disks and not desired.disks_exclusive:
@@ -164,6 +176,7 @@ def plan_existing(
     """
     change = completed(wanted_change(desired), desired, observed)
     further = wanted_further(desired)
+    graphics = wanted_graphics(desired)
     _require_as_made(desired, observed)
 
     def changes(of: ObservedMachine, live: bool) -> Plan:
@@ -174,6 +187,9 @@ def plan_existing(
                 require_definition(chassis)
             more = plan_disks(further, stock, chassis, live)
             more = more.then(plan_nics(further, stock, chassis, live, nat_network))
+            if graphics is not None:
+                shown = stock.running_displays if of.is_active else ()
+                more = more.then(plan_graphics(graphics, chassis, stock.displays, shown))
         return plan_change(of, dataclasses.replace(change, live=live), nat_network, now, more)
 
     off = dataclasses.replace(observed, status="stopped", is_active=False, running=None)
@@ -199,9 +215,15 @@ def wanted_change(desired: Desired) -> Change:
 
 
 def completed(change: Change, desired: Desired, observed: ObservedMachine) -> Change:
-    """``change`` with the tags that the VM has besides, unless those that are given are all. Raises `InvalidSpec`."""
+    """``change`` with the tags and metadata that the VM has besides, unless those that are given are all.
+
+    Raises `InvalidSpec` for what is wrong with those that are given.
+    """
     validate_change(change, observed.name)
     present = () if observed.record is None else observed.record.tags
+    if change.metadata is not None and not desired.metadata_exclusive:
+        kept = () if observed.record is None else observed.record.metadata
+        change = dataclasses.replace(change, metadata=combined(kept, change.metadata))
     if change.tags is not None and not desired.tags_exclusive:
         change = dataclasses.replace(change, tags=(*present, *(tag for tag in change.tags if tag not in present)))
     elif change.tags is not None and set(change.tags) == set(present):
@@ -225,6 +247,14 @@ def wanted_further(desired: Desired) -> Further:
             timeout=desired.timeout,
         )
     )
+
+
+def wanted_graphics(desired: Desired) -> Optional[GraphicsConfig]:
+    """Which display an existing VM is to have, None for that which it has. Raises `InvalidSpec`."""
+    values = {"graphics": desired.spec.get("graphics")}
+    shown: _Shown = object_from(_Shown, values, "a VM")
+    check_types(shown)
+    return None if shown.graphics is None else validate_graphics(shown.graphics)
 
 
 def _all_nics(desired: Desired) -> bool:
@@ -271,8 +301,21 @@ def _require_as_made(desired: Desired, observed: ObservedMachine) -> None:
         for name in _FIXED
         if desired.spec.get(name) not in (None, present[name])
     ]
+    wanted = desired.spec.get("machine")
+    if wanted is not None:
+        errors += value_errors("machine", wanted, facts_of(MachineSpec, "machine"))
+        if not _is_machine(wanted, observed.definition.machine or ""):
+            made = f"was made with {observed.definition.machine or 'none'}"
+            errors.append(FieldError("machine", f"can't be changed: VM '{observed.name}' {made}"))
     if errors:
         raise InvalidSpec(errors)
+
+
+def _is_machine(wanted: str, present: str) -> bool:
+    """Whether that is what ``wanted`` means, of which the short names mean whatever version was the newest once."""
+    if wanted in ("q35", "pc"):
+        return present == wanted or present.startswith("pc-q35-" if wanted == "q35" else "pc-i440fx-")
+    return wanted == present
 
 
 def _word(value: Any) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.card import NetworkConfig, cards_errors, no_card_errors
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Graphics
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.nic import Nic
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
@@ -56,6 +57,8 @@ class Stock:
     images: Mapping[int, str] = field(default_factory=dict)  # where the image of an entry that is an overlay is
     chains: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)  # below the disks of such entries, by target
     owned: Mapping[str, Sequence[str]] = field(default_factory=dict)  # files that go with a disk, by target
+    displays: Tuple[Graphics, ...] = ()  # as they are defined, with their passwords
+    running_displays: Tuple[Graphics, ...] = ()
 
 
 def validate_further(further: Further) -> Further:
