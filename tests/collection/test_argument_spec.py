@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.device import DeviceConfig
 from ansible_collections.hostler.libvirt.plugins.module_utils.graphics import GraphicsConfig
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.cdrom import WantedCdrom
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import STATES, Desired
@@ -111,6 +112,7 @@ def test_what_is_left_out_is_left_alone_so_that_a_new_vms_defaults_are_only_told
         ("disks", DiskConfig),
         ("cloud_init", CloudInit),
         ("graphics", GraphicsConfig),
+        ("devices", DeviceConfig),
     ],
 )
 def test_every_field_of_a_nested_spec_is_a_suboption_and_there_are_no_others(

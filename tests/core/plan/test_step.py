@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plans can be joined, and say as plain data what they are."""
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import drives, graphics, nics, perform, snapshots
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
+    devices,
+    drives,
+    graphics,
+    nics,
+    perform,
+    snapshots,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     Applies,
@@ -43,6 +50,6 @@ def test_fields_that_wait_are_told_once_and_in_order() -> None:
 
 
 def test_every_operation_has_somebody_who_does_it() -> None:
-    tables = (perform.DOERS, drives.DOERS, graphics.DOERS, nics.DOERS, snapshots.DOERS)
+    tables = (perform.DOERS, devices.DOERS, drives.DOERS, graphics.DOERS, nics.DOERS, snapshots.DOERS)
 
     assert sorted(str(kind) for table in tables for kind in table) == sorted(map(str, Operation.__subclasses__()))

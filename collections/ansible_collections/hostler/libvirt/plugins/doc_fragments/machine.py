@@ -175,6 +175,55 @@ options:
         type: str
         choices: [virtio, scsi, sata]
         default: virtio
+  devices:
+    description:
+      - Further devices, 32 at most.
+      - An existing VM gets those that it has not, and keeps the others, unless O(devices_exclusive=true). They are
+        written into its definition; one that runs gets them at its next boot, and RV(next_boot) says so.
+      - A device of the host that is not there, or that another VM uses, is only noticed when the VM starts.
+    type: list
+    elements: dict
+    suboptions:
+      type:
+        description:
+          - V(pci) and V(usb) are devices of the host, V(virtiofs) is a folder of it, V(watchdog) resets a guest that
+            hangs.
+          - For V(pci) the host needs an IOMMU. V(virtiofs) needs virtiofsd on the host, and has the guest's memory
+            shared.
+        type: str
+        choices: [pci, usb, virtiofs, watchdog, sound]
+        required: true
+      address:
+        description: Where the host has the device, for type V(pci), such as V(0000:65:00.0).
+        type: str
+      vendor:
+        description: The maker's number, for type V(usb), such as V(0x1d6b), in quotes.
+        type: str
+      product:
+        description: The maker's number for the device, with O(devices[].vendor).
+        type: str
+      bus:
+        description: The host's bus that the device is on, for type V(usb); plugged in again it may be on another.
+        type: int
+      device:
+        description: Its number there, with O(devices[].bus).
+        type: int
+      source:
+        description: The host's folder, for type V(virtiofs).
+        type: str
+      tag:
+        description: What the guest mounts it by, for type V(virtiofs); a VM has each tag once.
+        type: str
+      model:
+        description:
+          - What the guest takes it for.
+          - For type V(watchdog) V(i6300esb), which is the usual one, or V(ib700). A VM has one of that type.
+          - For type V(sound) V(ich9), which is the usual one, V(ich6), V(ac97) or V(usb).
+        type: str
+      action:
+        description: What happens when the guest no longer feeds the V(watchdog); a new one's is V(reset).
+        type: str
+        choices: [reset, shutdown, poweroff, pause, none, dump, inject-nmi]
   cloud_init:
     description: What a new guest's cloud-init is told, on a NoCloud seed that is attached as a CD-ROM. Needs pycdlib.
     type: dict

@@ -6,6 +6,7 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import math
+import posixpath
 import re
 from dataclasses import dataclass
 from typing import (
@@ -203,3 +204,11 @@ def _text_errors(name: str, value: str, known: FieldFacts) -> Iterator[FieldErro
         yield FieldError(name, "holds a control character or an unpaired surrogate")
     elif known.pattern is not None and not re.fullmatch(known.pattern, value):
         yield FieldError(name, f"must be {known.pattern_says}")
+
+
+def path_errors(name: str, path: str) -> Iterator[FieldError]:
+    """What is wrong with a path of the host."""
+    if not path.startswith("/"):
+        yield FieldError(name, "must be an absolute path on the host")
+    elif posixpath.normpath(path) != path or path == "/":
+        yield FieldError(name, "must be a plain path, without . and .. and doubled or trailing slashes")

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     CARD_MODELS,
+    DEVICE_TYPES,
     DISK_BUSES,
     DISPLAY_TYPES,
     FIRMWARES,
     IMAGE_MODES,
     NETWORK_TYPES,
     VIRT_TYPES,
+    WATCHDOG_ACTIONS,
 )
 
 # one network card, named as in the core's NetworkConfig
@@ -58,6 +60,22 @@ SPEC_OPTIONS = dict(
             image=dict(type="str"),
             image_mode=dict(type="str", choices=list(IMAGE_MODES), default="copy"),
             bus=dict(type="str", choices=list(DISK_BUSES), default="virtio"),
+        ),
+    ),
+    devices=dict(
+        type="list",
+        elements="dict",
+        options=dict(
+            type=dict(type="str", choices=list(DEVICE_TYPES), required=True),
+            address=dict(type="str"),
+            vendor=dict(type="str"),
+            product=dict(type="str"),
+            bus=dict(type="int"),
+            device=dict(type="int"),
+            source=dict(type="str"),
+            tag=dict(type="str"),
+            model=dict(type="str"),
+            action=dict(type="str", choices=list(WATCHDOG_ACTIONS)),
         ),
     ),
     cloud_init=dict(

@@ -24,6 +24,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.cloud_init import 
     CloudInit,
     key_errors,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.device import (
+    DEVICE_TYPES,
+    WATCHDOG_ACTIONS,
+    DeviceConfig,
+    device_errors,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     LIBVIRT_NAME_PATTERN,
@@ -44,6 +50,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import me
 
 __all__ = [
     "CARD_MODELS",
+    "DEVICE_TYPES",
     "DISK_BUSES",
     "DISPLAY_TYPES",
     "FIRMWARES",
@@ -53,6 +60,7 @@ __all__ = [
     "NAME_PATTERN",
     "NETWORK_TYPES",
     "VIRT_TYPES",
+    "WATCHDOG_ACTIONS",
     "CloudInit",
     "DiskConfig",
     "MachineSpec",
@@ -213,6 +221,9 @@ class MachineSpec:
     nics: Tuple[NetworkConfig, ...] = field(
         default=(), metadata=facts("Further network cards, after that of C(network_config).", max_length=15)
     )
+    devices: Tuple[DeviceConfig, ...] = field(
+        default=(), metadata=facts("Further devices: the host's own, shared folders, a watchdog, sound.", max_length=32)
+    )
     cloud_init: Optional[CloudInit] = field(
         default=None, metadata=facts("What the guest's cloud-init is told; no seed where it is left out.")
     )
@@ -258,6 +269,7 @@ def validate(spec: MachineSpec) -> MachineSpec:
     if spec.cloud_init is not None:
         errors += key_errors("cloud_init.ssh_authorized_keys", spec.cloud_init.ssh_authorized_keys)
     errors += () if spec.graphics is None else graphics_errors(spec.graphics)
+    errors += device_errors(spec.devices)
     errors += tag_errors(spec.tags)
     errors += metadata_errors(spec.metadata or {})
     errors += _together_errors(spec)

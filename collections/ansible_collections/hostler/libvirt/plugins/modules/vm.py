@@ -142,6 +142,12 @@ options:
         VM that is protected.
     type: bool
     default: false
+  devices_exclusive:
+    description:
+      - Whether O(devices) is complete, so that devices of those types that are not in it are taken away from an existing VM.
+      - A watchdog or sound card that belongs to the machine, or is of a model that can't be listed, stays.
+    type: bool
+    default: false
 author:
   - Hostler contributors (@hostler)
 """
@@ -360,6 +366,7 @@ VM_OPTIONS = dict(
     disks_exclusive=dict(type="bool", default=False),
     nics_exclusive=dict(type="bool", default=False),
     delete_detached_disks=dict(type="bool", default=False),
+    devices_exclusive=dict(type="bool", default=False),
     **SPEC_OPTIONS,
     **PLACEMENT_OPTIONS,
 )

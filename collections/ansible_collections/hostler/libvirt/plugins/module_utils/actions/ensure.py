@@ -8,7 +8,7 @@ import uuid as uuids
 from datetime import datetime, timezone
 from typing import Any, Dict, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create, delete, drives, nics
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create, delete, devices, drives, nics
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change import (
     require_connectable,
     require_possible,
@@ -41,13 +41,14 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired impor
     plan_existing,
     validate_desired,
     wanted_change,
+    wanted_devices,
     wanted_further,
     wanted_graphics,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, spec_from
 
-_DOERS: Doers = {**MACHINE_DOERS, **drives.DOERS, **nics.DOERS, **GRAPHICS_DOERS}
+_DOERS: Doers = {**MACHINE_DOERS, **drives.DOERS, **nics.DOERS, **GRAPHICS_DOERS, **devices.DOERS}
 
 
 def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict[str, Any]:
@@ -130,7 +131,8 @@ def _plan_existing(hypervisor: Hypervisor, desired: Desired, observed: ObservedM
     further = wanted_further(desired)
     graphics = wanted_graphics(desired)
     stock = None
-    if further.disks is not None or further.nics is not None or graphics is not None:
+    lists = (further.disks, further.nics, graphics, wanted_devices(desired))
+    if any(one is not None for one in lists):
         stock = take_stock(hypervisor, observed, further, desired.placement)
     if stock is not None and graphics is not None:
         require_displayable(hypervisor, observed, graphics)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional, Tuple
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.device import DeviceConfig
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 
 
@@ -90,6 +91,7 @@ class DomainDefinition:
     interfaces: Tuple[Interface, ...] = ()
     graphics: Tuple[Graphics, ...] = ()
     controllers: Tuple[Controller, ...] = ()
+    devices: Tuple[DeviceConfig, ...] = ()  # for a new one: what reads definitions leaves them out
     video: Optional[str] = None
     tablet: bool = False
     guest_agent: bool = False

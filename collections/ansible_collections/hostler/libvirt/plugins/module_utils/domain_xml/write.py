@@ -13,6 +13,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definit
     Graphics,
     Interface,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.device import device_element, share_memory
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import serialize
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import record_element
 
@@ -29,6 +30,8 @@ def domain_xml(definition: DomainDefinition) -> str:
         _text(domain, "maxMemory", str(definition.max_memory_kib), unit="KiB", slots=slots)
     _text(domain, "memory", str(definition.memory_kib), unit="KiB")
     _text(domain, "currentMemory", str(definition.memory_kib), unit="KiB")
+    if any(device.type == "virtiofs" for device in definition.devices):
+        share_memory(domain)
     current = {} if definition.max_vcpus is None else {"current": str(definition.vcpus)}
     _text(domain, "vcpu", str(definition.max_vcpus or definition.vcpus), placement="static", **current)
     _add_os(domain, definition)
@@ -103,6 +106,8 @@ def _add_devices(domain: Element, definition: DomainDefinition) -> None:
         devices.append(graphics_element(graphics))
     if definition.video is not None:
         SubElement(SubElement(devices, "video"), "model", {"type": definition.video})
+    for device in definition.devices:
+        devices.append(device_element(device))
     SubElement(devices, "memballoon", {"model": "virtio" if definition.memory_balloon else "none"})
     if definition.rng:
         rng = SubElement(devices, "rng", {"model": "virtio"})

@@ -64,7 +64,8 @@ def design(
         disks=disks,
         interfaces=cards,
         graphics=tuple(_graphics(spec.graphics)),
-        controllers=tuple(_controllers(disks, cards, is_q35(machine_of(spec)))),
+        controllers=tuple(_controllers(disks, cards, len(spec.devices), is_q35(machine_of(spec)))),
+        devices=spec.devices,
         video="vga",
         tablet=True,  # VNC pointers are absolute; a mouse would run away from the cursor
         guest_agent=True,
@@ -124,10 +125,10 @@ def _graphics(config: Optional[GraphicsConfig]) -> Iterator[Graphics]:
         )
 
 
-def _controllers(disks: Sequence[Disk], cards: Sequence[Interface], pcie: bool) -> Iterator[Controller]:
+def _controllers(disks: Sequence[Disk], cards: Sequence[Interface], devices: int, pcie: bool) -> Iterator[Controller]:
     last = max((ord(disk.target[-1]) - ord("a") for disk in disks if disk.bus == "scsi"), default=0)
     scsi = last // _DISKS_PER_SCSI_CONTROLLER + 1  # each is named: libvirt would add ones of another model
-    on_pcie = sum(disk.bus == "virtio" for disk in disks) + len(cards) + scsi - 1
+    on_pcie = sum(disk.bus == "virtio" for disk in disks) + len(cards) + devices + scsi - 1
     if pcie:
         yield Controller("pci", "pcie-root")
         yield from [Controller("pci", "pcie-root-port")] * (_SPARE_PCIE_PORTS + _FIXED_PCIE_DEVICES + on_pcie)

@@ -25,6 +25,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.machine import Obs
 from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import combined
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change, validate_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import require_definition, switched_off
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.devices import (
+    DeviceList,
+    plan_devices,
+    validate_devices,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further import Further, Stock, validate_further
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_disks import plan_disks
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_nics import plan_nics
@@ -101,6 +106,7 @@ class Desired:
     disks_exclusive: bool = False
     nics_exclusive: bool = False
     delete_detached_disks: bool = False
+    devices_exclusive: bool = False
 
     @property
     def name(self) -> Optional[str]:
@@ -145,7 +151,7 @@ def _wait_errors(desired: Desired) -> Iterator[FieldError]:
 
 
 def _exclusive_errors(desired: Desired) -> Iterator[FieldError]:
-    for name in ("tags", "metadata", "disks", "nics"):
+    for name in ("tags", "metadata", "disks", "nics", "devices"):
         if getattr(desired, f"{name}_exclusive") and desired.spec.get(name) is None:
             yield FieldError(f"{name}_exclusive", f"goes with {name}: an empty list is one, too")
     if desired.delete_detached_disks and not desired.disks_exclusive:
@@ -177,6 +183,7 @@ def plan_existing(
     change = completed(wanted_change(desired), desired, observed)
     further = wanted_further(desired)
     graphics = wanted_graphics(desired)
+    devices = wanted_devices(desired)
     _require_as_made(desired, observed)
 
     def changes(of: ObservedMachine, live: bool) -> Plan:
@@ -190,6 +197,8 @@ def plan_existing(
             if graphics is not None:
                 shown = stock.running_displays if of.is_active else ()
                 more = more.then(plan_graphics(graphics, chassis, stock.displays, shown))
+            if devices is not None:
+                more = more.then(plan_devices(devices, chassis))
         return plan_change(of, dataclasses.replace(change, live=live), nat_network, now, more)
 
     off = dataclasses.replace(observed, status="stopped", is_active=False, running=None)
@@ -255,6 +264,14 @@ def wanted_graphics(desired: Desired) -> Optional[GraphicsConfig]:
     shown: _Shown = object_from(_Shown, values, "a VM")
     check_types(shown)
     return None if shown.graphics is None else validate_graphics(shown.graphics)
+
+
+def wanted_devices(desired: Desired) -> Optional[DeviceList]:
+    """Which further devices an existing VM is to have, None for those that it has. Raises `InvalidSpec`."""
+    if desired.spec.get("devices") is None:
+        return None
+    wanted: DeviceList = object_from(DeviceList, {"devices": desired.spec["devices"]}, "a VM")
+    return validate_devices(dataclasses.replace(wanted, exclusive=desired.devices_exclusive))
 
 
 def _all_nics(desired: Desired) -> bool:
