@@ -4,6 +4,7 @@
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
     devices,
     drives,
+    given_xml,
     graphics,
     nics,
     perform,
@@ -50,6 +51,6 @@ def test_fields_that_wait_are_told_once_and_in_order() -> None:
 
 
 def test_every_operation_has_somebody_who_does_it() -> None:
-    tables = (perform.DOERS, devices.DOERS, drives.DOERS, graphics.DOERS, nics.DOERS, snapshots.DOERS)
+    tables = (perform.DOERS, devices.DOERS, drives.DOERS, given_xml.DOERS, graphics.DOERS, nics.DOERS, snapshots.DOERS)
 
     assert sorted(str(kind) for table in tables for kind in table) == sorted(map(str, Operation.__subclasses__()))

@@ -41,6 +41,8 @@ class Record:
     description: Optional[str] = None
     tags: Tuple[str, ...] = ()
     metadata: Entries = ()
+    xml_given: Optional[str] = None  # the fingerprint of the XML that it was last defined from, if it was
+    xml_defined: Optional[str] = None  # that of what libvirt made of it
     protected: bool = False
     revision: int = 1
     incomplete: bool = False  # its create has not ended: its disks may be missing
@@ -74,6 +76,8 @@ def _element(record: Record) -> ElementTree.Element:
         _add(root, "tag", tag)
     for key, value in record.metadata:
         ElementTree.SubElement(root, "entry", {"key": key}).text = value
+    _add(root, "xmlGiven", record.xml_given)
+    _add(root, "xmlDefined", record.xml_defined)
     _add(root, "protected", "yes" if record.protected else None)
     _add(root, "revision", str(record.revision))
     return root
@@ -96,6 +100,8 @@ def record_of(element: Optional[ElementTree.Element], domain_uuid: str) -> Optio
         description=_text(element, "description"),
         tags=tuple(child.text or "" for child in element.findall(f"{{{NAMESPACE}}}tag")),
         metadata=entries_of({child.get("key", ""): child.text for child in element.findall(f"{{{NAMESPACE}}}entry")}),
+        xml_given=_text(element, "xmlGiven"),
+        xml_defined=_text(element, "xmlDefined"),
         protected=_text(element, "protected") == "yes",
         revision=_number(element, "revision") or 1,
         incomplete=element.get("incomplete") == "yes",

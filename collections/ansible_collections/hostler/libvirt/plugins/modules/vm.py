@@ -30,7 +30,7 @@ options:
     description:
       - The domain's name, unique on its host.
       - 1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit.
-      - One of O(name), O(uuid) and O(vms) is needed; a new VM needs its name.
+      - One of O(name), O(uuid), O(xml) and O(vms) is needed; a new VM needs its name, or O(xml), which has it.
     type: str
   uuid:
     description:
@@ -46,8 +46,8 @@ options:
   vms:
     description:
       - Many VMs in one task, over one connection; each is described with the options of this module but O(uri).
-      - What an entry leaves out is the task's own option, so what they have in common is said once. O(name), O(uuid) and
-        O(record_id) are each VM's own.
+      - What an entry leaves out is the task's own option, so what they have in common is said once. O(name), O(uuid),
+        O(record_id) and O(xml) are each VM's own.
       - All VMs are tried, whatever becomes of the others. If one fails, the task fails, its message names each that did and
         why, and RV(vms) has what became of every one.
       - One after the other is made or changed; the guests of all are waited for together (O(wait_for)).
@@ -148,6 +148,17 @@ options:
       - A watchdog or sound card that belongs to the machine, or is of a model that can't be listed, stays.
     type: bool
     default: false
+  xml:
+    description:
+      - The VM as libvirt's own domain XML, for those who bring it. It is defined from that, and defined anew when the XML or
+        the definition is another than it was; the diff shows both, without what may be secret.
+      - libvirt validates it. It needs a C(<name>), which is that of O(name) if that is given. A C(<uuid>) in it is
+        that of O(uuid) if that is given; left out, an existing VM keeps its own.
+      - Of an existing VM cards for which it has no address keep theirs, in their order, and so does the VM what is not in
+        the XML, such as its tags, its autostart and its disks' content. A VM that runs gets it with its next boot.
+      - Disks that it names have to be there; nothing is made, and those of a VM that goes are deleted as O(delete_disks) says.
+      - It does not go with options that say what the XML says.
+    type: str
 author:
   - Hostler contributors (@hostler)
 """
@@ -228,6 +239,29 @@ EXAMPLES = r"""
     nics_exclusive: true
     live: true
     create: false
+
+- name: A shared folder, a watchdog, and a screen that asks for a password
+  hostler.libvirt.vm:
+    name: web-server-01
+    devices:
+      - type: virtiofs
+        source: /srv/www
+        tag: www
+      - type: watchdog
+        action: reset
+    graphics:
+      type: vnc
+      password: "{{ vnc_password }}"
+    tags: [web]
+    metadata:
+      rack: "12"
+    create: false
+
+- name: A VM of one's own XML
+  hostler.libvirt.vm:
+    xml: "{{ lookup('ansible.builtin.file', 'appliance.xml') }}"
+    tags: [appliance]
+    state: running
 
 - name: Off with it
   hostler.libvirt.vm:
@@ -367,12 +401,13 @@ VM_OPTIONS = dict(
     nics_exclusive=dict(type="bool", default=False),
     delete_detached_disks=dict(type="bool", default=False),
     devices_exclusive=dict(type="bool", default=False),
+    xml=dict(type="str", no_log=True),
     **SPEC_OPTIONS,
     **PLACEMENT_OPTIONS,
 )
 
 # what is one VM's alone, and can't be meant for all of a list
-OWN_OPTIONS = ("name", "uuid", "record_id")
+OWN_OPTIONS = ("name", "uuid", "record_id", "xml")
 
 # what an entry of the list leaves out is the task's
 ENTRY_OPTIONS = {
@@ -383,7 +418,7 @@ ENTRY_OPTIONS = {
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(vms=dict(type="list", elements="dict"), **CONNECTION_OPTIONS, **VM_OPTIONS),
-        required_one_of=[("name", "uuid", "vms")],
+        required_one_of=[("name", "uuid", "xml", "vms")],
         mutually_exclusive=[("vms", name) for name in OWN_OPTIONS],
         supports_check_mode=True,
     )
@@ -422,7 +457,7 @@ def entries(module: AnsibleModule) -> list:
     errors = []
     found = []
     for index, entry in enumerate(given):
-        checked = ArgumentSpecValidator(ENTRY_OPTIONS, required_one_of=[("name", "uuid")]).validate(entry)
+        checked = ArgumentSpecValidator(ENTRY_OPTIONS, required_one_of=[("name", "uuid", "xml")]).validate(entry)
         errors += (FieldError(f"vms.{index}", message) for message in checked.error_messages)
         found.append({name: value for name, value in checked.validated_parameters.items() if value is not None})
     if errors:
@@ -432,7 +467,7 @@ def entries(module: AnsibleModule) -> list:
 
 def secrets_of(entry: dict) -> list:
     """What Ansible would hide by itself if it were an option of the task."""
-    found = []
+    found = [str(entry["xml"])] if entry.get("xml") else []
     for name, option in SPEC_OPTIONS.items():
         given = entry.get(name)
         for part, one in option.get("options", {}).items() if isinstance(given, dict) else ():

@@ -15,6 +15,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change imp
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.further import require_further, take_stock
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.given_xml import DOERS as XML_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.graphics import DOERS as GRAPHICS_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.graphics import displays, require_displayable
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of
@@ -23,6 +24,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machin
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import DOERS as MACHINE_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.wait import wait
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.given import GivenXml, given_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     FieldError,
     GuestTimeout,
@@ -34,6 +36,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.side_co
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import entries_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import validate_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import (
     STARTING,
     Desired,
@@ -45,10 +48,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired impor
     wanted_further,
     wanted_graphics,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.given_xml import plan_new_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, spec_from
 
-_DOERS: Doers = {**MACHINE_DOERS, **drives.DOERS, **nics.DOERS, **GRAPHICS_DOERS, **devices.DOERS}
+_DOERS: Doers = {**MACHINE_DOERS, **drives.DOERS, **nics.DOERS, **GRAPHICS_DOERS, **devices.DOERS, **XML_DOERS}
 
 
 def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict[str, Any]:
@@ -58,6 +62,7 @@ def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dic
     running VM gets then), ``vm`` (as it is now, None where there is none) and, for state absent, ``deleted_disks``.
     Raises what the plan and its steps raise, and `GuestTimeout`.
     """
+    desired = validate_desired(desired)
     with SideConnection(hypervisor) as side:
         answer = bring(hypervisor, side, desired, check)
         if not check and desired.wait_for is not None:
@@ -87,7 +92,7 @@ def bring(hypervisor: Hypervisor, side: SideConnection, desired: Desired, check:
     else:
         plan = _plan_new(hypervisor, desired)
     if not check:
-        if observed is None and plan.changed:
+        if observed is None and plan.changed and desired.xml is None:
             create.create(hypervisor, plan)
         else:
             perform(hypervisor, plan, doers=_DOERS)
@@ -130,12 +135,15 @@ def _find(hypervisor: Hypervisor, side: SideConnection, desired: Desired) -> Opt
 def _plan_existing(hypervisor: Hypervisor, desired: Desired, observed: ObservedMachine) -> Plan:
     further = wanted_further(desired)
     graphics = wanted_graphics(desired)
+    if desired.xml is not None:
+        hypervisor.require_readable(desired.xml)
     stock = None
-    lists = (further.disks, further.nics, graphics, wanted_devices(desired))
+    lists = (further.disks, further.nics, graphics, wanted_devices(desired), desired.xml)
     if any(one is not None for one in lists):
         stock = take_stock(hypervisor, observed, further, desired.placement)
-    if stock is not None and graphics is not None:
+    if graphics is not None:
         require_displayable(hypervisor, observed, graphics)
+    if stock is not None and (graphics is not None or desired.xml is not None):
         defined, running = displays(hypervisor, observed.uuid)
         stock = dataclasses.replace(stock, displays=defined, running_displays=running)
     plan = plan_existing(desired, observed, nat_network_of(hypervisor, desired.placement), _now(), stock)
@@ -150,6 +158,8 @@ def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
         raise MachineNotFound(f"VM {desired.label} not found on this host", "uuid" if desired.uuid else "name")
     if desired.state == "saved":
         raise InvalidSpec([FieldError("state", "a VM that is not there has no memory to save")])
+    if desired.xml is not None:
+        return _plan_new_xml(hypervisor, desired, given_xml(desired.xml))
     spec = spec_from(desired.spec)
     return create.plan_for(
         hypervisor,
@@ -159,6 +169,25 @@ def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
         start=desired.state in STARTING,
         paused=desired.state == "paused",
     )
+
+
+def _plan_new_xml(hypervisor: Hypervisor, desired: Desired, given: GivenXml) -> Plan:
+    told = validate_change(wanted_change(desired))
+    record = Record(
+        uuid=desired.uuid or str(uuids.uuid4()),
+        created=_now(),
+        id=desired.record_id,
+        owner=desired.owner,
+        os_type=told.os_type or None,
+        os_version=told.os_version or None,
+        description=told.description or None,
+        tags=told.tags or (),
+        metadata=entries_of(told.metadata or {}),
+        protected=bool(told.protected),
+    )
+    hypervisor.require_readable(given.xml)
+    paused = desired.state == "paused"
+    return plan_new_xml(given, record, bool(told.autostart), desired.state in STARTING, paused)
 
 
 def _now() -> str:

@@ -14,7 +14,11 @@ from xml.etree import ElementTree
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor import event_loop
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import failure_of, translated
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import (
+    failure_of,
+    is_about_xml,
+    translated,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network import Network
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.patience import within
@@ -230,6 +234,15 @@ class Hypervisor:
             if word.startswith("{") and '"libvirt-pflash1-storage"' in word:
                 return str(json.loads(word)["filename"])
         return None
+
+    def require_readable(self, xml: str) -> None:
+        """Raise `InvalidSpec` for XML that libvirt can make no domain of, as far as it says so before it has to."""
+        try:
+            self._connection.domainXMLToNative("qemu-argv", xml, 0)
+        except libvirt.libvirtError as error:
+            if is_about_xml(error):  # else the domain is only not to be started here and now
+                reason = failure_of(error, "read it").message
+                raise errors.InvalidSpec([errors.FieldError("xml", reason)]) from error
 
     def domain(self, uuid: str) -> Domain:
         """The domain with that UUID; raises `MachineNotFound`."""

@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.given import GivenXml, given_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     FieldError,
     InvalidSpec,
@@ -33,6 +34,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.devices impor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further import Further, Stock, validate_further
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_disks import plan_disks
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_nics import plan_nics
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.given_xml import plan_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.graphics import plan_graphics, validate_graphics
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import PowerState, Switching, plan_power
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
@@ -72,6 +74,10 @@ _CHANGEABLE = (
 _FIXED = ("firmware", "secure_boot", "tpm", "max_cpu_cores", "max_memory_mb")
 
 
+# of a spec, what XML leaves open
+_BESIDE_XML = ("name", "os_type", "os_version", "description", "tags", "metadata", "autostart", "protected")
+
+
 @dataclass(frozen=True)
 class _Shown:
     graphics: Optional[GraphicsConfig] = None
@@ -107,6 +113,7 @@ class Desired:
     nics_exclusive: bool = False
     delete_detached_disks: bool = False
     devices_exclusive: bool = False
+    xml: Optional[str] = field(default=None, repr=False)
 
     @property
     def name(self) -> Optional[str]:
@@ -125,7 +132,10 @@ class Desired:
 
 
 def validate_desired(desired: Desired) -> Desired:
-    """``desired``, with its UUID as libvirt writes it; raises `InvalidSpec` with what can be of no VM on no host."""
+    """``desired``, with its UUID as libvirt writes it, and with the name and the UUID that its XML says.
+
+    Raises `InvalidSpec` with what can be of no VM on no host.
+    """
     errors = [*field_errors(desired), *field_errors(desired.placement)]
     if desired.name is not None:
         errors += value_errors("name", desired.name, NAME_FACTS)
@@ -134,9 +144,30 @@ def validate_desired(desired: Desired) -> Desired:
     uuid = None if desired.uuid is None else plain_uuid(desired.uuid)
     if desired.uuid is not None and uuid is None:
         errors.append(FieldError("uuid", "is not a UUID"))
+    errors += _contradictions(desired)
     if errors:
         raise InvalidSpec(errors)
-    return dataclasses.replace(desired, uuid=uuid)
+    if desired.xml is None:
+        return dataclasses.replace(desired, uuid=uuid)
+    return _named_by_xml(dataclasses.replace(desired, uuid=uuid), given_xml(desired.xml))
+
+
+def _contradictions(desired: Desired) -> Iterator[FieldError]:
+    """What is described beside XML that describes it, too."""
+    for name, value in desired.spec.items():
+        if desired.xml is not None and value is not None and name not in _BESIDE_XML:
+            yield FieldError(name, "does not go with xml, which says it")
+
+
+def _named_by_xml(desired: Desired, given: GivenXml) -> Desired:
+    if desired.name not in (None, given.name):
+        raise InvalidSpec([FieldError("name", f"is not that of the XML, which is '{given.name}'")])
+    errors = list(value_errors("xml", given.name, NAME_FACTS))
+    if desired.uuid is not None and given.uuid not in (None, desired.uuid):
+        errors.append(FieldError("uuid", f"is not that of the XML, which is {given.uuid}"))
+    if errors:
+        raise InvalidSpec(errors)
+    return dataclasses.replace(desired, spec={**desired.spec, "name": given.name}, uuid=desired.uuid or given.uuid)
 
 
 def _wait_errors(desired: Desired) -> Iterator[FieldError]:
@@ -199,6 +230,9 @@ def plan_existing(
                 more = more.then(plan_graphics(graphics, chassis, stock.displays, shown))
             if devices is not None:
                 more = more.then(plan_devices(devices, chassis))
+            if desired.xml is not None:
+                passwords = [one.password for one in stock.displays]
+                more = more.then(plan_xml(given_xml(desired.xml), chassis, passwords, now))
         return plan_change(of, dataclasses.replace(change, live=live), nat_network, now, more)
 
     off = dataclasses.replace(observed, status="stopped", is_active=False, running=None)
