@@ -117,48 +117,6 @@ options:
       - Only its own are ever deleted, never one that is shared, read only, another VM's or another volume's backing file.
     type: bool
     default: true
-  tags_exclusive:
-    description: Whether O(tags) is complete, so that others of an existing VM are taken away.
-    type: bool
-    default: false
-  metadata_exclusive:
-    description: Whether O(metadata) is complete, so that other keys of an existing VM are taken away.
-    type: bool
-    default: false
-  disks_exclusive:
-    description:
-      - Whether O(disks) is complete, so that further disks of an existing VM that are not in it are detached.
-      - What a detached disk held stays in its volume, unless O(delete_detached_disks=true).
-    type: bool
-    default: false
-  nics_exclusive:
-    description: Whether O(nics) is complete, so that further cards of an existing VM that are not in it are detached.
-    type: bool
-    default: false
-  delete_detached_disks:
-    description:
-      - Whether the volumes of disks that O(disks_exclusive) detaches are deleted.
-      - Only those that are the VM's own, as with O(delete_disks), and that none of its snapshots needs; never those of a
-        VM that is protected.
-    type: bool
-    default: false
-  devices_exclusive:
-    description:
-      - Whether O(devices) is complete, so that devices of those types that are not in it are taken away from an existing VM.
-      - A watchdog or sound card that belongs to the machine, or is of a model that can't be listed, stays.
-    type: bool
-    default: false
-  xml:
-    description:
-      - The VM as libvirt's own domain XML, for those who bring it. It is defined from that, and defined anew when the XML or
-        the definition is another than it was; the diff shows both, without what may be secret.
-      - libvirt validates it. It needs a C(<name>), which is that of O(name) if that is given. A C(<uuid>) in it is
-        that of O(uuid) if that is given; left out, an existing VM keeps its own.
-      - Of an existing VM cards for which it has no address keep theirs, in their order, and so does the VM what is not in
-        the XML, such as its tags, its autostart and its disks' content. A VM that runs gets it with its next boot.
-      - Disks that it names have to be there; nothing is made, and those of a VM that goes are deleted as O(delete_disks) says.
-      - It does not go with options that say what the XML says.
-    type: str
 author:
   - Hostler contributors (@hostler)
 """

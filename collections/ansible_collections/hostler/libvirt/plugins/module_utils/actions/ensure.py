@@ -59,7 +59,7 @@ def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dic
     """Bring the VM to what is desired, and wait for its guest; with ``check`` only say what that would change.
 
     Answers plain data: ``changed``, ``diff`` (``before``, ``after``), ``plan`` (steps), ``next_boot`` (fields that a
-    running VM gets then), ``vm`` (as it is now, None where there is none) and, for state absent, ``deleted_disks``.
+    running VM gets then), ``vm`` (as it is now, None where there is none) and, where disks may go, ``deleted_disks``.
     Raises what the plan and its steps raise, and `GuestTimeout`.
     """
     desired = validate_desired(desired)
@@ -136,7 +136,7 @@ def _plan_existing(hypervisor: Hypervisor, desired: Desired, observed: ObservedM
     further = wanted_further(desired)
     graphics = wanted_graphics(desired)
     if desired.xml is not None:
-        hypervisor.require_readable(desired.xml)
+        hypervisor.require_readable(given_xml(desired.xml).xml)
     stock = None
     lists = (further.disks, further.nics, graphics, wanted_devices(desired), desired.xml)
     if any(one is not None for one in lists):

@@ -72,14 +72,14 @@ _CHANGEABLE = (
 )
 # what a VM was made with and keeps; another value would be ignored, so it is refused
 _FIXED = ("firmware", "secure_boot", "tpm", "max_cpu_cores", "max_memory_mb")
-
-
 # of a spec, what XML leaves open
 _BESIDE_XML = ("name", "os_type", "os_version", "description", "tags", "metadata", "autostart", "protected")
 
 
 @dataclass(frozen=True)
 class _Shown:
+    """What of a spec is about its display, for errors that name it."""
+
     graphics: Optional[GraphicsConfig] = None
 
 
@@ -208,7 +208,7 @@ def plan_existing(
 ) -> Plan:
     """The steps that bring the VM to the desired spec and power state (all but absent).
 
-    ``nat_network`` and ``now`` are `plan_change`'s; ``stock`` is needed for lists of disks and cards. Raises
+    ``nat_network`` and ``now`` are `plan_change`'s; ``stock`` is needed for what is plugged in and for XML. Raises
     `InvalidSpec`, `WrongState`, `Protected`.
     """
     change = completed(wanted_change(desired), desired, observed)

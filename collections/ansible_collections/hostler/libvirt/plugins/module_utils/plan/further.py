@@ -49,7 +49,7 @@ class Further:
 
 @dataclass(frozen=True)
 class Stock:
-    """What the plan of the lists has to know of the VM and its host."""
+    """What the plan of what is plugged into a VM has to know of it and of its host."""
 
     chassis: Chassis
     sources: Mapping[int, Source] = field(default_factory=dict)  # of the entries that the VM lacks
