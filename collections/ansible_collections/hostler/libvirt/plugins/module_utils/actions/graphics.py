@@ -29,9 +29,11 @@ def displays(hypervisor: Hypervisor, uuid: str) -> Tuple[Tuple[Graphics, ...], T
 
 def require_displayable(hypervisor: Hypervisor, observed: ObservedMachine, config: GraphicsConfig) -> None:
     """Raise `Unsupported` for a display that the host's QEMU can't give that VM."""
+    if config.type != "spice":
+        return
     definition = observed.definition
     capabilities = hypervisor.domain_capabilities(definition.type, definition.machine or "")
-    if config.type == "spice" and not abilities_of(capabilities).spice:
+    if not abilities_of(capabilities).spice:
         raise Unsupported(NO_SPICE, "graphics.type")
 
 
