@@ -187,3 +187,16 @@ def test_what_is_no_domain_is_refused_before_anything_is_touched(
         ensure(hypervisor, wanted(XML.format(type=lab_host.virt_type).replace(*change)))
     assert caught.value.field == field
     assert everything_on(hypervisor) == before
+
+
+@pytest.mark.slow
+def test_what_libvirt_adds_when_a_vm_starts_is_no_change(hypervisor: Hypervisor, lab_host: Host) -> None:
+    """A UEFI guest gets its variables, one with a TPM its state, and each device of a kind that is new its place."""
+    tpm = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm><sound model='ich9'/>"
+    xml = XML.format(type=lab_host.virt_type).replace("<os>", "<os firmware='efi'>").replace("<video>", f"{tpm}<video>")
+    xml = xml.replace("64</memory>", "160</memory>").replace("</os>", "</os><features><acpi/></features>")
+
+    for state in ("present", "running", "running", "restarted", "stopped", "stopped"):
+        answer = ensure(hypervisor, wanted(xml, state=state, force_after=0))
+        assert "xml" not in answer["diff"]["after"] or state == "present", state
+    assert ensure(hypervisor, wanted(xml))["changed"] is False
