@@ -3,28 +3,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import uuid as uuids
 from datetime import datetime, timezone
+from types import ModuleType
 from typing import Any, Dict, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create, delete, devices, drives, nics
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create, delete
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change import (
     require_connectable,
     require_possible,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.further import require_further, take_stock
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.given_xml import DOERS as XML_DOERS
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.graphics import DOERS as GRAPHICS_DOERS
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.graphics import displays, require_displayable
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import observe_patiently
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import DOERS as MACHINE_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.wait import wait
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.given import GivenXml, given_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     FieldError,
     GuestTimeout,
@@ -36,7 +29,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.side_co
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import entries_of
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import validate_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import (
     STARTING,
     Desired,
@@ -44,15 +36,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired impor
     plan_existing,
     validate_desired,
     wanted_change,
-    wanted_devices,
-    wanted_further,
-    wanted_graphics,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.given_xml import plan_new_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, spec_from
-
-_DOERS: Doers = {**MACHINE_DOERS, **drives.DOERS, **nics.DOERS, **GRAPHICS_DOERS, **devices.DOERS, **XML_DOERS}
 
 
 def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict[str, Any]:
@@ -95,7 +81,7 @@ def bring(hypervisor: Hypervisor, side: SideConnection, desired: Desired, check:
         if observed is None and plan.changed and desired.xml is None:
             create.create(hypervisor, plan)
         else:
-            perform(hypervisor, plan, doers=_DOERS)
+            perform(hypervisor, plan, doers=_plugged().DOERS if desired.is_plugged else None)
         observed = _find(hypervisor, side, desired)
     return _answer(desired, plan, observed)
 
@@ -133,24 +119,21 @@ def _find(hypervisor: Hypervisor, side: SideConnection, desired: Desired) -> Opt
 
 
 def _plan_existing(hypervisor: Hypervisor, desired: Desired, observed: ObservedMachine) -> Plan:
-    further = wanted_further(desired)
-    graphics = wanted_graphics(desired)
-    if desired.xml is not None:
-        hypervisor.require_readable(given_xml(desired.xml).xml)
-    stock = None
-    lists = (further.disks, further.nics, graphics, wanted_devices(desired), desired.xml)
-    if any(one is not None for one in lists):
-        stock = take_stock(hypervisor, observed, further, desired.placement)
-    if graphics is not None:
-        require_displayable(hypervisor, observed, graphics)
-    if stock is not None and (graphics is not None or desired.xml is not None):
-        defined, running = displays(hypervisor, observed.uuid)
-        stock = dataclasses.replace(stock, displays=defined, running_displays=running)
-    plan = plan_existing(desired, observed, nat_network_of(hypervisor, desired.placement), _now(), stock)
+    nat_network, now = nat_network_of(hypervisor, desired.placement), _now()
+    if desired.is_plugged:
+        plan: Plan = _plugged().plan_for(hypervisor, desired, observed, nat_network, now)
+    else:
+        plan = plan_existing(desired, observed, nat_network, now)
     require_possible(hypervisor, plan)
     require_connectable(hypervisor, plan, wanted_change(desired).network_config, desired.placement)
-    require_further(hypervisor, plan, further, desired.placement)
     return plan
+
+
+def _plugged() -> ModuleType:
+    # here, as few need it: each task of a module compiles anew what it imports
+    from ansible_collections.hostler.libvirt.plugins.module_utils.actions import plugged
+
+    return plugged
 
 
 def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
@@ -159,7 +142,8 @@ def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
     if desired.state == "saved":
         raise InvalidSpec([FieldError("state", "a VM that is not there has no memory to save")])
     if desired.xml is not None:
-        return _plan_new_xml(hypervisor, desired, given_xml(desired.xml))
+        made: Plan = _plugged().plan_for_new(hypervisor, desired, _now())
+        return made
     spec = spec_from(desired.spec)
     return create.plan_for(
         hypervisor,
@@ -169,25 +153,6 @@ def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
         start=desired.state in STARTING,
         paused=desired.state == "paused",
     )
-
-
-def _plan_new_xml(hypervisor: Hypervisor, desired: Desired, given: GivenXml) -> Plan:
-    told = validate_change(wanted_change(desired))
-    record = Record(
-        uuid=desired.uuid or str(uuids.uuid4()),
-        created=_now(),
-        id=desired.record_id,
-        owner=desired.owner,
-        os_type=told.os_type or None,
-        os_version=told.os_version or None,
-        description=told.description or None,
-        tags=told.tags or (),
-        metadata=entries_of(told.metadata or {}),
-        protected=bool(told.protected),
-    )
-    hypervisor.require_readable(given.xml)
-    paused = desired.state == "paused"
-    return plan_new_xml(given, record, bool(told.autostart), desired.state in STARTING, paused)
 
 
 def _now() -> str:

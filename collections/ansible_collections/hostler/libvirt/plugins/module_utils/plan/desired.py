@@ -7,7 +7,6 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.given import GivenXml, given_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     FieldError,
     InvalidSpec,
@@ -15,27 +14,14 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
-    check_types,
     facts,
     field_errors,
     object_from,
     value_errors,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.graphics import GraphicsConfig
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import combined
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change, validate_change
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import require_definition, switched_off
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.devices import (
-    DeviceList,
-    plan_devices,
-    validate_devices,
-)
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further import Further, Stock, validate_further
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_disks import plan_disks
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_nics import plan_nics
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.given_xml import plan_xml
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.graphics import plan_graphics, validate_graphics
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import PowerState, Switching, plan_power
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     Plan,
@@ -74,13 +60,6 @@ _CHANGEABLE = (
 _FIXED = ("firmware", "secure_boot", "tpm", "max_cpu_cores", "max_memory_mb")
 # of a spec, what XML leaves open
 _BESIDE_XML = ("name", "os_type", "os_version", "description", "tags", "metadata", "autostart", "protected")
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """What of a spec is about its display, for errors that name it."""
-
-    graphics: Optional[GraphicsConfig] = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +105,12 @@ class Desired:
         return f"'{self.name}'" if self.name else f"with UUID {self.uuid}"
 
     @property
+    def is_plugged(self) -> bool:
+        """Whether it says what is plugged into the VM, apart from its first disk and card."""
+        parts = ("disks", "nics", "graphics", "devices")
+        return self.xml is not None or any(self.spec.get(name) is not None for name in parts)
+
+    @property
     def waiting(self) -> Optional[WaitFor]:
         """What is waited for once the VM is as it should be."""
         return None if self.wait_for is None else WaitFor(self.wait_for, self.wait_timeout, self.wait_port)
@@ -149,7 +134,7 @@ def validate_desired(desired: Desired) -> Desired:
         raise InvalidSpec(errors)
     if desired.xml is None:
         return dataclasses.replace(desired, uuid=uuid)
-    return _named_by_xml(dataclasses.replace(desired, uuid=uuid), given_xml(desired.xml))
+    return _named_by_xml(dataclasses.replace(desired, uuid=uuid), desired.xml)
 
 
 def _contradictions(desired: Desired) -> Iterator[FieldError]:
@@ -159,7 +144,11 @@ def _contradictions(desired: Desired) -> Iterator[FieldError]:
             yield FieldError(name, "does not go with xml, which says it")
 
 
-def _named_by_xml(desired: Desired, given: GivenXml) -> Desired:
+def _named_by_xml(desired: Desired, xml: str) -> Desired:
+    # here, as few need it: each task of a module compiles anew what it imports
+    from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.given import given_xml
+
+    given = given_xml(xml)
     if desired.name not in (None, given.name):
         raise InvalidSpec([FieldError("name", f"is not that of the XML, which is '{given.name}'")])
     errors = list(value_errors("xml", given.name, NAME_FACTS))
@@ -204,35 +193,19 @@ def plan_existing(
     observed: ObservedMachine,
     nat_network: Optional[str] = None,
     now: str = "",
-    stock: Optional[Stock] = None,
+    plugged: Optional[Callable[[bool, bool], Plan]] = None,
 ) -> Plan:
     """The steps that bring the VM to the desired spec and power state (all but absent).
 
-    ``nat_network`` and ``now`` are `plan_change`'s; ``stock`` is needed for what is plugged in and for XML. Raises
-    `InvalidSpec`, `WrongState`, `Protected`.
+    ``nat_network`` and ``now`` are `plan_change`'s. ``plugged`` is `plan_plugged` of that VM, of which it is asked
+    whether it is active, and whether it is changed live; None where nothing of that is desired. Raises `InvalidSpec`,
+    `WrongState`, `Protected`.
     """
     change = completed(wanted_change(desired), desired, observed)
-    further = wanted_further(desired)
-    graphics = wanted_graphics(desired)
-    devices = wanted_devices(desired)
     _require_as_made(desired, observed)
 
     def changes(of: ObservedMachine, live: bool) -> Plan:
-        more = Plan()
-        if stock is not None:
-            chassis = stock.chassis if of.is_active else switched_off(stock.chassis)
-            if not chassis.is_active:
-                require_definition(chassis)
-            more = plan_disks(further, stock, chassis, live)
-            more = more.then(plan_nics(further, stock, chassis, live, nat_network))
-            if graphics is not None:
-                shown = stock.running_displays if of.is_active else ()
-                more = more.then(plan_graphics(graphics, chassis, stock.displays, shown))
-            if devices is not None:
-                more = more.then(plan_devices(devices, chassis))
-            if desired.xml is not None:
-                passwords = [one.password for one in stock.displays]
-                more = more.then(plan_xml(given_xml(desired.xml), chassis, passwords, now))
+        more = Plan() if plugged is None else plugged(of.is_active, live)
         return plan_change(of, dataclasses.replace(change, live=live), nat_network, now, more)
 
     off = dataclasses.replace(observed, status="stopped", is_active=False, running=None)
@@ -251,7 +224,7 @@ def plan_existing(
 def wanted_change(desired: Desired) -> Change:
     """What of ``desired`` an existing VM is to be given. Lists are as they are given: see `completed`."""
     values: Dict[str, Any] = {name: desired.spec.get(name) for name in _CHANGEABLE}
-    if _all_nics(desired):
+    if all_nics(desired):
         del values["network_config"]
     change: Change = object_from(Change, {**values, "live": desired.live}, "a VM")
     return change
@@ -274,41 +247,7 @@ def completed(change: Change, desired: Desired, observed: ObservedMachine) -> Ch
     return change
 
 
-def wanted_further(desired: Desired) -> Further:
-    """Which further disks and cards an existing VM is to have. Raises `InvalidSpec` for what no VM can have."""
-    further: Further = object_from(
-        Further, {name: desired.spec.get(name) for name in ("disks", "nics")}, "the lists of a VM"
-    )
-    return validate_further(
-        dataclasses.replace(
-            further,
-            disks_exclusive=desired.disks_exclusive,
-            nics_exclusive=desired.nics_exclusive,
-            delete_disks=desired.delete_detached_disks,
-            all_nics=_all_nics(desired),
-            first_nic=desired.spec.get("network_config") is not None,
-            timeout=desired.timeout,
-        )
-    )
-
-
-def wanted_graphics(desired: Desired) -> Optional[GraphicsConfig]:
-    """Which display an existing VM is to have, None for that which it has. Raises `InvalidSpec`."""
-    values = {"graphics": desired.spec.get("graphics")}
-    shown: _Shown = object_from(_Shown, values, "a VM")
-    check_types(shown)
-    return None if shown.graphics is None else validate_graphics(shown.graphics)
-
-
-def wanted_devices(desired: Desired) -> Optional[DeviceList]:
-    """Which further devices an existing VM is to have, None for those that it has. Raises `InvalidSpec`."""
-    if desired.spec.get("devices") is None:
-        return None
-    wanted: DeviceList = object_from(DeviceList, {"devices": desired.spec["devices"]}, "a VM")
-    return validate_devices(dataclasses.replace(wanted, exclusive=desired.devices_exclusive))
-
-
-def _all_nics(desired: Desired) -> bool:
+def all_nics(desired: Desired) -> bool:
     """Whether there is to be no first card, so that all cards are those of the list."""
     config = desired.spec.get("network_config")
     none = isinstance(config, Mapping) and config.get("type") == "none"
