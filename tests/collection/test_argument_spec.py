@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A module's options are the spec's fields: the same names, types, defaults, choices; the same bounds in words."""
 
+import collections.abc
 import dataclasses
 import json
 import subprocess
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.device import DeviceConfig
+from ansible_collections.hostler.libvirt.plugins.module_utils.graphics import GraphicsConfig
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.cdrom import WantedCdrom
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import STATES, Desired
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
@@ -66,7 +69,7 @@ def plain(kind: Any) -> Any:
 def assert_fits(option: dict[str, Any], spec_class: type, field: "dataclasses.Field[Any]") -> None:
     """Type and choices of an option are those of the field."""
     kind = plain(typing.get_type_hints(spec_class)[field.name])
-    if dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind) or typing.get_origin(kind) is collections.abc.Mapping:
         assert option["type"] == "dict"
     elif typing.get_origin(kind) is tuple:
         entry = typing.get_args(kind)[0]
@@ -103,7 +106,14 @@ def test_what_is_left_out_is_left_alone_so_that_a_new_vms_defaults_are_only_told
 
 @pytest.mark.parametrize(
     ("option", "spec_class"),
-    [("network_config", NetworkConfig), ("nics", NetworkConfig), ("disks", DiskConfig), ("cloud_init", CloudInit)],
+    [
+        ("network_config", NetworkConfig),
+        ("nics", NetworkConfig),
+        ("disks", DiskConfig),
+        ("cloud_init", CloudInit),
+        ("graphics", GraphicsConfig),
+        ("devices", DeviceConfig),
+    ],
 )
 def test_every_field_of_a_nested_spec_is_a_suboption_and_there_are_no_others(
     options: dict[str, Any], option: str, spec_class: type

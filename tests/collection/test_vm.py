@@ -37,7 +37,14 @@ def test_the_life_of_a_vm_is_foretold_by_check_mode_done_once_and_not_again(task
         "create": {**vm, "cloud_init": {"hostname": "h", "user_data": SECRET}, "tags": ["a"], "state": "present"},
         "start": {"name": "module-vm", "state": "running"},
         "grow": {"name": "module-vm", "create": False, "memory_mb": 144, "disk_gb": 0.1875, "live": True},
-        "describe": {"name": "module-vm", "description": "mail", "tags": ["b"], "os_version": "12", "autostart": True},
+        "describe": {
+            "name": "module-vm",
+            "description": "mail",
+            "tags": ["b"],
+            "metadata": {"rack": "7"},
+            "os_version": "12",
+            "autostart": True,
+        },
         "pause": {"name": "module-vm", "state": "paused"},
         "save": {"name": "module-vm", "state": "saved"},
         "restore": {"name": "module-vm", "state": "running"},
@@ -73,8 +80,14 @@ def test_the_life_of_a_vm_is_foretold_by_check_mode_done_once_and_not_again(task
     assert answers["grow_checked"]["next_boot"] == answers["grow_done"]["next_boot"] == ["memory_mb"]
     assert answers["grow_done"]["vm"]["status"] == "running"
     assert answers["describe_done"]["diff"] == {
-        "before": {"description": None, "tags": ["a"], "os_version": None, "autostart": False},
-        "after": {"description": "mail", "tags": ["b"], "os_version": "12", "autostart": True},
+        "before": {"description": None, "tags": ["a"], "metadata": {}, "os_version": None, "autostart": False},
+        "after": {
+            "description": "mail",
+            "tags": ["a", "b"],
+            "metadata": {"rack": "7"},
+            "os_version": "12",
+            "autostart": True,
+        },
     }
     assert [answers[f"{name}_done"]["vm"]["status"] for name in ("pause", "save", "restore", "stop")] == [
         "paused", "saved", "running", "stopped",
@@ -94,7 +107,11 @@ def test_the_life_of_a_vm_is_foretold_by_check_mode_done_once_and_not_again(task
 
 def test_many_vms_share_what_the_task_says_and_hide_what_is_secret(tasks: Tasks, vm: dict[str, Any]) -> None:
     shared = {name: value for name, value in vm.items() if name != "name"}
-    several = [{"name": "fleet-1", "cloud_init": SECRETS}, {"name": "fleet-2", "memory_mb": "144", "state": "running"}]
+    screen = {"password": "f1eet-pw"}
+    several = [
+        {"name": "fleet-1", "cloud_init": SECRETS, "graphics": screen},
+        {"name": "fleet-2", "memory_mb": "144", "state": "running"},
+    ]
     gone = {"vms": [{"name": "fleet-1"}, {"name": "fleet-2"}], "state": "absent"}
     answers = tasks(
         made={**shared, "vms": several, "diff": True},
@@ -116,6 +133,7 @@ def test_many_vms_share_what_the_task_says_and_hide_what_is_secret(tasks: Tasks,
     assert "mutually exclusive" in answers["both"]["msg"]
     assert [len(one["deleted_disks"]) for one in answers["gone"]["vms"]] == [2, 1]
     assert SECRET not in str(answers)
+    assert "f1eet-pw" not in str(answers)
 
 
 def test_a_failure_says_its_code_and_its_field_in_check_mode_too(tasks: Tasks, vm: dict[str, Any]) -> None:
@@ -217,7 +235,7 @@ def test_a_vm_with_all_that_a_new_one_can_have(tasks: Tasks, vm: dict[str, Any])
     )
 
     assert said(answers["done"]) == said(answers["checked"])
-    assert answers["again"]["changed"] is False
+    assert (answers["again"]["changed"], answers["again"].get("msg")) == (False, None)
     made = answers["done"]["vm"]
     assert (made["firmware"], made["secure_boot"], made["tpm"]) == ("uefi", True, True)
     assert (made["max_cpu_cores"], made["max_memory_mb"]) == (4, 256)
@@ -264,7 +282,7 @@ def test_the_uri_is_the_option_before_the_environment(tasks: Tasks, lab_host: Ho
 
 def test_secrets_are_nowhere_in_the_output(ansible: Ansible, vm: dict[str, Any], tmp_path: Path) -> None:
     playbook = tmp_path / "play.yml"
-    options = {**vm, "name": "secretive", "cloud_init": SECRETS}
+    options = {**vm, "name": "secretive", "cloud_init": SECRETS, "graphics": {"password": "s3cr3t-9"}}
     playbook.write_text(
         str([{"hosts": "localhost", "gather_facts": False, "tasks": [{"hostler.libvirt.vm": options, "diff": True}]}])
     )
@@ -274,3 +292,4 @@ def test_secrets_are_nowhere_in_the_output(ansible: Ansible, vm: dict[str, Any],
     assert run.code == 0, run.output
     assert "(not shown)" in run.output  # that there is some is said
     assert SECRET not in run.output
+    assert "s3cr3t-9" not in run.output

@@ -30,6 +30,7 @@ FULL_RECORD = Record(
     os_version="Debian 12",
     description="What it is for",
     tags=("env=test", "a/b"),
+    metadata=(("rack", "12"), ("site/owner", "Zoë <zoe@example.com>\n& co")),
     protected=True,
     revision=3,
     incomplete=True,

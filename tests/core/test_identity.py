@@ -20,6 +20,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.identity import (
     record_element,
     record_of,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import KEY_PATTERN, entries_of
 from tests.core.domain_xml.documents import element
 from tests.core.machines import FULL_RECORD, OTHER_UUID, RECORD, UUID
 
@@ -52,6 +53,9 @@ records = st.builds(
     os_version=st.none() | xml_text,
     description=st.none() | xml_text,
     tags=st.lists(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:/=-]{0,62}", fullmatch=True), max_size=4).map(tuple),
+    metadata=st.dictionaries(st.from_regex(KEY_PATTERN, fullmatch=True), xml_text, max_size=3).map(entries_of),
+    xml_given=st.none() | st.from_regex("[0-9a-f]{64}", fullmatch=True),
+    xml_defined=st.none() | st.from_regex("[0-9a-f]{64}", fullmatch=True),
     protected=st.booleans(),
     revision=st.integers(1, 2**40),
     incomplete=st.booleans(),
@@ -190,6 +194,6 @@ def test_what_is_left_out_reads_as_its_default() -> None:
 
 def test_a_record_holds_no_field_that_a_reader_may_not_see() -> None:
     assert {field.name for field in dataclasses.fields(Record)} == {
-        "uuid", "created", "id", "owner", "os_type", "os_version", "description", "tags", "protected", "revision",
-        "incomplete", "cloned_from",
+        "uuid", "created", "id", "owner", "os_type", "os_version", "description", "tags", "metadata", "xml_given",
+        "xml_defined", "protected", "revision", "incomplete", "cloned_from",
     }  # fmt: skip

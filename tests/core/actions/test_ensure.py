@@ -2,15 +2,19 @@
 """One VM as it is desired: what check mode says is what a run does, and a second run does nothing."""
 
 import dataclasses
+import signal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import one_machine
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_each import ensure_each
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    GuestTimeout,
     HostlerError,
     InvalidSpec,
     MachineNotFound,
@@ -242,3 +246,27 @@ def test_a_restart_is_done_each_time(test_driver: Hypervisor) -> None:
 def test_what_is_not_there_has_no_memory_to_save(test_driver: Hypervisor) -> None:
     with pytest.raises(InvalidSpec, match="state: a VM that is not there has no memory to save"):
         ensure(test_driver, Desired({"name": "nothing", **SMALL}, placement=TEST_POOL, state="saved"))
+
+
+@pytest.mark.lab
+def test_a_qemu_that_hangs_is_said_to_hang_and_is_taken_away_all_the_same(
+    hypervisor: Hypervisor, lab_host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_machine, "_ANSWER_SECONDS", 1)
+    vm = made(hypervisor, desired(lab_host, "hung", "running"))
+    process = lab_host.guest_process("hung")
+    process.signal(signal.SIGSTOP)
+    try:
+        for wanted in (desired(lab_host, "hung"), Desired({"name": "hung"}, state="stopped", force_after=0)):
+            with pytest.raises(GuestTimeout, match="did not answer within 1 s"):
+                ensure(hypervisor, wanted)
+        each = ensure_each(hypervisor, [Desired({"name": "hung", "description": "x"}), desired(lab_host, "well")])
+        assert [one.error is None for one in each.members] == [False, True]
+
+        answer = ensure(hypervisor, Desired({"name": "hung"}, state="absent"))
+
+        assert answer["deleted_disks"] == [vm.disks[0].path]
+        assert hypervisor.find_domain(vm.uuid) is None
+    finally:
+        if hypervisor.find_domain(vm.uuid) is not None:
+            process.signal(signal.SIGCONT)

@@ -29,7 +29,7 @@ def test_a_rich_foreign_domain() -> None:
         Disk("cdrom", "sdb", bus="sata", read_only=True),
     )
     assert read.interfaces == (Interface("direct", "eno1", "52:54:00:aa:bb:cc", "e1000e"),)
-    assert read.graphics == (Graphics("spice", 5900, "127.0.0.1"),)
+    assert read.graphics == (Graphics("spice", 5900, "127.0.0.1", password="s3cr&t"),)
     assert (read.guest_agent, read.rng, read.memory_balloon, read.tablet) == (False, False, False, False)
     assert read.record is None
 

@@ -33,7 +33,8 @@ NAT = Interface("network", "default", MAC, "e1000e")
 BRIDGED = Interface("bridge", "br0", MAC, "e1000e")
 EVERYTHING = Change(
     name="web-2", cpu_cores=4, memory_mb=2048, disk_gb=20, os_type="freebsd", os_version="14", description="x",
-    tags=("a",), autostart=True, protected=True, vnc_enabled=True, network_config=NetworkConfig("bridge", "br0"),
+    tags=("a",), metadata={"rack": "1"}, autostart=True, protected=True, vnc_enabled=True,
+    network_config=NetworkConfig("bridge", "br0"),
 )  # fmt: skip
 
 
@@ -65,8 +66,8 @@ def test_what_it_is_already_is_no_change() -> None:
         graphics=(Graphics("vnc"),),
     )
     same = Change(
-        "web-1", 2, 1024, 10, "linux", "Debian 12", "What it is for", ("env=test", "a/b"), True, True, True,
-        NetworkConfig("nat"),
+        "web-1", 2, 1024, 10, "linux", "Debian 12", "What it is for", ("env=test", "a/b"),
+        dict(FULL_RECORD.metadata), True, True, True, NetworkConfig("nat"),
     )  # fmt: skip
 
     assert planned(Change(), machine) == planned(same, machine) == Plan()
@@ -134,12 +135,19 @@ def test_what_it_says_of_itself_is_written_at_once_whether_it_runs_or_not() -> N
                 machine.definition, record=dataclasses.replace(FULL_RECORD, incomplete=False)
             ),
         )
-        (step,) = planned(Change(os_version="", description="", tags=(), protected=False), whole).steps
+        (step,) = planned(Change(os_version="", description="", tags=(), metadata={}, protected=False), whole).steps
         assert step.applies is Applies.NOW
         assert step.operation == WriteRecord(
             UUID,
             dataclasses.replace(
-                FULL_RECORD, os_version=None, description=None, tags=(), protected=False, revision=4, incomplete=False
+                FULL_RECORD,
+                os_version=None,
+                description=None,
+                tags=(),
+                metadata=(),
+                protected=False,
+                revision=4,
+                incomplete=False,
             ),
         )
 
@@ -302,6 +310,9 @@ def test_a_running_vm_grows_only_if_it_may() -> None:
         (Change(os_version="x" * 256), "os_version"),
         (Change(description="\x00"), "description"),
         (Change(tags=("a", "a")), "tags"),
+        (Change(metadata={"a b": "x"}), "metadata"),
+        (Change(metadata={"a": 1}), "metadata.a"),
+        (Change(metadata="a=b"), "metadata"),  # type: ignore[arg-type]  as a user may have it
         (Change(tags=("",)), "tags.0"),
         (Change(tags=("a",) * 65), "tags"),
         (Change(network_config=NetworkConfig("bridge")), "network_config.bridge_name"),

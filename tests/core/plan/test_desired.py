@@ -29,7 +29,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     WriteRecord,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
-from tests.core.machines import OTHER_UUID, RECORD, UUID, observed
+from tests.core.machines import FULL_RECORD, OTHER_UUID, RECORD, UUID, observed
 
 RUNNING = observed(status="running", is_active=True)
 
@@ -252,3 +252,64 @@ def test_what_a_vm_keeps_from_its_making_is_compared_and_refused_if_it_differs(
 
     with pytest.raises(InvalidSpec, match=f"{field}: can't be changed: VM 'web-1' was made with {said}"):
         plan_existing(Desired({field: value}), machine)
+
+
+@pytest.mark.parametrize(
+    ("given", "exclusive", "after"),
+    [
+        (["new"], False, ["env=test", "a/b", "new"]),
+        (["a/b"], False, None),
+        ([], False, None),
+        (["a/b", "env=test"], True, None),
+        (["a/b"], True, ["a/b"]),
+        ([], True, []),
+    ],
+)
+def test_tags_are_added_unless_they_are_said_to_be_all(
+    given: list[str], exclusive: bool, after: list[str] | None
+) -> None:
+    whole = observed(record=dataclasses.replace(FULL_RECORD, incomplete=False))
+
+    plan = plan_existing(Desired({"tags": given}, tags_exclusive=exclusive), whole)
+
+    assert plan.after.get("tags") == after
+
+
+def test_what_is_wrong_with_tags_is_said_of_those_that_are_given() -> None:
+    whole = observed(record=dataclasses.replace(FULL_RECORD, incomplete=False))
+    for given, field in ((["fine", "not fine"], "tags.1"), (["a", "a"], "tags"), (["x"] * 65, "tags")):
+        with pytest.raises(InvalidSpec) as caught:
+            plan_existing(Desired({"tags": given}), whole)
+        assert caught.value.field == field
+    with pytest.raises(InvalidSpec, match="tags: has more than 64 entries"):
+        plan_existing(Desired({"tags": [str(number) for number in range(63)]}), whole)
+
+
+@pytest.mark.parametrize(
+    ("given", "exclusive", "after"),
+    [
+        ({"rack": "13"}, False, {"rack": "13", "site/owner": "Zoë <zoe@example.com>\n& co"}),
+        ({"rack": "12"}, False, None),
+        ({}, False, None),
+        ({"rack": None, "unknown": ""}, False, {"site/owner": "Zoë <zoe@example.com>\n& co"}),
+        ({"rack": "12"}, True, {"rack": "12"}),
+        ({}, True, {}),
+    ],
+)
+def test_metadata_is_what_is_named_and_what_there_was_unless_that_is_said_to_be_all(
+    given: dict[str, Any], exclusive: bool, after: dict[str, str] | None
+) -> None:
+    whole = observed(record=dataclasses.replace(FULL_RECORD, incomplete=False))
+
+    plan = plan_existing(Desired({"metadata": given}, metadata_exclusive=exclusive), whole)
+
+    assert plan.after.get("metadata") == after
+
+
+def test_metadata_and_what_there_was_may_not_be_too_much_together() -> None:
+    whole = observed(record=dataclasses.replace(FULL_RECORD, incomplete=False))
+    many = {f"k{number}": "x" for number in range(63)}
+
+    with pytest.raises(InvalidSpec, match="metadata: has more than 64 entries"):
+        plan_existing(Desired({"metadata": many}), whole)
+    assert plan_existing(Desired({"metadata": {**many, "rack": ""}}), whole).changed

@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plans can be joined, and say as plain data what they are."""
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import clones, drives, nics, perform, snapshots
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
+    clones,
+    devices,
+    drives,
+    given_xml,
+    graphics,
+    nics,
+    perform,
+    snapshots,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     Applies,
@@ -43,6 +52,15 @@ def test_fields_that_wait_are_told_once_and_in_order() -> None:
 
 
 def test_every_operation_has_somebody_who_does_it() -> None:
-    tables = (perform.DOERS, drives.DOERS, nics.DOERS, snapshots.DOERS, clones.DOERS)
+    tables = (
+        perform.DOERS,
+        clones.DOERS,
+        devices.DOERS,
+        drives.DOERS,
+        given_xml.DOERS,
+        graphics.DOERS,
+        nics.DOERS,
+        snapshots.DOERS,
+    )
 
     assert sorted(str(kind) for table in tables for kind in table) == sorted(map(str, Operation.__subclasses__()))

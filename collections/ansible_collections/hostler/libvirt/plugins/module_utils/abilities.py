@@ -12,6 +12,8 @@ from xml.etree.ElementTree import Element
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import parse
 
+NO_SPICE = "This host's QEMU has no SPICE displays"
+
 
 @dataclass(frozen=True)
 class Abilities:
@@ -21,6 +23,7 @@ class Abilities:
     uefi: bool = True
     secure_boot: bool = True
     tpm: bool = True
+    spice: bool = True
 
 
 def abilities_of(xml: Optional[str]) -> Abilities:
@@ -37,6 +40,7 @@ def abilities_of(xml: Optional[str]) -> Abilities:
         # libvirt offers the emulator where it finds swtpm; what is older than 8.0 says nothing of TPMs at all
         tpm=root.find("devices/tpm") is None
         or (_has(root, "devices/tpm", "model", "tpm-crb") and _has(root, "devices/tpm", "backendModel", "emulator")),
+        spice=root.find("devices/graphics") is None or _has(root, "devices/graphics", "type", "spice"),
     )
 
 

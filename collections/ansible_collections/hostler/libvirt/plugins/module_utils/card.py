@@ -91,6 +91,13 @@ def cards_errors(cards: Sequence[Tuple[str, NetworkConfig]]) -> Iterator[FieldEr
             addresses.add(address)
 
 
+def no_card_errors(cards: Sequence[NetworkConfig]) -> Iterator[FieldError]:
+    """What is wrong with further cards that are none."""
+    for index, card in enumerate(cards):
+        if card.type == "none":
+            yield FieldError(f"nics.{index}.type", "is no further card: leave the entry out")
+
+
 def _address_errors(path: str, config: NetworkConfig) -> Iterator[FieldError]:
     address = config.mac_address or ""
     if config.type == "none":

@@ -30,8 +30,9 @@ adapters (modules, service) decide what each becomes: ``fail_json``, an HTTP sta
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Iterable, Optional
+from typing import Iterable, Iterator, Optional
 
 
 class HostlerError(Exception):
@@ -63,6 +64,19 @@ class InvalidSpec(HostlerError):
         first = self.errors[0]
         message = "; ".join(f"{error.field}: {error.message}" for error in self.errors)
         super().__init__(message, first.field)
+
+
+@contextmanager
+def fields_within(path: str) -> Iterator[None]:
+    """Have the fields that errors of the block name be those of what is at ``path`` (``disks.0``)."""
+    try:
+        yield
+    except InvalidSpec as error:
+        raise InvalidSpec(FieldError(f"{path}.{one.field}", one.message) for one in error.errors) from error
+    except HostlerError as error:
+        if error.field is not None:
+            error.field = f"{path}.{error.field}"
+        raise
 
 
 class NotFound(HostlerError):

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import math
+import posixpath
 import re
 from dataclasses import dataclass
 from typing import (
@@ -145,6 +147,8 @@ def _fits(value: Any, kind: Any) -> bool:
     """Whether ``value`` is of that annotated type. True is no number; a whole number will do where any number does."""
     if get_origin(kind) is Union:
         return any(_fits(value, one) for one in get_args(kind))
+    if get_origin(kind) is collections.abc.Mapping:
+        return isinstance(value, Mapping)  # what is in it is looked at by whoever knows it
     if get_origin(kind) is tuple:
         return isinstance(value, tuple) and all(_fits(item, get_args(kind)[0]) for item in value)
     if kind in (int, float):
@@ -200,3 +204,11 @@ def _text_errors(name: str, value: str, known: FieldFacts) -> Iterator[FieldErro
         yield FieldError(name, "holds a control character or an unpaired surrogate")
     elif known.pattern is not None and not re.fullmatch(known.pattern, value):
         yield FieldError(name, f"must be {known.pattern_says}")
+
+
+def path_errors(name: str, path: str) -> Iterator[FieldError]:
+    """What is wrong with a path of the host."""
+    if not path.startswith("/"):
+        yield FieldError(name, "must be an absolute path on the host")
+    elif posixpath.normpath(path) != path or path == "/":
+        yield FieldError(name, "must be a plain path, without . and .. and doubled or trailing slashes")

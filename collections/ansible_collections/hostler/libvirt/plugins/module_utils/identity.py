@@ -4,6 +4,8 @@
 The hypervisors are the truth: with this record the service's database can be made again from the hosts. A read-only
 connection can read it, so it holds no secret and no user data. A record whose UUID is not its domain's was copied along
 with someone's XML: such a domain is a foreign one.
+
+What a newer version has added is left out by an older one that reads a record, and lost when that writes it again.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Optional, Tuple
 from xml.etree import ElementTree
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import parse, serialize
+from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import Entries, entries_of
 
 NAMESPACE = "urn:hostler:vm:1"
 PREFIX = "hostler"
@@ -37,6 +40,9 @@ class Record:
     os_version: Optional[str] = None
     description: Optional[str] = None
     tags: Tuple[str, ...] = ()
+    metadata: Entries = ()
+    xml_given: Optional[str] = None  # the fingerprint of the XML that it was last defined from, if it was
+    xml_defined: Optional[str] = None  # that of what libvirt made of it
     protected: bool = False
     revision: int = 1
     incomplete: bool = False  # its create has not ended: its disks may be missing
@@ -66,6 +72,10 @@ def _element(record: Record) -> ElementTree.Element:
     _add(root, "description", record.description)
     for tag in record.tags:
         _add(root, "tag", tag)
+    for key, value in record.metadata:
+        ElementTree.SubElement(root, "entry", {"key": key}).text = value
+    _add(root, "xmlGiven", record.xml_given)
+    _add(root, "xmlDefined", record.xml_defined)
     _add(root, "protected", "yes" if record.protected else None)
     _add(root, "revision", str(record.revision))
     _add(root, "clonedFrom", record.cloned_from)
@@ -88,6 +98,9 @@ def record_of(element: Optional[ElementTree.Element], domain_uuid: str) -> Optio
         os_version=_text(element, "osVersion"),
         description=_text(element, "description"),
         tags=tuple(child.text or "" for child in element.findall(f"{{{NAMESPACE}}}tag")),
+        metadata=entries_of({child.get("key", ""): child.text for child in element.findall(f"{{{NAMESPACE}}}entry")}),
+        xml_given=_text(element, "xmlGiven"),
+        xml_defined=_text(element, "xmlDefined"),
         protected=_text(element, "protected") == "yes",
         revision=_number(element, "revision") or 1,
         incomplete=element.get("incomplete") == "yes",

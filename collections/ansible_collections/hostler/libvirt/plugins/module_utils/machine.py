@@ -105,6 +105,11 @@ class ObservedMachine:
             "firmware": self.definition.firmware,
             "secure_boot": self.definition.secure_boot,
             "tpm": self.definition.tpm,
+            "machine": self.definition.machine,
+            "graphics": [
+                {"type": one.type, "listen": one.listen, "port": one.port}
+                for one in (self.running or self.definition).graphics
+            ],
             "virt_type": self.definition.type,
             "autostart": self.autostart,
             "protected": self.protected,
@@ -116,6 +121,7 @@ class ObservedMachine:
             "os_version": None if record is None else record.os_version,
             "description": None if record is None else record.description,
             "tags": [] if record is None else list(record.tags),
+            "metadata": {} if record is None else dict(record.metadata),
             "disks": [disk.as_data() for disk in self.disks],
             "nics": [card.as_data() for card in self.definition.interfaces],
             "managed": record is not None,

@@ -17,11 +17,18 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.card import (
     NETWORK_TYPES,
     NetworkConfig,
     cards_errors,
+    no_card_errors,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.cloud_init import (
     HOSTNAME_PATTERN,
     CloudInit,
     key_errors,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.device import (
+    DEVICE_TYPES,
+    WATCHDOG_ACTIONS,
+    DeviceConfig,
+    device_errors,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
@@ -34,10 +41,18 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     object_from,
     value_errors,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.graphics import (
+    DISPLAY_TYPES,
+    GraphicsConfig,
+    graphics_errors,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import metadata_errors
 
 __all__ = [
     "CARD_MODELS",
+    "DEVICE_TYPES",
     "DISK_BUSES",
+    "DISPLAY_TYPES",
     "FIRMWARES",
     "HOSTNAME_PATTERN",
     "IMAGE_MODES",
@@ -45,6 +60,7 @@ __all__ = [
     "NAME_PATTERN",
     "NETWORK_TYPES",
     "VIRT_TYPES",
+    "WATCHDOG_ACTIONS",
     "CloudInit",
     "DiskConfig",
     "MachineSpec",
@@ -62,6 +78,7 @@ __all__ = [
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 OS_TYPE_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+MACHINE_PATTERN = r"^(q35|pc|pc-(q35|i440fx)-[A-Za-z0-9][A-Za-z0-9._-]{0,62})$"
 TAG_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/=-]{0,62}$"
 IMAGE_SAYS = "the name of a volume, without slashes and control characters"
 
@@ -168,6 +185,17 @@ class MachineSpec:
         metadata=facts("Whether the firmware, which is C(uefi), starts only what was signed by those it knows."),
     )
     tpm: bool = field(default=False, metadata=facts("Whether the guest has a TPM 2.0, which the host emulates."))
+    machine: Optional[str] = field(
+        default=None,
+        metadata=facts(
+            "The machine type: C(q35), which it is where it is left out, C(pc), or one of these in full.",
+            pattern=MACHINE_PATTERN,
+            pattern_says="q35, pc, or one of these in full, such as pc-q35-7.2",
+        ),
+    )
+    graphics: Optional[GraphicsConfig] = field(
+        default=None, metadata=facts("How the VM's screen is reached; by VNC at 127.0.0.1 where it is left out.")
+    )
     max_cpu_cores: Optional[int] = field(
         default=None,
         metadata=facts(
@@ -193,11 +221,17 @@ class MachineSpec:
     nics: Tuple[NetworkConfig, ...] = field(
         default=(), metadata=facts("Further network cards, after that of C(network_config).", max_length=15)
     )
+    devices: Tuple[DeviceConfig, ...] = field(
+        default=(), metadata=facts("Further devices: the host's own, shared folders, a watchdog, sound.", max_length=32)
+    )
     cloud_init: Optional[CloudInit] = field(
         default=None, metadata=facts("What the guest's cloud-init is told; no seed where it is left out.")
     )
     description: Optional[str] = field(default=None, metadata=facts("What the VM is for.", max_length=4096))
     tags: Tuple[str, ...] = field(default=(), metadata=facts("Labels to find the VM by.", max_length=64))
+    metadata: Optional[Mapping[str, Any]] = field(
+        default=None, metadata=facts("Texts by keys that a site keeps with the VM; everybody who sees it sees them.")
+    )
     autostart: bool = field(default=False, metadata=facts("Whether the VM starts with its host."))
     protected: bool = field(default=False, metadata=facts("Whether the VM is guarded against deletion."))
 
@@ -231,14 +265,13 @@ def validate(spec: MachineSpec) -> MachineSpec:
     check_types(spec)
     errors = list(field_errors(spec))
     errors += cards_errors(cards_of(spec))
-    errors += (
-        FieldError(f"nics.{index}.type", "is no further card: leave the entry out")
-        for index, card in enumerate(spec.nics)
-        if card.type == "none"
-    )
+    errors += no_card_errors(spec.nics)
     if spec.cloud_init is not None:
         errors += key_errors("cloud_init.ssh_authorized_keys", spec.cloud_init.ssh_authorized_keys)
+    errors += () if spec.graphics is None else graphics_errors(spec.graphics)
+    errors += device_errors(spec.devices)
     errors += tag_errors(spec.tags)
+    errors += metadata_errors(spec.metadata or {})
     errors += _together_errors(spec)
     if errors:
         raise InvalidSpec(errors)
@@ -287,6 +320,8 @@ def tag_errors(tags: Sequence[str]) -> Iterator[FieldError]:
 def _together_errors(spec: MachineSpec) -> Iterator[FieldError]:
     if spec.secure_boot and spec.firmware != "uefi":
         yield FieldError("secure_boot", "goes with firmware uefi only")
+    if spec.secure_boot and spec.machine is not None and "q35" not in spec.machine:
+        yield FieldError("secure_boot", "goes with machine q35 only, which can guard the firmware's variables")
     for name, present in (("max_cpu_cores", spec.cpu_cores), ("max_memory_mb", spec.memory_mb)):
         most = getattr(spec, name)
         if most is not None and most < present:

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - hostler.libvirt.connection
   - hostler.libvirt.connection.attributes
+  - hostler.libvirt.machine
 attributes:
   check_mode:
     details: That a guest obeys can't be foretold, only that it is there and can hear.
@@ -29,7 +30,7 @@ options:
     description:
       - The domain's name, unique on its host.
       - 1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit.
-      - One of O(name), O(uuid) and O(vms) is needed; a new VM needs its name.
+      - One of O(name), O(uuid), O(xml) and O(vms) is needed; a new VM needs its name, or O(xml), which has it.
     type: str
   uuid:
     description:
@@ -45,8 +46,8 @@ options:
   vms:
     description:
       - Many VMs in one task, over one connection; each is described with the options of this module but O(uri).
-      - What an entry leaves out is the task's own option, so what they have in common is said once. O(name), O(uuid) and
-        O(record_id) are each VM's own.
+      - What an entry leaves out is the task's own option, so what they have in common is said once. O(name), O(uuid),
+        O(record_id) and O(xml) are each VM's own.
       - All VMs are tried, whatever becomes of the others. If one fails, the task fails, its message names each that did and
         why, and RV(vms) has what became of every one.
       - One after the other is made or changed; the guests of all are waited for together (O(wait_for)).
@@ -69,176 +70,11 @@ options:
     description: Whether a VM that is not there is made; with V(false) that is an error.
     type: bool
     default: true
-  cpu_cores:
-    description: Virtual CPUs, 1 to 512. A new VM needs it; an existing one keeps what it has where it is left out.
-    type: int
-  memory_mb:
-    description: Memory in MiB, at least 32. A new VM needs it; an existing one keeps what it has where it is left out.
-    type: int
-  disk_gb:
-    description:
-      - Size of the root disk in GiB, rounded up to a whole MiB; at least that of its image.
-      - A new VM needs it; an existing one keeps what it has where it is left out. A disk never shrinks.
-    type: float
-  image:
-    description: The base image of a new VM's root disk, a volume of O(image_pool). Blank where it is left out.
-    type: str
-  image_mode:
-    description:
-      - V(copy), which a new VM gets where it is left out, makes the root disk independent of its image.
-      - V(backing) makes it an overlay, which is quicker and smaller, and needs the image for as long as the VM lives.
-    type: str
-    choices: [copy, backing]
-  os_type:
-    description:
-      - The family of the guest's system (V(linux), V(windows), V(freebsd) and so on); V(linux) of a new VM where it is
-        left out.
-      - V(windows) gets a new VM a clock in local time.
-    type: str
-  os_version:
-    description: The guest's system in words.
-    type: str
-  firmware:
-    description:
-      - The guest's firmware; V(bios) of a new VM where it is left out.
-      - An existing VM must have it, or the task fails.
-    type: str
-    choices: [bios, uefi]
-  secure_boot:
-    description:
-      - Whether the firmware of a new VM, which is V(uefi), starts only what was signed by those it knows; not where it is
-        left out.
-      - An existing VM must be so, or the task fails.
-    type: bool
-  tpm:
-    description:
-      - Whether a new VM has a TPM 2.0, which the host emulates; not where it is left out.
-      - An existing VM must be so, or the task fails.
-    type: bool
-  max_cpu_cores:
-    description:
-      - To how many virtual CPUs a new VM can grow while it runs, 1 to 512; to those it has where it is left out.
-      - An existing VM must be so, or the task fails.
-    type: int
-  max_memory_mb:
-    description:
-      - To how much memory, in MiB, a new VM can grow while it runs, at least 32; to what it has where it is left out.
-      - An existing VM must be so, or the task fails.
-    type: int
-  network_config:
-    description:
-      - How the VM's first card is connected; a new VM's to the host's NAT network where it is left out.
-      - An existing card keeps its address unless it is given one. Where it can't be changed while the VM runs, the next boot
-        does, and RV(next_boot) says so.
-    type: dict
-    suboptions: &card
-      type:
-        description:
-          - V(nat) is the host's NAT network, V(bridge) a bridge of the host, V(network) a libvirt network, V(none) no card.
-        type: str
-        choices: [nat, bridge, network, none]
-        default: nat
-      bridge_name:
-        description: The host's bridge, for type V(bridge).
-        type: str
-      network_name:
-        description: The libvirt network, for type V(network).
-        type: str
-      model:
-        description:
-          - What the guest takes the card for.
-          - V(e1000e) and V(rtl8139) are for guests without drivers for V(virtio).
-        type: str
-        choices: [virtio, e1000e, rtl8139]
-        default: virtio
-      mac_address:
-        description: The card's address, of no other card of the network; a random one where it is left out.
-        type: str
-  nics:
-    description: Further network cards of a new VM, after that of O(network_config); 15 at most.
-    type: list
-    elements: dict
-    suboptions: *card
-  disks:
-    description: Further disks of a new VM, after its root disk; 24 at most.
-    type: list
-    elements: dict
-    suboptions:
-      size_gb:
-        description: Size of the disk in GiB, rounded up to a whole MiB; at least that of its image.
-        type: float
-        required: true
-      image:
-        description: The base image of the disk, a volume of O(image_pool). Blank where it is left out.
-        type: str
-      image_mode:
-        description: How the disk is made of its image, as the root disk is of its own.
-        type: str
-        choices: [copy, backing]
-        default: copy
-      bus:
-        description:
-          - How the disk is attached.
-          - V(sata) is for guests without drivers for V(virtio) and its V(scsi).
-        type: str
-        choices: [virtio, scsi, sata]
-        default: virtio
-  cloud_init:
-    description: What a new guest's cloud-init is told, on a NoCloud seed that is attached as a CD-ROM. Needs pycdlib.
-    type: dict
-    suboptions:
-      hostname:
-        description: The guest's host name; the VM's name where it is left out.
-        type: str
-      ssh_authorized_keys:
-        description: Public keys that may log in as the image's default user.
-        type: list
-        elements: str
-      user_data:
-        description: cloud-init user data, passed on as it is (C(#cloud-config), a script, MIME).
-        type: str
-      network_config:
-        description:
-          - cloud-init network configuration (version 1 or 2), passed on as it is.
-          - It may hold passwords of networks, so it is never shown.
-        type: str
-  description:
-    description: What the VM is for; an empty text takes away what it says.
-    type: str
-  tags:
-    description: All labels to find the VM by; an empty list takes away those it has.
-    type: list
-    elements: str
-  autostart:
-    description: Whether the VM starts with its host; a new one does not where it is left out.
-    type: bool
-  protected:
-    description: Whether the VM is guarded against deletion; a new one is not where it is left out.
-    type: bool
-  pool:
-    description: The storage pool for the disks of a new VM.
-    type: str
-    default: default
-  image_pool:
-    description: The storage pool of the base images.
-    type: str
-    default: default
-  network:
-    description: The host's NAT network.
-    type: str
-    default: default
-  virt_type:
-    description:
-      - The domain type of a new VM.
-      - V(auto) is V(kvm) where a guest that is tried shows that it works, and V(qemu), plain emulation, elsewhere.
-    type: str
-    choices: [auto, kvm, qemu]
-    default: auto
   timeout:
     description:
-      - How many seconds a guest has to power off or to reboot, for O(state=stopped) and O(state=restarted). One that has
-        not by then runs on, and the task fails.
-      - It does not count where O(force_after) is given.
+      - How many seconds a guest has to power off or to reboot, for O(state=stopped) and O(state=restarted), and to let go
+        of a device that is taken away from it. One that has not by then runs on, and the task fails.
+      - For power it does not count where O(force_after) is given.
     type: int
     default: 60
   force_after:
@@ -267,10 +103,11 @@ options:
     default: 300
   live:
     description:
-      - Whether a VM that runs may get other sizes; without it that is an error, unless O(state=stopped) or
-        O(state=restarted).
+      - Whether a VM that runs may get other sizes, disks and cards; without it that is an error, unless O(state=stopped)
+        or O(state=restarted).
       - Virtual CPUs, memory and disk grow while it runs as far as O(max_cpu_cores) and O(max_memory_mb), which it was made
-        with, leave room; memory in steps of 128 MiB.
+        with, leave room; memory in steps of 128 MiB. Disks and cards are plugged in and out as its buses and its guest
+        allow.
       - What can't be done while it runs is written into its definition, and RV(next_boot) says so.
     type: bool
     default: false
@@ -348,6 +185,43 @@ EXAMPLES = r"""
     live: true
     create: false
 
+- name: One more disk for its data, a larger first one, and no card but these two
+  hostler.libvirt.vm:
+    name: database-01
+    disks:
+      - size_gb: 400
+      - size_gb: 100
+        bus: scsi
+    nics:
+      - type: network
+        network_name: storage
+    nics_exclusive: true
+    live: true
+    create: false
+
+- name: A shared folder, a watchdog, and a screen that asks for a password
+  hostler.libvirt.vm:
+    name: web-server-01
+    devices:
+      - type: virtiofs
+        source: /srv/www
+        tag: www
+      - type: watchdog
+        action: reset
+    graphics:
+      type: vnc
+      password: "{{ vnc_password }}"
+    tags: [web]
+    metadata:
+      rack: "12"
+    create: false
+
+- name: A VM of one's own XML
+  hostler.libvirt.vm:
+    xml: "{{ lookup('ansible.builtin.file', 'appliance.xml') }}"
+    tags: [appliance]
+    state: running
+
 - name: Off with it
   hostler.libvirt.vm:
     name: web-server-01
@@ -383,7 +257,7 @@ next_boot:
   sample: []
 deleted_disks:
   description: Paths of the disks that were deleted, or in check mode would be.
-  returned: O(state=absent), without O(vms)
+  returned: O(state=absent) or O(delete_detached_disks=true), without O(vms)
   type: list
   elements: str
 vms:
@@ -457,76 +331,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_eac
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, HostlerError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine_options import PLACEMENT_OPTIONS, SPEC_OPTIONS
 from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import STATES, Desired
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WAITS
-from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
-    CARD_MODELS,
-    DISK_BUSES,
-    FIRMWARES,
-    IMAGE_MODES,
-    NETWORK_TYPES,
-    VIRT_TYPES,
-)
-
-# one network card, named as in the core's NetworkConfig
-CARD_OPTIONS = dict(
-    type=dict(type="str", choices=list(NETWORK_TYPES), default="nat"),
-    bridge_name=dict(type="str"),
-    network_name=dict(type="str"),
-    model=dict(type="str", choices=list(CARD_MODELS), default="virtio"),
-    mac_address=dict(type="str"),
-)
-
-# options that describe a VM, named as in the core's MachineSpec
-SPEC_OPTIONS = dict(
-    cpu_cores=dict(type="int"),
-    memory_mb=dict(type="int"),
-    disk_gb=dict(type="float"),
-    image=dict(type="str"),
-    image_mode=dict(type="str", choices=list(IMAGE_MODES)),
-    os_type=dict(type="str"),
-    os_version=dict(type="str"),
-    firmware=dict(type="str", choices=list(FIRMWARES)),
-    secure_boot=dict(type="bool"),
-    tpm=dict(type="bool"),
-    max_cpu_cores=dict(type="int"),
-    max_memory_mb=dict(type="int"),
-    network_config=dict(type="dict", options=CARD_OPTIONS),
-    nics=dict(type="list", elements="dict", options=CARD_OPTIONS),
-    disks=dict(
-        type="list",
-        elements="dict",
-        options=dict(
-            size_gb=dict(type="float", required=True),
-            image=dict(type="str"),
-            image_mode=dict(type="str", choices=list(IMAGE_MODES), default="copy"),
-            bus=dict(type="str", choices=list(DISK_BUSES), default="virtio"),
-        ),
-    ),
-    cloud_init=dict(
-        type="dict",
-        options=dict(
-            hostname=dict(type="str"),
-            ssh_authorized_keys=dict(type="list", elements="str", no_log=False),
-            user_data=dict(type="str", no_log=True),
-            network_config=dict(type="str", no_log=True),
-        ),
-    ),
-    description=dict(type="str"),
-    tags=dict(type="list", elements="str"),
-    autostart=dict(type="bool"),
-    protected=dict(type="bool"),
-)
-
-PLACEMENT_OPTIONS = dict(
-    pool=dict(type="str", default="default"),
-    image_pool=dict(type="str", default="default"),
-    network=dict(type="str", default="default"),
-    virt_type=dict(type="str", choices=list(VIRT_TYPES), default="auto"),
-)
-
 
 DESIRED_FIELDS = frozenset(field.name for field in dataclasses.fields(Desired)) - {"spec", "placement"}
 
@@ -545,12 +354,19 @@ VM_OPTIONS = dict(
     wait_timeout=dict(type="int", default=300),
     live=dict(type="bool", default=False),
     delete_disks=dict(type="bool", default=True),
+    tags_exclusive=dict(type="bool", default=False),
+    metadata_exclusive=dict(type="bool", default=False),
+    disks_exclusive=dict(type="bool", default=False),
+    nics_exclusive=dict(type="bool", default=False),
+    delete_detached_disks=dict(type="bool", default=False),
+    devices_exclusive=dict(type="bool", default=False),
+    xml=dict(type="str", no_log=True),
     **SPEC_OPTIONS,
     **PLACEMENT_OPTIONS,
 )
 
 # what is one VM's alone, and can't be meant for all of a list
-OWN_OPTIONS = ("name", "uuid", "record_id")
+OWN_OPTIONS = ("name", "uuid", "record_id", "xml")
 
 # what an entry of the list leaves out is the task's
 ENTRY_OPTIONS = {
@@ -561,7 +377,7 @@ ENTRY_OPTIONS = {
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(vms=dict(type="list", elements="dict"), **CONNECTION_OPTIONS, **VM_OPTIONS),
-        required_one_of=[("name", "uuid", "vms")],
+        required_one_of=[("name", "uuid", "xml", "vms")],
         mutually_exclusive=[("vms", name) for name in OWN_OPTIONS],
         supports_check_mode=True,
     )
@@ -600,7 +416,7 @@ def entries(module: AnsibleModule) -> list:
     errors = []
     found = []
     for index, entry in enumerate(given):
-        checked = ArgumentSpecValidator(ENTRY_OPTIONS, required_one_of=[("name", "uuid")]).validate(entry)
+        checked = ArgumentSpecValidator(ENTRY_OPTIONS, required_one_of=[("name", "uuid", "xml")]).validate(entry)
         errors += (FieldError(f"vms.{index}", message) for message in checked.error_messages)
         found.append({name: value for name, value in checked.validated_parameters.items() if value is not None})
     if errors:
@@ -610,11 +426,13 @@ def entries(module: AnsibleModule) -> list:
 
 def secrets_of(entry: dict) -> list:
     """What Ansible would hide by itself if it were an option of the task."""
-    cloud_init = entry.get("cloud_init")
-    if not isinstance(cloud_init, dict):
-        return []
-    hidden = [name for name, option in SPEC_OPTIONS["cloud_init"]["options"].items() if option.get("no_log")]
-    return [str(cloud_init[name]) for name in hidden if cloud_init.get(name)]
+    found = [str(entry["xml"])] if entry.get("xml") else []
+    for name, option in SPEC_OPTIONS.items():
+        given = entry.get(name)
+        for part, one in option.get("options", {}).items() if isinstance(given, dict) else ():
+            if one.get("no_log") and given.get(part):
+                found.append(str(given[part]))
+    return found
 
 
 if __name__ == "__main__":

@@ -190,6 +190,32 @@ vms:
       returned: when it exists, with V(spec)
       type: list
       elements: str
+    machine:
+      description: Its machine type.
+      returned: when it exists, with V(spec)
+      type: str
+    graphics:
+      description: Its displays, as they run, or as they start next. A port that is any free one is none while it is off.
+      returned: when it exists, with V(spec)
+      type: list
+      elements: dict
+      contains:
+        type:
+          description: V(vnc), V(spice) or another of libvirt's.
+          returned: always
+          type: str
+        listen:
+          description: The host's address at which it listens.
+          returned: always
+          type: str
+        port:
+          description: Its TCP port.
+          returned: always
+          type: int
+    metadata:
+      description: What is kept with it for a site's own use.
+      returned: when it exists, with V(spec)
+      type: dict
     managed:
       description: Whether it carries a record of Hostler's.
       returned: when it exists, with V(spec)

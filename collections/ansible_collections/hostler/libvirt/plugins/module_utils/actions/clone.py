@@ -81,6 +81,7 @@ def _record(observed: ObservedMachine, wish: CloneWish, uuid: str) -> Record:
         os_version=of_source.os_version,
         description=of_source.description if wish.description is None else wish.description or None,
         tags=of_source.tags if wish.tags is None else wish.tags,
+        metadata=of_source.metadata,
         cloned_from=observed.uuid,
     )
 

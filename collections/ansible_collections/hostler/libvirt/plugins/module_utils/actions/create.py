@@ -12,14 +12,14 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks i
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport, perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.unfinished import take_away
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable, Superseded
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable, Superseded, Unsupported
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.accelerator import choose_virt_type
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import plan_create
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.design import MACHINE
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.design import machine_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import DefineDomain, Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import (
     ImageFacts,
@@ -77,6 +77,9 @@ def surroundings_of(hypervisor: Hypervisor, spec: MachineSpec, placement: Placem
         if disk.config.image is not None and disk.config.image not in images:
             images[disk.config.image] = _image(hypervisor, placement.image_pool, disk.config.image, disk.image_field)
     require_networks(hypervisor, cards_of(spec), placement)
+    machines = hypervisor.machine_types()
+    if spec.machine is not None and machines and spec.machine not in machines:
+        raise Unsupported(f"This host's QEMU has no machine type '{spec.machine}'", "machine")
     virt_type = choose_virt_type(hypervisor, placement.virt_type)  # a late question: it may take ten seconds
     return Surroundings(
         virt_type=virt_type,
@@ -86,7 +89,7 @@ def surroundings_of(hypervisor: Hypervisor, spec: MachineSpec, placement: Placem
         nat_network=nat_network_of(hypervisor, placement),
         taken_names=frozenset(domain.name for domain in hypervisor.domains() if domain.uuid != uuid),
         taken_volumes=_taken_volumes(hypervisor, pool, [disk.volume for disk in disks], uuid),
-        abilities=abilities_of(hypervisor.domain_capabilities(virt_type, MACHINE)),
+        abilities=abilities_of(hypervisor.domain_capabilities(virt_type, machine_of(spec))),
     )
 
 

@@ -24,7 +24,7 @@ def plan_for(hypervisor: Hypervisor, uuid: str, delete_disks: bool = True) -> Pl
     domain = hypervisor.find_domain(uuid)
     if domain is None:
         return Plan()
-    observed = observe(hypervisor, domain)
+    observed = observe(hypervisor, domain, sizes=False)  # of a VM that hangs, too, one wants to be rid
     return plan_delete(observed, owned_disks(hypervisor, observed) if delete_disks else ())
 
 

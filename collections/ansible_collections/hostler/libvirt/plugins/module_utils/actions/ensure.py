@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid as uuids
 from datetime import datetime, timezone
+from types import ModuleType
 from typing import Any, Dict, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create, delete
@@ -14,12 +15,20 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change imp
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import observe_patiently
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.wait import wait
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, MachineNotFound
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    FieldError,
+    GuestTimeout,
+    InvalidSpec,
+    MachineNotFound,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.side_connection import SideConnection
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import entries_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import (
     STARTING,
     Desired,
@@ -36,46 +45,46 @@ def ensure(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dic
     """Bring the VM to what is desired, and wait for its guest; with ``check`` only say what that would change.
 
     Answers plain data: ``changed``, ``diff`` (``before``, ``after``), ``plan`` (steps), ``next_boot`` (fields that a
-    running VM gets then), ``vm`` (as it is now, None where there is none) and, for state absent, ``deleted_disks``.
+    running VM gets then), ``vm`` (as it is now, None where there is none) and, where disks may go, ``deleted_disks``.
     Raises what the plan and its steps raise, and `GuestTimeout`.
     """
-    answer = bring(hypervisor, desired, check)
-    if not check and desired.wait_for is not None:
-        answer["vm"] = waited(hypervisor, desired)
-    return answer
+    desired = validate_desired(desired)
+    with SideConnection(hypervisor) as side:
+        answer = bring(hypervisor, side, desired, check)
+        if not check and desired.wait_for is not None:
+            answer["vm"] = waited(hypervisor, side, desired)
+        return answer
 
 
-def waited(hypervisor: Hypervisor, desired: Desired) -> Optional[Dict[str, Any]]:
+def waited(hypervisor: Hypervisor, side: SideConnection, desired: Desired) -> Optional[Dict[str, Any]]:
     """The VM as it is once it has come as far as ``desired.wait_for`` says; None for one that is gone by then."""
-    observed = _find(hypervisor, desired)
+    observed = _find(hypervisor, side, desired)
     if observed is not None and desired.waiting is not None:
         wait(hypervisor, observed.uuid, desired.waiting)
-        observed = _find(hypervisor, desired)
+        observed = _find(hypervisor, side, desired)
     return None if observed is None else observed.as_data()
 
 
-def bring(hypervisor: Hypervisor, desired: Desired, check: bool = False) -> Dict[str, Any]:
-    """As `ensure`, without waiting for the guest."""
+def bring(hypervisor: Hypervisor, side: SideConnection, desired: Desired, check: bool = False) -> Dict[str, Any]:
+    """As `ensure`, without waiting for the guest; ``side`` is for questions that its QEMU may never answer."""
     desired = validate_desired(desired)
-    observed = _find(hypervisor, desired)
+    observed = _find(hypervisor, side, desired)
     if observed is not None:
         check_identity(desired, observed)
     if desired.state == "absent":
         plan = Plan() if observed is None else delete.plan_for(hypervisor, observed.uuid, desired.delete_disks)
     elif observed is not None:
-        plan = plan_existing(desired, observed, nat_network_of(hypervisor, desired.placement), _now())
-        require_possible(hypervisor, plan)
-        require_connectable(hypervisor, plan, wanted_change(desired).network_config, desired.placement)
+        plan = _plan_existing(hypervisor, desired, observed)
     else:
         plan = _plan_new(hypervisor, desired)
     if not check:
-        if observed is None and plan.changed:
+        if observed is None and plan.changed and desired.xml is None:
             create.create(hypervisor, plan)
         elif desired.state == "absent":
             delete.carry_out(hypervisor, plan)
         else:
-            perform(hypervisor, plan)
-        observed = _find(hypervisor, desired)
+            perform(hypervisor, plan, doers=_plugged().DOERS if desired.is_plugged else None)
+        observed = _find(hypervisor, side, desired)
     return _answer(desired, plan, observed)
 
 
@@ -90,17 +99,43 @@ def new_record(desired: Desired, spec: MachineSpec) -> Record:
         os_version=spec.os_version,
         description=spec.description,
         tags=spec.tags,
+        metadata=entries_of(spec.metadata or {}),
         protected=spec.protected,
     )
 
 
-def _find(hypervisor: Hypervisor, desired: Desired) -> Optional[ObservedMachine]:
+def _find(hypervisor: Hypervisor, side: SideConnection, desired: Desired) -> Optional[ObservedMachine]:
     domain = None
     if desired.uuid is not None:
         domain = hypervisor.find_domain(desired.uuid)
     if domain is None and desired.name is not None:
         domain = hypervisor.find_domain_named(desired.name)
-    return None if domain is None else observe(hypervisor, domain)
+    if domain is None:
+        return None
+    try:
+        return observe_patiently(hypervisor, domain.uuid, side)
+    except GuestTimeout:
+        if desired.state != "absent":
+            raise
+        return observe(hypervisor, domain, sizes=False)  # one that hangs is taken away all the same
+
+
+def _plan_existing(hypervisor: Hypervisor, desired: Desired, observed: ObservedMachine) -> Plan:
+    nat_network, now = nat_network_of(hypervisor, desired.placement), _now()
+    if desired.is_plugged:
+        plan: Plan = _plugged().plan_for(hypervisor, desired, observed, nat_network, now)
+    else:
+        plan = plan_existing(desired, observed, nat_network, now)
+    require_possible(hypervisor, plan)
+    require_connectable(hypervisor, plan, wanted_change(desired).network_config, desired.placement)
+    return plan
+
+
+def _plugged() -> ModuleType:
+    # here, as few need it: each task of a module compiles anew what it imports
+    from ansible_collections.hostler.libvirt.plugins.module_utils.actions import plugged
+
+    return plugged
 
 
 def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
@@ -108,6 +143,9 @@ def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
         raise MachineNotFound(f"VM {desired.label} not found on this host", "uuid" if desired.uuid else "name")
     if desired.state == "saved":
         raise InvalidSpec([FieldError("state", "a VM that is not there has no memory to save")])
+    if desired.xml is not None:
+        made: Plan = _plugged().plan_for_new(hypervisor, desired, _now())
+        return made
     spec = spec_from(desired.spec)
     return create.plan_for(
         hypervisor,
@@ -125,6 +163,6 @@ def _now() -> str:
 
 def _answer(desired: Desired, plan: Plan, observed: Optional[ObservedMachine]) -> Dict[str, Any]:
     answer = {**plan.as_answer(), "vm": None if observed is None else observed.as_data()}
-    if desired.state == "absent":
+    if desired.state == "absent" or desired.delete_detached_disks:
         answer["deleted_disks"] = delete.deleted_disks(plan)
     return answer

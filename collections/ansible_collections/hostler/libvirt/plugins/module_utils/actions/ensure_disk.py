@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import posixpath
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, List, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change import require_possible
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.delete import deleted_disks
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.drives import DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import answered
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import find_image
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.new_disk import new_source
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import require_one
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import DOERS as MACHINE_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
@@ -22,24 +20,13 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.sources im
     require_free,
     volume_source,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
     HostUnreachable,
-    InvalidSpec,
-    Unsupported,
     VolumeNotFound,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import Chassis
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import (
-    FILE_POOLS,
-    check_space,
-    size_errors,
-    volume_step,
-    volume_title,
-)
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.disk import (
     Source,
     drive_as_data,
@@ -48,15 +35,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.disk import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.found_disk import Found, find_disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import (
-    ImageFacts,
-    PoolFacts,
-    Surroundings,
-)
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import DISK_FORMAT, NewDisk, volume_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import WantedDisk, validate_disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.spec import DiskConfig, disk_gib
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_gib
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import owned_among
 
 
@@ -108,7 +89,7 @@ def _source(hypervisor: Hypervisor, wanted: WantedDisk, chassis: Chassis) -> Opt
         if source is None and wanted.size_gb is None:
             raise VolumeNotFound(f"Volume '{wanted.volume}' not found in storage pool '{wanted.pool}'", "volume")
     if source is None:
-        source = None if wanted.size_gb is None else _new_source(hypervisor, wanted, wanted.size_gb, chassis)
+        source = None if wanted.size_gb is None else new_source(hypervisor, wanted, wanted.size_gb, chassis)
         if source is None or wanted.volume is None:
             return source  # nobody can have what is made now under a name that was free
     drives = (*chassis.defined_drives, *chassis.running_drives)
@@ -116,42 +97,6 @@ def _source(hypervisor: Hypervisor, wanted: WantedDisk, chassis: Chassis) -> Opt
     field = "volume" if wanted.path is None else "path"
     require_free(hypervisor, chassis.uuid, drives, source.path, bool(wanted.shareable), read_only, field)
     return source
-
-
-def _new_source(hypervisor: Hypervisor, wanted: WantedDisk, size_gb: float, chassis: Chassis) -> Source:
-    pool = hypervisor.pool(wanted.pool).require_active()
-    kind, folder = pool.type_and_path()
-    if kind not in FILE_POOLS:
-        raise Unsupported(f"Storage pool '{pool.name}' has no files: name a volume that is in it already", "pool")
-    form = wanted.format or ("raw" if wanted.shareable and not wanted.read_only else DISK_FORMAT)
-    name = wanted.volume or _free_name(pool, form, chassis)
-    disk = NewDisk(name, DiskConfig(size_gb, wanted.image, wanted.image_mode), "size_gb", "image")
-    surroundings = Surroundings(
-        virt_type=read_domain(chassis.xmls[0]).type,
-        pool=PoolFacts(pool.name, kind, folder, *pool.space()),
-        image_pool=wanted.image_pool,
-        images={} if wanted.image is None else {wanted.image: _image(hypervisor, wanted.image_pool, wanted.image)},
-    )
-    too_small = list(size_errors(disk, surroundings))
-    if too_small:
-        raise InvalidSpec(too_small)
-    check_space([disk], surroundings)
-    new = dataclasses.replace(volume_step(disk, surroundings), format=form)
-    return Source(posixpath.join(folder, name), form, False, disk.size, new, volume_title(disk, surroundings))
-
-
-def _free_name(pool: Pool, form: str, chassis: Chassis) -> str:
-    """The name of a volume that neither the pool nor the VM has; a disk that was detached keeps its own."""
-    taken: Set[str] = set(pool.volume_names())
-    for drive in (*chassis.defined_drives, *chassis.running_drives):
-        taken.update(posixpath.basename(path) for path in (drive.path, *drive.backing_paths) if path is not None)
-    names = (volume_name(chassis.name, chassis.uuid, f"disk{number}.{form}") for number in range(1, len(taken) + 2))
-    return next(name for name in names if name not in taken)
-
-
-def _image(hypervisor: Hypervisor, pool_name: str, name: str) -> ImageFacts:
-    facts = find_image(hypervisor, pool_name, name, "image").facts()
-    return ImageFacts(name, facts.path, facts.format or "raw", facts.capacity, facts.allocation)
 
 
 def _size(hypervisor: Hypervisor, chassis: Chassis, found: Found) -> Optional[int]:

@@ -16,6 +16,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     InvalidSpec,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.side_connection import SideConnection
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired, validate_desired
 
 
@@ -79,28 +80,29 @@ def ensure_each(hypervisor: Hypervisor, wanted: Sequence[Desired], check: bool =
     """
     members = [Ensured(one, {}) for one in _validated(wanted)]
     lost: Optional[HostUnreachable] = None
-    for member in members:
-        if lost is not None:
-            member.error = lost
-            continue
-        try:
-            member.answer = bring(hypervisor, member.desired, check)
-        except HostlerError as error:
-            member.error = error
-            lost = error if isinstance(error, HostUnreachable) else None
-    if not check:
-        _wait(hypervisor, [member for member in members if member.error is None])
+    with SideConnection(hypervisor) as side:
+        for member in members:
+            if lost is not None:
+                member.error = lost
+                continue
+            try:
+                member.answer = bring(hypervisor, side, member.desired, check)
+            except HostlerError as error:
+                member.error = error
+                lost = error if isinstance(error, HostUnreachable) else None
+        if not check:
+            _wait(hypervisor, side, [member for member in members if member.error is None])
     return Outcome(members)
 
 
-def _wait(hypervisor: Hypervisor, members: Sequence[Ensured]) -> None:
+def _wait(hypervisor: Hypervisor, side: SideConnection, members: Sequence[Ensured]) -> None:
     began = time.monotonic()
     for member in members:
         if member.desired.wait_for is None or member.answer["vm"] is None:
             continue
         left = max(member.desired.wait_timeout - (time.monotonic() - began), 0)
         try:
-            member.answer["vm"] = waited(hypervisor, dataclasses.replace(member.desired, wait_timeout=left))
+            member.answer["vm"] = waited(hypervisor, side, dataclasses.replace(member.desired, wait_timeout=left))
         except HostlerError as error:
             member.error = error
 

@@ -18,8 +18,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.network import gue
 from ansible_collections.hostler.libvirt.plugins.module_utils.status import OFF, SHUTOFF, status_of
 
 
-def observe(hypervisor: Hypervisor, domain: Domain) -> ObservedMachine:
-    """Read what ``domain`` is. Raises `MachineNotFound` if it goes away meanwhile, `HostUnreachable`."""
+def observe(hypervisor: Hypervisor, domain: Domain, sizes: bool = True) -> ObservedMachine:
+    """Read what ``domain`` is. Raises `MachineNotFound` if it goes away meanwhile, `HostUnreachable`.
+
+    A QEMU that hangs is waited for for ever where it is asked for its disks' ``sizes``.
+    """
     state, reason = domain.state_and_reason()
     active = domain.is_active()
     persistent = domain.is_persistent()
@@ -32,7 +35,7 @@ def observe(hypervisor: Hypervisor, domain: Domain) -> ObservedMachine:
         status=status_of_defined(status_of(state, reason, saved), definition),
         persistent=persistent,
         autostart=domain.autostart(),
-        size_of=domain.disk_size,
+        size_of=domain.disk_size if sizes else lambda _target: None,
         address=None if running is None else guest_address(hypervisor, domain, running),
     )
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
@@ -43,10 +44,13 @@ def not_found(which: OneMachine) -> MachineNotFound:
     return MachineNotFound(f"VM {which.label} not found on this host", "name" if which.uuid is None else "uuid")
 
 
-def observe_patiently(hypervisor: Hypervisor, uuid: str) -> ObservedMachine:
-    """As `observe`, but raises `GuestTimeout` if the VM's QEMU does not answer."""
+def observe_patiently(hypervisor: Hypervisor, uuid: str, side: Optional[SideConnection] = None) -> ObservedMachine:
+    """As `observe`, but raises `GuestTimeout` if the VM's QEMU does not answer.
+
+    ``side`` is a side connection to the same host that is there already.
+    """
     domain = hypervisor.domain(uuid)
     if not domain.is_active():
         return observe(hypervisor, domain)  # nobody is there who could hang, and another connection may take a while
-    with SideConnection(hypervisor) as side:
-        return side.call(_ANSWER_SECONDS, lambda other: observe(other, other.domain(uuid)))
+    with SideConnection(hypervisor) if side is None else nullcontext(side) as open_side:
+        return open_side.call(_ANSWER_SECONDS, lambda other: observe(other, other.domain(uuid)))

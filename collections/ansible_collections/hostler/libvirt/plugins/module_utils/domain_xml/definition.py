@@ -7,9 +7,10 @@ Names are libvirt's (https://libvirt.org/formatdomain.html). No policy here: wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.device import DeviceConfig
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 
 
@@ -47,11 +48,17 @@ class Interface:
 
 @dataclass(frozen=True)
 class Graphics:
-    """One ``<graphics>``; ``port`` is None for a domain that is off and takes a free port at start."""
+    """One ``<graphics>``; ``port`` is None for a domain that is off and takes a free port at start.
+
+    ``password`` is only in XML that was asked for with its secrets.
+    """
 
     type: str
     port: Optional[int] = None
     listen: Optional[str] = None
+    websocket: bool = False  # it has one, at a port that is free at start
+    keymap: Optional[str] = None
+    password: Optional[str] = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,7 @@ class DomainDefinition:
     interfaces: Tuple[Interface, ...] = ()
     graphics: Tuple[Graphics, ...] = ()
     controllers: Tuple[Controller, ...] = ()
+    devices: Tuple[DeviceConfig, ...] = ()  # for a new one: what reads definitions leaves them out
     video: Optional[str] = None
     tablet: bool = False
     guest_agent: bool = False

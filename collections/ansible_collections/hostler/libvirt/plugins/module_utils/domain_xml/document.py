@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Union
 from xml.etree import ElementTree
 from xml.parsers import expat
 
@@ -13,14 +13,14 @@ def parse(xml: str) -> ElementTree.Element:
     return ElementTree.fromstring(xml)  # noqa: S314  libvirtd made it
 
 
-def edited(xml: str, change: Callable[[ElementTree.Element], None]) -> str:
-    """``xml`` after ``change`` of its root element.
+def edited(xml: Union[str, bytes], change: Callable[[ElementTree.Element], None]) -> str:
+    """``xml``, of which bytes are UTF-8 whatever they say, after ``change`` of its root element.
 
     Here names are as they are written, prefix included, and namespace declarations are attributes. As nothing is
     resolved, comments, processing instructions and foreign elements with their prefixes come out as they went in.
     """
     builder = ElementTree.TreeBuilder(insert_comments=True, insert_pis=True)
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate("utf-8" if isinstance(xml, bytes) else None)
     parser.buffer_text = True
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional
+from typing import List, Optional, Sequence
 from xml.etree.ElementTree import Element, SubElement
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Graphics, Interface
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import edited, serialize
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import edited, parse, serialize
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import kib_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import (
     graphics_element,
     interface_element,
+    set_graphics,
 )
+
+REMOTE_DISPLAYS = ("vnc", "spice")
 
 # what of an <interface> says how it is plugged in, and would be refused, or mean something else, at another source
 _OF_ITS_SOURCE = ("source", "virtualport", "vlan", "portForward", "ip", "route", "script", "downscript")
@@ -75,6 +78,60 @@ def without_vnc(xml: str) -> str:
             _remove(devices, "graphics[@type='vnc']")
 
     return edited(xml, change)
+
+
+def with_graphics(xml: str, graphics: Graphics, names: Sequence[str]) -> str:
+    """``xml`` whose display of that type has the settings ``names`` of ``graphics``.
+
+    Where there is none of that type it is put in the place of the first other VNC or SPICE display, or added.
+    """
+
+    def change(domain: Element) -> None:
+        devices = _devices(domain)
+        present = devices.find(f"graphics[@type='{graphics.type}']")
+        if present is not None:
+            for name in names:
+                set_graphics(present, graphics, name)
+            return
+        others = [one for one in devices.findall("graphics") if one.get("type") in REMOTE_DISPLAYS]
+        place = list(devices).index(others[0]) if others else len(devices)
+        for one in others:
+            devices.remove(one)
+        devices.insert(place, graphics_element(graphics))
+
+    return edited(xml, change)
+
+
+def without_graphics(xml: str) -> str:
+    """``xml`` without its VNC and SPICE displays; the graphics card stays."""
+
+    def change(domain: Element) -> None:
+        for devices in domain.findall("devices"):
+            for kind in REMOTE_DISPLAYS:
+                _remove(devices, f"graphics[@type='{kind}']")
+
+    return edited(xml, change)
+
+
+def graphics_xml(xml: str, kind: str, password: Optional[str]) -> Optional[str]:
+    """The domain's ``<graphics>`` of that type, with that password or none; None where it has no such display."""
+    found: List[str] = []
+
+    def change(domain: Element) -> None:
+        for element in domain.findall(f"devices/graphics[@type='{kind}']")[:1]:
+            set_graphics(element, Graphics(kind, password=password), "password")
+            found.append(serialize(element))
+
+    edited(xml, change)
+    return found[0] if found else None
+
+
+def needs_spice(xml: str) -> bool:
+    """Whether the domain has devices that are nothing without a SPICE display."""
+    devices = parse(xml).find("devices")
+    return devices is not None and any(
+        one.get("type") == "spicevmc" or (one.tag == "channel" and one.get("type") == "spiceport") for one in devices
+    )
 
 
 def connected(xml: str, card: Interface) -> str:

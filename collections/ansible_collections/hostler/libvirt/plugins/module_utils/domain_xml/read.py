@@ -176,6 +176,9 @@ def _graphics(element: Element) -> Graphics:
         type=element.get("type", ""),
         port=int(port) if port is not None and port.isdigit() else None,
         listen=element.get("listen") or _attribute(element, "listen", "address"),
+        websocket=element.get("websocket") is not None,
+        keymap=element.get("keymap"),
+        password=element.get("passwd"),
     )
 
 

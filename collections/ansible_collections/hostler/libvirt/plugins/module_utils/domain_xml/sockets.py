@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 from xml.etree.ElementTree import Element
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import parse
@@ -33,8 +33,19 @@ def free_ports(xml: str) -> Optional[int]:
     controllers = domain.findall("devices/controller[@type='pci']")
     if not any(one.get("model") == "pcie-root" for one in controllers):
         return None
+    return len(_free_buses(domain))
+
+
+def free_port(xml: str) -> Optional[Element]:
+    """The ``<address>`` of one of `free_ports`; None where there is none."""
+    buses = _free_buses(parse(xml))
+    return Element("address", {"type": "pci", "bus": hex(buses[0]), "slot": "0x00"}) if buses else None
+
+
+def _free_buses(domain: Element) -> List[int]:
     used = {_number(address.get("bus")) for address in domain.iterfind(".//address[@type='pci']")}
-    return sum(one.get("model") in _PORTS and _number(one.get("index")) not in used for one in controllers)
+    ports = (one for one in domain.findall("devices/controller[@type='pci']") if one.get("model") in _PORTS)
+    return [index for index in map(_index, ports) if index not in used]
 
 
 def free_place(xmls: Sequence[str], bus: str) -> Optional[Place]:
@@ -62,10 +73,24 @@ def has_controller(xml: str, bus: str, index: int) -> bool:
 
 def free_target(xmls: Sequence[str], bus: str) -> str:
     """The first name of a drive on ``bus`` that none of ``xmls`` has."""
-    taken: Set[Optional[str]] = {
-        target.get("dev") for xml in xmls for target in parse(xml).iterfind("devices/disk/target")
-    }
-    return next(name for name in _names("vd" if bus == "virtio" else "sd") if name not in taken)
+    taken = _taken(xmls)
+    return next(name for name in _names_on(bus) if name not in taken)
+
+
+def next_target(xmls: Sequence[str], bus: str) -> str:
+    """As `free_target`, but after all names on ``bus`` that are taken: a domain's disks are sorted by them."""
+    taken = _taken(xmls)
+    names = list(_names_on(bus))
+    last = max((index for index, name in enumerate(names) if name in taken), default=-1)
+    return names[last + 1] if last + 1 < len(names) else free_target(xmls, bus)
+
+
+def _taken(xmls: Sequence[str]) -> Set[Optional[str]]:
+    return {target.get("dev") for xml in xmls for target in parse(xml).iterfind("devices/disk/target")}
+
+
+def _names_on(bus: str) -> Iterator[str]:
+    return _names("vd" if bus == "virtio" else "sd")
 
 
 def is_free(xml: str, address: Element) -> bool:

@@ -13,6 +13,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definit
     Graphics,
     Interface,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.device import device_element, share_memory
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import serialize
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import record_element
 
@@ -29,6 +30,8 @@ def domain_xml(definition: DomainDefinition) -> str:
         _text(domain, "maxMemory", str(definition.max_memory_kib), unit="KiB", slots=slots)
     _text(domain, "memory", str(definition.memory_kib), unit="KiB")
     _text(domain, "currentMemory", str(definition.memory_kib), unit="KiB")
+    if any(device.type == "virtiofs" for device in definition.devices):
+        share_memory(domain)
     current = {} if definition.max_vcpus is None else {"current": str(definition.vcpus)}
     _text(domain, "vcpu", str(definition.max_vcpus or definition.vcpus), placement="static", **current)
     _add_os(domain, definition)
@@ -103,6 +106,8 @@ def _add_devices(domain: Element, definition: DomainDefinition) -> None:
         devices.append(graphics_element(graphics))
     if definition.video is not None:
         SubElement(SubElement(devices, "video"), "model", {"type": definition.video})
+    for device in definition.devices:
+        devices.append(device_element(device))
     SubElement(devices, "memballoon", {"model": "virtio" if definition.memory_balloon else "none"})
     if definition.rng:
         rng = SubElement(devices, "rng", {"model": "virtio"})
@@ -151,11 +156,33 @@ def interface_element(interface: Interface) -> Element:
 
 
 def graphics_element(graphics: Graphics) -> Element:
-    """The ``<graphics>`` of a display at any free port."""
-    element = Element("graphics", {"type": graphics.type, "port": "-1", "autoport": "yes"})
-    if graphics.listen is not None:
-        SubElement(element, "listen", {"type": "address", "address": graphics.listen})
+    """The ``<graphics>`` of a display, at any free port unless it has one."""
+    element = Element("graphics", {"type": graphics.type})
+    for name in GRAPHICS_SETTINGS:
+        set_graphics(element, graphics, name)
     return element
+
+
+GRAPHICS_SETTINGS = ("port", "listen", "websocket", "keymap", "password")
+
+
+def set_graphics(element: Element, graphics: Graphics, name: str) -> None:
+    """Have the ``<graphics>`` have the setting ``name`` of ``graphics``; the rest of it stays as it is."""
+    if name == "port":
+        element.set("port", "-1" if graphics.port is None else str(graphics.port))
+        element.set("autoport", "yes" if graphics.port is None else "no")
+    elif name == "listen":
+        element.attrib.pop("listen", None)  # which would have to say the same
+        for child in element.findall("listen"):
+            element.remove(child)
+        if graphics.listen is not None:
+            element.insert(0, Element("listen", {"type": "address", "address": graphics.listen}))
+    else:
+        attribute = {"password": "passwd"}.get(name, name)
+        value = ("-1" if graphics.websocket else None) if name == "websocket" else getattr(graphics, name)
+        element.attrib.pop(attribute, None)
+        if value is not None:
+            element.set(attribute, value)
 
 
 def _text(parent: Element, name: str, text: Optional[str], **attributes: str) -> None:

@@ -8,13 +8,17 @@ import shlex
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
-from typing import AbstractSet, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Type
+from typing import AbstractSet, Any, Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Type
 from xml.etree import ElementTree
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor import event_loop
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import failure_of, translated
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import (
+    failure_of,
+    is_about_xml,
+    translated,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network import Network
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.patience import within
@@ -196,6 +200,12 @@ class Hypervisor:
             for kind in architecture.findall("domain")
         ]
 
+    def machine_types(self) -> FrozenSet[str]:
+        """The machine types of x86_64 guests, and the short names that some have; none where the driver has no such."""
+        with translated("read the host's capabilities"):
+            capabilities = ElementTree.fromstring(self._connection.getCapabilities())  # noqa: S314  libvirtd made it
+        return frozenset(one.text or "" for one in capabilities.iterfind("guest/arch[@name='x86_64']//machine"))
+
     def has_guest_feature(self, name: str) -> bool:
         """Whether libvirt says that guests of this host's can have that, ``externalSnapshot`` for one."""
         with translated("read the host's capabilities"):
@@ -224,6 +234,15 @@ class Hypervisor:
             if word.startswith("{") and '"libvirt-pflash1-storage"' in word:
                 return str(json.loads(word)["filename"])
         return None
+
+    def require_readable(self, xml: str) -> None:
+        """Raise `InvalidSpec` for XML that libvirt can make no domain of, as far as it says so before it has to."""
+        try:
+            self._connection.domainXMLToNative("qemu-argv", xml, 0)
+        except libvirt.libvirtError as error:
+            if is_about_xml(error):  # else the domain is only not to be started here and now
+                reason = failure_of(error, "read it").message
+                raise errors.InvalidSpec([errors.FieldError("xml", reason)]) from error
 
     def domain(self, uuid: str) -> Domain:
         """The domain with that UUID; raises `MachineNotFound`."""

@@ -61,6 +61,12 @@ def failure_of(error: libvirt.libvirtError, doing: str) -> errors.HostlerError:
     return kind(f"Failed to {doing}: {reason}")
 
 
+def is_about_xml(error: libvirt.libvirtError) -> bool:
+    """Whether it says that XML is none, or describes nothing that libvirt knows."""
+    names = ("VIR_ERR_XML_ERROR", "VIR_ERR_XML_DETAIL", "VIR_ERR_XML_INVALID_SCHEMA", "VIR_ERR_OS_TYPE")
+    return error.get_error_code() in [getattr(libvirt, name, None) for name in names]
+
+
 def _kind_of(code: int) -> Type[errors.HostlerError]:
     found = (kind for name, kind in _BY_NAME.items() if getattr(libvirt, name, None) == code)
     return next(found, errors.OperationFailed)

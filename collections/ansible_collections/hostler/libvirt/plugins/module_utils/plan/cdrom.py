@@ -20,6 +20,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     check_types,
     facts,
     field_errors,
+    path_errors,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import Chassis, require_changeable
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps import (
@@ -37,7 +38,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.disk import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.found_disk import Found
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan, Step
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import volume_name
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import path_errors
 
 STATES = ("present", "ejected", "absent")
 BUSES = ("scsi", "sata")

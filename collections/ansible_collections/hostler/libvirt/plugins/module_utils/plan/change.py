@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.card import card_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Interface
@@ -21,6 +21,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import check_types, field_errors, value_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import entries_of, metadata_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.design import VNC_LISTEN, connection
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import (
     MUST_BE_STOPPED,
@@ -30,6 +31,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import 
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     Applies,
     ConnectCard,
+    DeleteVolume,
+    GrowDisk,
     Plan,
     RenameDomain,
     ResizeDomain,
@@ -50,8 +53,10 @@ __all__ = ["MUST_BE_STOPPED", "MUST_BE_STOPPED_TO_RENAME", "Change", "plan_chang
 
 MUST_BE_STOPPED_TO_RENAME = "VM must be stopped before renaming"
 
-_IN_THE_RECORD = ("os_type", "os_version", "description", "tags", "protected")
+_IN_THE_RECORD = ("os_type", "os_version", "description", "tags", "metadata", "protected")
 _NEVER_SPECIFIED = ("vnc_enabled", "network_config", "live")  # of a spec, or not as a value of its own
+
+_NOTHING = Plan()
 
 # a card of another type is a device of the host, or leads to a program that somebody set up for it
 _PLUGGABLE = ("network", "bridge", "user", "direct")
@@ -64,7 +69,8 @@ class Change:
     """What is to be different about a VM; None leaves a field as it is, an empty text or list empties it.
 
     ``network_config`` is the first card's: one that is there keeps its address unless it is given one, and its model
-    unless it is given another than virtio. ``live`` lets a running VM grow.
+    unless it is given another than virtio. ``tags`` and ``metadata`` are all that there shall be. ``live`` lets it grow
+    while it runs.
     """
 
     name: Optional[str] = None
@@ -75,6 +81,7 @@ class Change:
     os_version: Optional[str] = None
     description: Optional[str] = None
     tags: Optional[Tuple[str, ...]] = None
+    metadata: Optional[Mapping[str, Any]] = None
     autostart: Optional[bool] = None
     protected: Optional[bool] = None
     vnc_enabled: Optional[bool] = None
@@ -95,6 +102,7 @@ def validate_change(change: Change, present_name: Optional[str] = None) -> Chang
             continue
         errors += value_errors(one.name, value, facts_of(MachineSpec, one.name))
     errors += tag_errors(change.tags or ())
+    errors += metadata_errors(change.metadata or {})
     if change.network_config is not None:
         errors += field_errors(change.network_config, "network_config.")
         errors += card_errors("network_config", change.network_config)
@@ -103,11 +111,14 @@ def validate_change(change: Change, present_name: Optional[str] = None) -> Chang
     return change
 
 
-def plan_change(observed: ObservedMachine, change: Change, nat_network: Optional[str], now: str = "") -> Plan:
+def plan_change(
+    observed: ObservedMachine, change: Change, nat_network: Optional[str], now: str = "", more: Plan = _NOTHING
+) -> Plan:
     """The steps from what ``observed`` is to what ``change`` says; none where it is that already.
 
     ``nat_network`` is the host's (None: QEMU's own NAT serves), ``now`` the time in UTC from which a VM of others that
-    gets a record is ours. Raises `InvalidSpec`, `WrongState`.
+    gets a record is ours. ``more`` is to be done with it, what of it can be undone before what can't. Raises
+    `InvalidSpec`, `WrongState`.
     """
     validate_change(change, observed.name)
     if observed.record is not None and observed.record.incomplete:
@@ -121,9 +132,16 @@ def plan_change(observed: ObservedMachine, change: Change, nat_network: Optional
         _name_plan(observed, change.name),
         _record_plan(observed, change, now),
         _autostart_plan(observed, change.autostart),
+        dataclasses.replace(more, steps=tuple(step for step in more.steps if not _is_final(step))),
     ):
         plan = plan.then(part)
-    return plan.then(Plan(tuple(step for step in sizes.steps if step not in in_definition)))
+    plan = plan.then(Plan(tuple(step for step in sizes.steps if step not in in_definition)))
+    return plan.then(Plan(tuple(step for step in more.steps if _is_final(step))))
+
+
+def _is_final(step: Step) -> bool:
+    """Whether it can't be undone."""
+    return isinstance(step.operation, (GrowDisk, DeleteVolume))
 
 
 def _name_plan(observed: ObservedMachine, name: Optional[str]) -> Plan:
@@ -143,7 +161,7 @@ def _record_plan(observed: ObservedMachine, change: Change, now: str) -> Plan:
     given: Dict[str, Any] = {}
     for name in _IN_THE_RECORD:
         value = getattr(change, name)
-        value = None if value == "" else value
+        value = None if value == "" else entries_of(value) if isinstance(value, Mapping) else value
         if getattr(change, name) is not None and value != getattr(present, name):
             given[name] = value
     if not given:
@@ -151,8 +169,8 @@ def _record_plan(observed: ObservedMachine, change: Change, now: str) -> Plan:
     _require_definition(observed)
     record = dataclasses.replace(present, revision=present.revision + 1, **given)
     step = Step("Write the VM's record", WriteRecord(observed.uuid, record), Applies.NOW, tuple(given))
-    before = {name: _plain(getattr(present, name)) for name in given}
-    return Plan((step,), before, {name: _plain(value) for name, value in given.items()})
+    before = {name: _plain(name, getattr(present, name)) for name in given}
+    return Plan((step,), before, {name: _plain(name, value) for name, value in given.items()})
 
 
 def _autostart_plan(observed: ObservedMachine, autostart: Optional[bool]) -> Plan:
@@ -256,5 +274,7 @@ def _require_hardware(observed: ObservedMachine) -> None:
         raise WrongState("VM is saved: start it, then stop it, before its devices are changed")
 
 
-def _plain(value: Any) -> Any:
+def _plain(name: str, value: Any) -> Any:
+    if name == "metadata":
+        return dict(value)
     return list(value) if isinstance(value, tuple) else value

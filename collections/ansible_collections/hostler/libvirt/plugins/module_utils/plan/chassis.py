@@ -3,14 +3,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import Iterable, List, Optional, Tuple
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.nic import Nic
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive, with_drive
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.nic import Nic, with_nic
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.sockets import free_port
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps import (
+    DefineDrive,
+    DefineNic,
+    PlugDrive,
+    PlugNic,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import TRANSIENT
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Step
 
 MUST_BE_STOPPED = "VM must be stopped before its devices are changed, unless that may be done live"
 SAVED = "VM is saved: start it, then stop it, before its devices are changed"
@@ -46,6 +55,35 @@ class Chassis:
         """Where its root disk is: the first that is a disk."""
         drives = self.running_drives if self.defined_xml is None else self.defined_drives
         return next((drive.target for drive in drives if drive.device == "disk"), None)
+
+
+def switched_off(chassis: Chassis) -> Chassis:
+    """The same VM once it is off."""
+    return dataclasses.replace(chassis, status="stopped", running_xml=None, running_drives=(), running_nics=())
+
+
+def equipped(chassis: Chassis, steps: Iterable[Step]) -> Chassis:
+    """The VM with what ``steps`` plug into it, so that what is plugged in next finds another place."""
+    for step in steps:
+        operation = step.operation
+        if isinstance(operation, DefineDrive) and chassis.defined_xml is not None:
+            xml = with_drive(chassis.defined_xml, operation.drive, controller=operation.controller)
+            drives = (*chassis.defined_drives, operation.drive)
+            chassis = dataclasses.replace(chassis, defined_xml=xml, defined_drives=drives)
+        elif isinstance(operation, PlugDrive) and chassis.running_xml is not None:
+            port = free_port(chassis.running_xml) if operation.drive.bus == "virtio" else None
+            xml = with_drive(chassis.running_xml, operation.drive, port)
+            drives = (*chassis.running_drives, operation.drive)
+            chassis = dataclasses.replace(chassis, running_xml=xml, running_drives=drives)
+        elif isinstance(operation, DefineNic) and chassis.defined_xml is not None:
+            xml = with_nic(chassis.defined_xml, operation.nic)
+            nics = (*chassis.defined_nics, operation.nic)
+            chassis = dataclasses.replace(chassis, defined_xml=xml, defined_nics=nics)
+        elif isinstance(operation, PlugNic) and chassis.running_xml is not None:
+            xml = with_nic(chassis.running_xml, operation.nic, free_port(chassis.running_xml))
+            nics = (*chassis.running_nics, operation.nic)
+            chassis = dataclasses.replace(chassis, running_xml=xml, running_nics=nics)
+    return chassis
 
 
 def require_changeable(chassis: Chassis, live: bool) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import posixpath
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.abilities import Abilities
+from ansible_collections.hostler.libvirt.plugins.module_utils.abilities import NO_SPICE, Abilities
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     FieldError,
     InvalidSpec,
@@ -100,6 +100,8 @@ def spec_as_data(spec: Any) -> Dict[str, Any]:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return spec_as_data(value)
+    if isinstance(value, Mapping):
+        return {name: item for name, item in value.items() if item}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -129,6 +131,8 @@ def _check_abilities(spec: MachineSpec, abilities: Abilities) -> None:
         raise Unsupported("This host has no UEFI firmware with Secure Boot", "secure_boot")
     if spec.tpm and not abilities.tpm:
         raise Unsupported("This host can't emulate a TPM", "tpm")
+    if spec.graphics is not None and spec.graphics.type == "spice" and not abilities.spice:
+        raise Unsupported(NO_SPICE, "graphics.type")
 
 
 def size_errors(disk: NewDisk, surroundings: Surroundings) -> Iterator[FieldError]:

@@ -12,6 +12,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definit
     Graphics,
     Interface,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.graphics import GraphicsConfig
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Surroundings
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import DISK_FORMAT
@@ -54,7 +55,7 @@ def design(
         memory_kib=spec.memory_mb * 1024,
         max_memory_kib=(spec.max_memory_mb or 0) * 1024 if grows else None,
         memory_slots=_MEMORY_SLOTS if grows else 0,
-        machine=MACHINE,
+        machine=machine_of(spec),
         firmware=spec.firmware,
         secure_boot=spec.secure_boot,
         tpm=spec.tpm,
@@ -62,8 +63,9 @@ def design(
         clock="localtime" if spec.os_type == "windows" else "utc",
         disks=disks,
         interfaces=cards,
-        graphics=(Graphics("vnc", listen=VNC_LISTEN),),
-        controllers=tuple(_controllers(disks, cards)),
+        graphics=tuple(_graphics(spec.graphics)),
+        controllers=tuple(_controllers(disks, cards, len(spec.devices), is_q35(machine_of(spec)))),
+        devices=spec.devices,
         video="vga",
         tablet=True,  # VNC pointers are absolute; a mouse would run away from the cursor
         guest_agent=True,
@@ -100,12 +102,36 @@ def _targets(buses: Sequence[str]) -> List[str]:
     return [target for dummy, target in sorted({**sata, **rest}.items())]
 
 
-def _controllers(disks: Sequence[Disk], cards: Sequence[Interface]) -> Iterator[Controller]:
+def machine_of(spec: MachineSpec) -> str:
+    """The machine type that the new VM is to have."""
+    return spec.machine or MACHINE
+
+
+def is_q35(machine: str) -> bool:
+    """Whether it is one with PCI Express; the other one, i440fx, is called ``pc`` or ``pc-i440fx-…``."""
+    return "q35" in machine
+
+
+def _graphics(config: Optional[GraphicsConfig]) -> Iterator[Graphics]:
+    config = config or GraphicsConfig()
+    if config.type != "none":
+        yield Graphics(
+            config.type,
+            port=config.port or None,
+            listen=config.listen or VNC_LISTEN,
+            websocket=bool(config.websocket),
+            keymap=config.keymap or None,
+            password=config.password or None,
+        )
+
+
+def _controllers(disks: Sequence[Disk], cards: Sequence[Interface], devices: int, pcie: bool) -> Iterator[Controller]:
     last = max((ord(disk.target[-1]) - ord("a") for disk in disks if disk.bus == "scsi"), default=0)
     scsi = last // _DISKS_PER_SCSI_CONTROLLER + 1  # each is named: libvirt would add ones of another model
-    on_pcie = sum(disk.bus == "virtio" for disk in disks) + len(cards) + scsi - 1
-    yield Controller("pci", "pcie-root")
-    yield from [Controller("pci", "pcie-root-port")] * (_SPARE_PCIE_PORTS + _FIXED_PCIE_DEVICES + on_pcie)
+    on_pcie = sum(disk.bus == "virtio" for disk in disks) + len(cards) + devices + scsi - 1
+    if pcie:
+        yield Controller("pci", "pcie-root")
+        yield from [Controller("pci", "pcie-root-port")] * (_SPARE_PCIE_PORTS + _FIXED_PCIE_DEVICES + on_pcie)
     yield Controller("usb", "qemu-xhci")
     yield from [Controller("scsi", "virtio-scsi")] * scsi
     yield Controller("virtio-serial")

@@ -20,7 +20,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     value_errors,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change
+from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import combined
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change, validate_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import PowerState, Switching, plan_power
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     Plan,
@@ -32,6 +33,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WAITS, WaitFor
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import NAME_FACTS, plain_uuid
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, facts_of
 
 STATES = ("present", "running", "stopped", "restarted", "paused", "saved", "absent")
 STARTING = ("running", "restarted", "paused")
@@ -49,12 +51,15 @@ _CHANGEABLE = (
     "os_version",
     "description",
     "tags",
+    "metadata",
     "autostart",
     "protected",
     "network_config",
 )
 # what a VM was made with and keeps; another value would be ignored, so it is refused
 _FIXED = ("firmware", "secure_boot", "tpm", "max_cpu_cores", "max_memory_mb")
+# of a spec, what XML leaves open
+_BESIDE_XML = ("name", "os_type", "os_version", "description", "tags", "metadata", "autostart", "protected")
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,13 @@ class Desired:
     wait_timeout: float = field(default=300, metadata=facts("How long.", unit="s", minimum=0))
     live: bool = False
     delete_disks: bool = True
+    tags_exclusive: bool = False
+    metadata_exclusive: bool = False
+    disks_exclusive: bool = False
+    nics_exclusive: bool = False
+    delete_detached_disks: bool = False
+    devices_exclusive: bool = False
+    xml: Optional[str] = field(default=None, repr=False)
 
     @property
     def name(self) -> Optional[str]:
@@ -93,23 +105,58 @@ class Desired:
         return f"'{self.name}'" if self.name else f"with UUID {self.uuid}"
 
     @property
+    def is_plugged(self) -> bool:
+        """Whether it says what is plugged into the VM, apart from its first disk and card."""
+        parts = ("disks", "nics", "graphics", "devices")
+        return self.xml is not None or any(self.spec.get(name) is not None for name in parts)
+
+    @property
     def waiting(self) -> Optional[WaitFor]:
         """What is waited for once the VM is as it should be."""
         return None if self.wait_for is None else WaitFor(self.wait_for, self.wait_timeout, self.wait_port)
 
 
 def validate_desired(desired: Desired) -> Desired:
-    """``desired``, with its UUID as libvirt writes it; raises `InvalidSpec` with what can be of no VM on no host."""
+    """``desired``, with its UUID as libvirt writes it, and with the name and the UUID that its XML says.
+
+    Raises `InvalidSpec` with what can be of no VM on no host.
+    """
     errors = [*field_errors(desired), *field_errors(desired.placement)]
     if desired.name is not None:
         errors += value_errors("name", desired.name, NAME_FACTS)
     errors += _wait_errors(desired)
+    errors += _exclusive_errors(desired)
     uuid = None if desired.uuid is None else plain_uuid(desired.uuid)
     if desired.uuid is not None and uuid is None:
         errors.append(FieldError("uuid", "is not a UUID"))
+    errors += _contradictions(desired)
     if errors:
         raise InvalidSpec(errors)
-    return dataclasses.replace(desired, uuid=uuid)
+    if desired.xml is None:
+        return dataclasses.replace(desired, uuid=uuid)
+    return _named_by_xml(dataclasses.replace(desired, uuid=uuid), desired.xml)
+
+
+def _contradictions(desired: Desired) -> Iterator[FieldError]:
+    """What is described beside XML that describes it, too."""
+    for name, value in desired.spec.items():
+        if desired.xml is not None and value is not None and name not in _BESIDE_XML:
+            yield FieldError(name, "does not go with xml, which says it")
+
+
+def _named_by_xml(desired: Desired, xml: str) -> Desired:
+    # here, as few need it: each task of a module compiles anew what it imports
+    from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.given import given_xml
+
+    given = given_xml(xml)
+    if desired.name not in (None, given.name):
+        raise InvalidSpec([FieldError("name", f"is not that of the XML, which is '{given.name}'")])
+    errors = list(value_errors("xml", given.name, NAME_FACTS))
+    if desired.uuid is not None and given.uuid not in (None, desired.uuid):
+        errors.append(FieldError("uuid", f"is not that of the XML, which is {given.uuid}"))
+    if errors:
+        raise InvalidSpec(errors)
+    return dataclasses.replace(desired, spec={**desired.spec, "name": given.name}, uuid=desired.uuid or given.uuid)
 
 
 def _wait_errors(desired: Desired) -> Iterator[FieldError]:
@@ -123,6 +170,14 @@ def _wait_errors(desired: Desired) -> Iterator[FieldError]:
         yield FieldError("wait_for", "a VM that is paused never goes off by itself")
 
 
+def _exclusive_errors(desired: Desired) -> Iterator[FieldError]:
+    for name in ("tags", "metadata", "disks", "nics", "devices"):
+        if getattr(desired, f"{name}_exclusive") and desired.spec.get(name) is None:
+            yield FieldError(f"{name}_exclusive", f"goes with {name}: an empty list is one, too")
+    if desired.delete_detached_disks and not desired.disks_exclusive:
+        yield FieldError("delete_detached_disks", "goes with disks_exclusive, which is what detaches disks")
+
+
 def check_identity(desired: Desired, observed: ObservedMachine) -> None:
     """Raise if the domain that was found is not the one that was meant, or is not a whole one."""
     if desired.uuid is not None and observed.uuid != desired.uuid:
@@ -134,17 +189,24 @@ def check_identity(desired: Desired, observed: ObservedMachine) -> None:
 
 
 def plan_existing(
-    desired: Desired, observed: ObservedMachine, nat_network: Optional[str] = None, now: str = ""
+    desired: Desired,
+    observed: ObservedMachine,
+    nat_network: Optional[str] = None,
+    now: str = "",
+    plugged: Optional[Callable[[bool, bool], Plan]] = None,
 ) -> Plan:
     """The steps that bring the VM to the desired spec and power state (all but absent).
 
-    ``nat_network`` and ``now`` are `plan_change`'s. Raises `InvalidSpec`, `WrongState`.
+    ``nat_network`` and ``now`` are `plan_change`'s. ``plugged`` is `plan_plugged` of that VM, of which it is asked
+    whether it is active, and whether it is changed live; None where nothing of that is desired. Raises `InvalidSpec`,
+    `WrongState`, `Protected`.
     """
-    change = wanted_change(desired)
+    change = completed(wanted_change(desired), desired, observed)
     _require_as_made(desired, observed)
 
     def changes(of: ObservedMachine, live: bool) -> Plan:
-        return plan_change(of, dataclasses.replace(change, live=live), nat_network, now)
+        more = Plan() if plugged is None else plugged(of.is_active, live)
+        return plan_change(of, dataclasses.replace(change, live=live), nat_network, now, more)
 
     off = dataclasses.replace(observed, status="stopped", is_active=False, running=None)
     if observed.is_active and desired.state == "stopped":
@@ -160,10 +222,36 @@ def plan_existing(
 
 
 def wanted_change(desired: Desired) -> Change:
-    """What of ``desired`` an existing VM is to be given."""
+    """What of ``desired`` an existing VM is to be given. Lists are as they are given: see `completed`."""
     values: Dict[str, Any] = {name: desired.spec.get(name) for name in _CHANGEABLE}
+    if all_nics(desired):
+        del values["network_config"]
     change: Change = object_from(Change, {**values, "live": desired.live}, "a VM")
     return change
+
+
+def completed(change: Change, desired: Desired, observed: ObservedMachine) -> Change:
+    """``change`` with the tags and metadata that the VM has besides, unless those that are given are all.
+
+    Raises `InvalidSpec` for what is wrong with those that are given.
+    """
+    validate_change(change, observed.name)
+    present = () if observed.record is None else observed.record.tags
+    if change.metadata is not None and not desired.metadata_exclusive:
+        kept = () if observed.record is None else observed.record.metadata
+        change = dataclasses.replace(change, metadata=combined(kept, change.metadata))
+    if change.tags is not None and not desired.tags_exclusive:
+        change = dataclasses.replace(change, tags=(*present, *(tag for tag in change.tags if tag not in present)))
+    elif change.tags is not None and set(change.tags) == set(present):
+        change = dataclasses.replace(change, tags=None)  # they have no order
+    return change
+
+
+def all_nics(desired: Desired) -> bool:
+    """Whether there is to be no first card, so that all cards are those of the list."""
+    config = desired.spec.get("network_config")
+    none = isinstance(config, Mapping) and config.get("type") == "none"
+    return none and bool(desired.spec.get("nics") or desired.nics_exclusive)
 
 
 def _without_power_off(plan: Callable[[], Plan]) -> Optional[Plan]:
@@ -203,8 +291,21 @@ def _require_as_made(desired: Desired, observed: ObservedMachine) -> None:
         for name in _FIXED
         if desired.spec.get(name) not in (None, present[name])
     ]
+    wanted = desired.spec.get("machine")
+    if wanted is not None:
+        errors += value_errors("machine", wanted, facts_of(MachineSpec, "machine"))
+        if not _is_machine(wanted, observed.definition.machine or ""):
+            made = f"was made with {observed.definition.machine or 'none'}"
+            errors.append(FieldError("machine", f"can't be changed: VM '{observed.name}' {made}"))
     if errors:
         raise InvalidSpec(errors)
+
+
+def _is_machine(wanted: str, present: str) -> bool:
+    """Whether that is what ``wanted`` means, of which the short names mean whatever version was the newest once."""
+    if wanted in ("q35", "pc"):
+        return present == wanted or present.startswith("pc-q35-" if wanted == "q35" else "pc-i440fx-")
+    return wanted == present
 
 
 def _word(value: Any) -> str:

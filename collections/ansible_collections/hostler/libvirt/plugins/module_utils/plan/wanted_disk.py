@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass, field
 from typing import Iterator, Optional
 
@@ -13,6 +12,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     check_types,
     facts,
     field_errors,
+    path_errors,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import DISK_BUSES, IMAGE_MODES
 
@@ -95,14 +95,6 @@ def validate_disk(wanted: WantedDisk) -> WantedDisk:
     if errors:
         raise InvalidSpec(errors)
     return wanted
-
-
-def path_errors(name: str, path: str) -> Iterator[FieldError]:
-    """What is wrong with a path of the host."""
-    if not path.startswith("/"):
-        yield FieldError(name, "must be an absolute path on the host")
-    elif posixpath.normpath(path) != path or path == "/":
-        yield FieldError(name, "must be a plain path, without . and .. and doubled or trailing slashes")
 
 
 def bus_of_target(target: str) -> Optional[str]:

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Domain XML that a user brings: checked, made a certain VM's, and known again.
+
+libvirt writes a definition otherwise than it was given, and fills in what was left out. Whether a VM is still what some
+XML made it is therefore told by two fingerprints: of the XML, and of what libvirt made of it. They stand in the VM's
+record, which everybody can read, so neither is made of a password, which might be guessed from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid as uuids
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Optional, Sequence, Tuple
+from xml.etree.ElementTree import Element, SubElement
+from xml.parsers import expat
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import edited, parse
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import NAMESPACE, Record, record_element
+
+MOST_CHARACTERS = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class GivenXml:
+    """A ``<domain>`` that can be read; whether libvirt takes it is libvirt's to say."""
+
+    xml: str = field(repr=False)
+    name: str = ""
+    uuid: Optional[str] = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all but the passwords of its displays."""
+        return _digest(edited(self.xml, _without_passwords))
+
+    @property
+    def passwords(self) -> Tuple[Optional[str], ...]:
+        """Those of its displays."""
+        return tuple(element.get("passwd") for element in parse(self.xml).findall("devices/graphics"))
+
+
+def given_xml(text: str) -> GivenXml:
+    """The domain that ``text`` describes; raises `InvalidSpec` for what describes none."""
+    if len(text) > MOST_CHARACTERS:
+        raise _refused(f"is longer than {MOST_CHARACTERS} characters")
+    _require_xml(text)
+    xml = edited(text.encode(), lambda _domain: None)
+    domain = parse(xml)
+    if domain.tag != "domain":
+        raise _refused(f"describes no domain: its root is <{domain.tag}>")
+    name = (domain.findtext("name") or "").strip()
+    if not name:
+        raise _refused("has no <name>")
+    uuid = (domain.findtext("uuid") or "").strip()
+    try:
+        return GivenXml(xml, name, str(uuids.UUID(uuid)) if uuid else None)
+    except ValueError:
+        raise _refused("has a <uuid> that is none") from None
+
+
+def adopted(given: GivenXml, uuid: str, record: Optional[Record], addresses: Sequence[Optional[str]] = ()) -> str:
+    """The XML as that VM's own: with its UUID, its record, and of ``addresses`` those that its cards leave open."""
+
+    def change(domain: Element) -> None:
+        element = domain.find("uuid")
+        if element is None:
+            element = Element("uuid")
+            names = [index for index, child in enumerate(domain) if child.tag == "name"]
+            domain.insert(names[0] + 1, element)
+        element.text = uuid
+        _keep_addresses(domain, addresses)
+        _remove_record(domain)
+        if record is not None:
+            metadata = domain.find("metadata")
+            if metadata is None:
+                metadata = SubElement(domain, "metadata")
+            metadata.append(_plain_record(record))
+
+    return edited(given.xml, change)
+
+
+def without_record(xml: str) -> str:
+    """``xml`` without our record, and without a ``<metadata>`` that has nothing else."""
+    return edited(xml, _remove_record)
+
+
+def definition_fingerprint(xml: str) -> str:
+    """That of a definition as libvirt writes it: the same as long as the definition is, whatever its record says."""
+    return _digest(without_record(xml))
+
+
+def _require_xml(text: str) -> None:
+    parser = expat.ParserCreate("utf-8")  # whatever it says of itself: it is text already
+
+    def refuse(*_declaration: Any) -> None:
+        raise _refused("must have no document type declaration: entities are not looked up")
+
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(text.encode(), True)
+    except expat.ExpatError as error:
+        reason = expat.errors.messages[error.code]
+        raise _refused(f"can't be read: {reason} in line {error.lineno}, column {error.offset + 1}") from None
+    except UnicodeEncodeError:
+        raise _refused("holds an unpaired surrogate") from None
+
+
+def _refused(reason: str) -> InvalidSpec:
+    return InvalidSpec([FieldError("xml", reason)])
+
+
+def _digest(xml: str) -> str:
+    return hashlib.sha256(edited(xml, _without_space).encode()).hexdigest()
+
+
+def _without_space(domain: Element) -> None:
+    """Take out what stands between elements, which libvirt does as it likes, too, when it writes a record."""
+    for element in domain.iter():
+        if not (element.text or "").strip():
+            element.text = None
+        if not (element.tail or "").strip():
+            element.tail = None
+
+
+def _without_passwords(domain: Element) -> None:
+    for element in domain.findall("devices/graphics"):
+        element.attrib.pop("passwd", None)
+
+
+def _keep_addresses(domain: Element, addresses: Sequence[Optional[str]]) -> None:
+    cards = domain.findall("devices/interface")
+    named = {mac.get("address", "").lower() for mac in domain.iterfind("devices/interface/mac")}
+    left = [address for address in addresses if address and address.lower() not in named]
+    for card in cards:
+        if card.find("mac") is None and left:
+            card.insert(0, Element("mac", {"address": left.pop(0)}))
+
+
+def _remove_record(domain: Element) -> None:
+    for metadata in domain.findall("metadata"):
+        for element in list(_records(metadata)):
+            metadata.remove(element)
+        if len(metadata) == 0 and not (metadata.text or "").strip():
+            domain.remove(metadata)
+
+
+def _records(metadata: Element) -> Iterator[Element]:
+    """Our elements in it: names are as they are written here, whatever prefix they have."""
+    for element in metadata:
+        prefix, colon, _name = str(element.tag).rpartition(":")
+        if element.get(f"xmlns:{prefix}" if colon else "xmlns") == NAMESPACE:
+            yield element
+
+
+def _plain_record(record: Record) -> Element:
+    """The record's element with its prefix in its names, as `edited` has them."""
+    element = record_element(record)
+    for part in element.iter():
+        part.tag = f"hostler:{str(part.tag).rpartition('}')[2]}"
+    element.set("xmlns:hostler", NAMESPACE)
+    return element
