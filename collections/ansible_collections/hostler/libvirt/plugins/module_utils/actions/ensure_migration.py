@@ -55,8 +55,8 @@ def ensure_migration(
 ) -> Dict[str, Any]:
     """Bring the VM from the one host to the other; with ``check`` only say what that would change.
 
-    ``wish`` is valid. Answers plain data: ``changed``, ``diff`` (``before``, ``after``), ``plan`` (steps), ``vm`` (as it
-    is now, where it is now), ``left`` (paths of files that stay at the source for nobody), ``deleted_disks`` (paths) and
+    ``wish`` is valid. Answers plain data: ``changed``, ``diff`` (``before``, ``after``), ``plan`` (steps), ``vm`` (as
+    it is now, where it is now), ``left`` (paths of files that stay at the source for nobody), ``deleted_disks`` and
     ``migration`` (what it took; None if nothing was migrated live). Raises what the plan and its steps raise.
     """
     around = _surroundings(source, destination, which, wish, check)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Dict, Iterator, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.abilities import abilities_of
@@ -25,6 +26,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.machine import Obs
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_facts import HostName, OtherHost, Sighting
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import definitions_of
 
+_SETTLE_SECONDS = 10.0
+
 
 def host_named(hypervisor: Hypervisor) -> HostName:
     """The host; raises `Unsupported` for one that has no UUID, such as the test driver."""
@@ -38,7 +41,7 @@ def sighted(hypervisor: Hypervisor, domain: Optional[Domain]) -> Optional[Sighti
     """The VM as that host has it; raises `GuestTimeout` if its QEMU does not answer."""
     if domain is None:
         return None
-    migrating = migration.is_migrating(domain)
+    migrating = _is_at_work(domain)
     # who is on the way here answers nobody yet, and says no more than its definition does
     arriving = not domain.is_persistent() and migration.stands_for_migration(domain)
     observed = observe(hypervisor, domain) if arriving else observe_patiently(hypervisor, domain.uuid)
@@ -52,6 +55,16 @@ def sighted(hypervisor: Hypervisor, domain: Optional[Domain]) -> Optional[Sighti
         checkpoints=0 if arriving else migration.checkpoints_of(domain),
         move=read_move(domain.xml(inactive=observed.is_persistent)),
     )
+
+
+def _is_at_work(domain: Domain) -> bool:
+    """Whether it is being migrated, and goes on to be: libvirt takes a while to end what was cut off."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while migration.is_migrating(domain):
+        if time.monotonic() >= deadline:
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def needs_of(domain: Domain) -> Needs:

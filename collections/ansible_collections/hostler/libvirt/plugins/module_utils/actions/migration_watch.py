@@ -189,7 +189,7 @@ class Watch:
             raise GuestTimeout(text) from error
         if _UNSAFE in error.message:
             raise Unsupported(
-                f"{error.message}; with unsafe you say that the hosts share the VM's storage; the VM {state} at the source",
+                f"{error.message}; with unsafe you say that it is shared; the VM {state} at the source",
                 "unsafe",
             ) from error
         # the source answers: what is unreachable is the destination, and what was made can be put back

@@ -14,6 +14,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers impo
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.migration_files import mark_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
+    HostUnreachable,
     NameTaken,
     NotEnoughSpace,
     OperationFailed,
@@ -110,7 +111,12 @@ def _discard(pool: Pool, name: str) -> None:
 
 def _take_back(uri: str, uuid: str, pool_name: str, name: str) -> None:
     """Take the volume away, unless the VM is there by now. By another connection: the first may be what failed."""
-    with Hypervisor.open(uri) as destination:
+    try:
+        destination = Hypervisor.open(uri)
+    except HostUnreachable as error:
+        stays = f"volume '{name}' in storage pool '{pool_name}' stays at the destination until the VM is migrated there"
+        raise OperationFailed(f"{stays}: {error.message}") from error
+    with destination:
         if destination.find_domain(uuid) is not None:
             raise OperationFailed(
                 f"volume '{name}' in storage pool '{pool_name}' stays at the destination, where the VM is"

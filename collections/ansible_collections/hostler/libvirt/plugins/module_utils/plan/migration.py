@@ -73,7 +73,8 @@ def left_behind(around: MigrationSurroundings, plan: Plan) -> List[str]:
     """Paths of the files at the source that nobody needs after the plan, and that stay."""
     moves = [step.operation.move for step in plan.steps if isinstance(step.operation, NoteMove)]
     if not moves and around.there is not None:
-        moves = [move for move in (_move_of(around, around.there),) if move is not None]
+        move = _move_of(around, around.there)
+        moves = [move] if move is not None and move.source == around.source.uuid else []
     deleted = {step.operation.path for step in plan.steps if isinstance(step.operation, DeleteVolume)}
     return [path for move in moves for path in move.copied if path not in deleted]
 

@@ -76,7 +76,7 @@ def storage_steps(
 
 
 def _is_copied(one: MovedFile) -> bool:
-    return one.written or (one.own_seed and not one.alike)
+    return one.written or (one.own_seed and (one.marked or not one.alike))
 
 
 def _require_shared(around: MigrationSurroundings, wish: MigrationWish, one: MovedFile) -> None:

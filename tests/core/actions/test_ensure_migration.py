@@ -1,0 +1,460 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs between two real hosts: they go on, with all that is theirs, and what fails leaves them where they were."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import libvirt
+import pytest
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_migration import ensure_migration
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving import Move, read_move
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    GuestTimeout,
+    HostlerError,
+    MachineNotFound,
+    NameTaken,
+    OperationFailed,
+    Unsupported,
+    WrongState,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor import migration
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.agent import ask_agent
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_wish import MigrationWish
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
+from lab.host import Host
+from tests.core.actions.guests import SEED, desired, everything_on, made, named, swept, wait_until
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(os.geteuid() != 0, reason="a user's hosts are reached by their sockets only"),
+]
+
+BOOT = "/proc/sys/kernel/random/boot_id"
+
+
+@dataclasses.dataclass
+class Pair:
+    """Two hosts and a connection to each; `again` opens new ones, after a libvirtd was killed."""
+
+    hosts: list[Host]
+    here: Hypervisor
+    there: Hypervisor
+
+    def again(self) -> None:
+        self.close()
+        self.here, self.there = (Hypervisor.open(host.uri) for host in self.hosts)
+
+    def close(self) -> None:
+        self.here.close()
+        self.there.close()
+
+    def make(self, name: str, pool: str, state: str = "running", **spec: Any) -> ObservedMachine:
+        """A VM on the first host, that boots where it has an image."""
+        wanted = desired(self.hosts[0], name, state, **spec)
+        return made(self.here, dataclasses.replace(wanted, placement=dataclasses.replace(wanted.placement, pool=pool)))
+
+    def move(self, name: str, back: bool = False, check: bool = False, **wish: Any) -> dict[str, Any]:
+        source, destination = (self.there, self.here) if back else (self.here, self.there)
+        return ensure_migration(source, destination, OneMachine(name), MigrationWish(**wish), destination.uri, check)
+
+    def names(self) -> tuple[set[str], set[str]]:
+        """The VMs of each host."""
+        return tuple({domain.name for domain in host.domains()} for host in (self.here, self.there))  # type: ignore[return-value]
+
+    def files(self, pool: str = "local") -> tuple[set[str], set[str]]:
+        """The volumes that each host has in a pool."""
+        found = []
+        for host in (self.here, self.there):
+            host.pool(pool).refresh()
+            found.append(set(host.pool(pool).volume_names()))
+        return found[0], found[1]
+
+
+@pytest.fixture
+def pair(lab_hosts: list[Host]) -> Iterator[Pair]:
+    with swept(lab_hosts[0].uri), swept(lab_hosts[1].uri):
+        pair = Pair(lab_hosts, Hypervisor.open(lab_hosts[0].uri), Hypervisor.open(lab_hosts[1].uri))
+        yield pair
+        pair.close()
+
+
+def boot_of(hypervisor: Hypervisor, name: str) -> str:
+    """The name that the guest's kernel has given to this boot, when its agent answers."""
+    domain = hypervisor.find_domain_named(name)
+    assert domain is not None
+
+    def answers() -> bool:
+        try:
+            ask_agent(domain, "guest-ping")
+        except HostlerError:
+            return False
+        return True
+
+    wait_until(answers, "the agent answers")
+    handle = ask_agent(domain, "guest-file-open", {"path": BOOT})
+    content = ask_agent(domain, "guest-file-read", {"handle": handle, "count": 100})
+    ask_agent(domain, "guest-file-close", {"handle": handle})
+    return str(content["buf-b64"])
+
+
+def title(answer: dict[str, Any]) -> list[str]:
+    return [step["title"] for step in answer["plan"]]
+
+
+def said(answer: dict[str, Any]) -> dict[str, Any]:
+    return {key: answer[key] for key in ("changed", "diff", "plan", "left", "deleted_disks")}
+
+
+def test_a_guest_goes_on_with_its_disks_and_all_that_is_its_own_and_back_again(pair: Pair) -> None:
+    before = everything_on(pair.there)
+    made_here = pair.make(
+        "mig-life", "local", image="tiny.qcow2", image_mode="backing", cloud_init=SEED, autostart=True,
+        tags=("a", "b"), description="Why it is",
+    )  # fmt: skip
+    domain = pair.here.domain(made_here.uuid)
+    domain.handle.setMetadata(
+        libvirt.VIR_DOMAIN_METADATA_ELEMENT, "<y>theirs</y>", "x", "urn:somebody", libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    )
+    boot = boot_of(pair.here, "mig-life")
+    was = named(pair.here, "mig-life")
+
+    foretold = pair.move("mig-life", check=True, storage="copied")
+    assert pair.names()[0] >= {"mig-life"}
+    assert everything_on(pair.there) == before
+    done = pair.move("mig-life", storage="copied")
+
+    assert said(foretold) == said(done)
+    assert done["changed"]
+    here, there = pair.names()
+    assert ("mig-life" in here, "mig-life" in there) == (False, True)
+    assert boot_of(pair.there, "mig-life") == boot
+    now = named(pair.there, "mig-life")
+    assert (now.uuid, now.mac_address, now.autostart, now.record) == (was.uuid, was.mac_address, True, was.record)
+    xml = pair.there.domain(now.uuid).xml(inactive=True)
+    assert "urn:somebody" in xml
+    assert "theirs" in xml
+    assert read_move(xml) is None
+    assert now.disks[0].path is not None
+    volume = pair.there.find_volume_at(now.disks[0].path)
+    assert volume is not None
+    assert volume.facts().backing_path is None  # it was an overlay
+    left, arrived = pair.files()
+    assert set(done["left"]) == {disk.path for disk in was.disks}
+    assert len(left & arrived) == 2
+    assert not any(name.startswith(".") for name in arrived)
+    took = done["migration"]
+    assert all(took[name] > 0 for name in ("total_ms", "memory_bytes", "disk_bytes"))
+    assert took["downtime_ms"] >= 0
+
+    again = pair.move("mig-life", storage="copied")
+    assert (again["changed"], again["vm"]["status"], again["left"]) == (False, "running", [])
+
+    with pytest.raises(NameTaken, match="already, where vda would be copied to"):  # the old disk is there
+        pair.move("mig-life", back=True, storage="copied")
+    for path in done["left"]:
+        old = pair.here.find_volume_at(path)
+        assert old is not None
+        old.delete()
+    back = pair.move("mig-life", back=True, storage="copied", delete_source_disks=True)
+    assert sorted(back["deleted_disks"]) == sorted(done["left"])
+    assert back["left"] == []
+    assert boot_of(pair.here, "mig-life") == boot
+    assert everything_on(pair.there) == before
+
+
+def test_a_vm_that_is_off_takes_its_disks_along_whole_and_flattened(pair: Pair) -> None:
+    pair.make("mig-off", "local", "stopped", image="tiny.qcow2", image_mode="backing", cloud_init=SEED, autostart=True)
+    foretold = pair.move("mig-off", check=True, storage="copied", delete_source_disks=True)
+
+    done = pair.move("mig-off", storage="copied", delete_source_disks=True)
+
+    assert said(foretold) == said(done)
+    assert done["migration"] is None
+    assert len(done["deleted_disks"]) == 2
+    now = named(pair.there, "mig-off")
+    assert (now.status, now.autostart) == ("stopped", True)
+    here, there = pair.files()
+    assert not any("mig-off" in name for name in here)
+    assert len([name for name in there if "mig-off" in name]) == 2
+    pair.there.domain(now.uuid).start()
+    boot_of(pair.there, "mig-off")
+
+
+def test_shared_disks_stay_where_they_are_and_a_paused_guest_paused(pair: Pair) -> None:
+    made_here = pair.make("mig-shared", "shared", autostart=True)
+    with pytest.raises(Unsupported) as caught:
+        pair.move("mig-shared")
+    assert caught.value.field == "unsafe"
+    assert "the VM runs on at the source" in caught.value.message
+    assert read_move(pair.here.domain(made_here.uuid).xml(inactive=True)) is None
+    assert "mig-shared" not in pair.names()[1]
+
+    pair.here.domain(made_here.uuid).suspend()
+    done = pair.move("mig-shared", unsafe=True)
+    assert (done["vm"]["status"], done["left"]) == ("paused", [])
+    now = named(pair.there, "mig-shared")
+    assert now.autostart
+
+    pair.there.domain(now.uuid).destroy()
+    pair.move("mig-shared", back=True)
+    assert named(pair.here, "mig-shared").autostart
+
+
+def test_a_folder_of_the_same_name_is_no_shared_storage_even_if_all_files_look_alike(pair: Pair) -> None:
+    """Disks that a copy has left are a trap: a VM that goes back to them has lost what it has written since."""
+    pair.make("mig-stale", "local", "stopped")
+    pair.move("mig-stale", storage="copied")  # the old disk stays
+
+    with pytest.raises(Unsupported, match="is another file there") as caught:
+        pair.move("mig-stale", back=True, unsafe=True)
+
+    assert caught.value.field == "storage"
+    assert "mig-stale" in pair.names()[1]
+    assert not any("hostler-shared" in name for files in pair.files() for name in files)
+
+
+def test_what_takes_too_long_is_ended_and_leaves_nothing(pair: Pair) -> None:
+    before = everything_on(pair.there)
+    made_here = pair.make("mig-late", "local", image="tiny.qcow2", image_mode="backing", cloud_init=SEED)
+    boot = boot_of(pair.here, "mig-late")
+
+    with pytest.raises(GuestTimeout, match=r"took longer than 1 s; the VM runs on at the source$"):
+        pair.move("mig-late", storage="copied", bandwidth_mb=1, timeout=1)
+
+    assert everything_on(pair.there) == before
+    assert boot_of(pair.here, "mig-late") == boot
+    assert read_move(pair.here.domain(made_here.uuid).xml(inactive=True)) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on_timeout", ["pause", "postcopy"])
+def test_what_takes_too_long_is_hurried(pair: Pair, on_timeout: str) -> None:
+    pair.make("mig-hurry", "shared", image="tiny.qcow2", image_mode="copy")
+    boot = boot_of(pair.here, "mig-hurry")
+
+    done = pair.move("mig-hurry", unsafe=True, bandwidth_mb=8, timeout=1, on_timeout=on_timeout, max_downtime_ms=1)
+
+    assert done["vm"]["status"] == "running"
+    assert boot_of(pair.there, "mig-hurry") == boot
+    if on_timeout == "pause":
+        assert done["migration"]["downtime_ms"] > 1000
+
+
+@pytest.mark.slow
+def test_the_sources_libvirtd_does_it_by_itself_and_through_a_tunnel(pair: Pair) -> None:
+    pair.make("mig-peer", "shared")
+    tls = [host.uris["tls"] for host in pair.hosts]
+
+    pair.move("mig-peer", unsafe=True, peer_to_peer=True, peer_uri=tls[1])
+    assert named(pair.there, "mig-peer").status == "running"
+    pair.move("mig-peer", back=True, unsafe=True, peer_to_peer=True, peer_uri=tls[0], tunnelled=True)
+    assert named(pair.here, "mig-peer").status == "running"
+    pair.here.domain(named(pair.here, "mig-peer").uuid).destroy()
+    pair.move("mig-peer", peer_to_peer=True, peer_uri=tls[1])
+    assert named(pair.there, "mig-peer").status == "stopped"
+
+
+@pytest.mark.slow
+def test_incremental_copies_overlays_over_what_is_there(pair: Pair) -> None:
+    name = "mig-base.qcow2"
+    base = pair.hosts[0].layout.pools["shared"] / name
+    base.write_bytes(pair.hosts[0].image_path.read_bytes())
+    for host in (pair.here, pair.there):
+        host.pool("shared").refresh()
+    wanted = desired(pair.hosts[0], "mig-inc", "running", image=name, image_mode="backing")
+    made(
+        pair.here,
+        dataclasses.replace(wanted, placement=dataclasses.replace(wanted.placement, pool="local", image_pool="shared")),
+    )
+    boot = boot_of(pair.here, "mig-inc")
+
+    pair.move("mig-inc", storage="incremental", delete_source_disks=True)
+    now = named(pair.there, "mig-inc")
+    assert boot_of(pair.there, "mig-inc") == boot
+    volume = pair.there.find_volume_at(str(now.disks[0].path))
+    assert volume is not None
+    assert volume.facts().backing_path == str(base)
+
+    pair.there.domain(now.uuid).destroy()
+    pair.move("mig-inc", back=True, storage="incremental", delete_source_disks=True)
+    pair.here.domain(now.uuid).start()
+    assert boot_of(pair.here, "mig-inc") != boot
+
+
+@pytest.mark.slow
+def test_uefi_variables_and_tpm_go_along_with_a_vm_that_runs_only(pair: Pair) -> None:
+    made_here = pair.make("mig-uefi", "shared", firmware="uefi", tpm=True, memory_mb=192)
+    pair.move("mig-uefi", unsafe=True)
+    assert named(pair.there, "mig-uefi").status == "running"
+    pair.there.domain(made_here.uuid).destroy()
+    for check in (True, False):
+        with pytest.raises(Unsupported, match="has UEFI variables and a TPM, whose content goes along only while"):
+            pair.move("mig-uefi", back=True, check=check)
+
+
+def test_what_another_vm_there_has_already_and_what_is_nowhere_is_said(pair: Pair) -> None:
+    made_here = pair.make("mig-taken", "shared", "stopped")
+    uuid = made_here.uuid
+    xml = pair.here.domain(uuid).xml(inactive=True)
+    others = {
+        "another VM named 'mig-taken'": xml.replace(uuid, "11111111-2222-4333-8444-555555555555"),
+        "is that of VM 'mig-other'": xml.replace(uuid, "11111111-2222-4333-8444-555555555556").replace(
+            "<name>mig-taken", "<name>mig-other"
+        ),
+        "is on both hosts, stopped on": xml,
+    }
+    for says, other in others.items():
+        domain = pair.there.define(other)
+        for check in (True, False):
+            with pytest.raises((NameTaken, WrongState), match=says):
+                pair.move("mig-taken", check=check)
+        domain.undefine()
+    with pytest.raises(MachineNotFound, match="not found on either host"):
+        pair.move("mig-nobody")
+
+
+def test_networks_that_are_not_there_are_named(pair: Pair) -> None:
+    name = pair.hosts[0].layout.bridge  # of the first host's own network
+    pair.make("mig-net", "shared", "stopped")
+    domain = pair.here.find_domain_named("mig-net")
+    assert domain is not None
+    xml = domain.xml(inactive=True, secure=True)
+    pair.here.redefine(xml.replace("network='default'", "network='mig-nowhere'"))
+    with pytest.raises(HostlerError, match="no network 'mig-nowhere'") as caught:
+        pair.move("mig-net")
+    assert caught.value.field == "destination_uri"
+    assert name
+
+
+KILLED = """
+import sys
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_migration import ensure_migration
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_wish import MigrationWish
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
+a, b, name, storage = sys.argv[1:]
+wish = MigrationWish(storage=storage, unsafe=True, bandwidth_mb=2)
+ensure_migration(Hypervisor.open(a), Hypervisor.open(b), OneMachine(name), wish, b)
+"""
+
+
+def begun(pair: Pair, name: str, storage: str) -> "subprocess.Popen[bytes]":
+    """A migration in a process of its own, when it is under way."""
+    uris = [host.uri for host in pair.hosts]
+    process = subprocess.Popen([sys.executable, "-c", KILLED, *uris, name, storage], stderr=subprocess.DEVNULL)
+    domain = pair.here.find_domain_named(name)
+    assert domain is not None
+    wait_until(lambda: migration.is_migrating(domain) and migration.progress_of(domain).memory +
+               migration.progress_of(domain).disks > 0, "it is under way")  # fmt: skip
+    return process
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", ["shared", "copied"])
+def test_a_task_that_is_killed_leaves_the_vm_running_here_and_the_next_one_finishes(pair: Pair, storage: str) -> None:
+    before = everything_on(pair.there)
+    pair.make(
+        "mig-kill", "local" if storage == "copied" else "shared", image="tiny.qcow2", cloud_init=SEED, autostart=True
+    )
+    boot = boot_of(pair.here, "mig-kill")
+    process = begun(pair, "mig-kill", storage)
+    process.kill()
+    process.wait()
+
+    wait_until(lambda: "mig-kill" not in pair.names()[1], "the destination has ended what had begun")
+    assert named(pair.here, "mig-kill").status == "running"
+    assert boot_of(pair.here, "mig-kill") == boot
+    done = pair.move("mig-kill", storage=storage, unsafe=True, delete_source_disks=storage == "copied")
+
+    assert done["vm"]["autostart"]
+    assert "mig-kill" not in pair.names()[0]
+    assert boot_of(pair.there, "mig-kill") == boot
+    assert not any(name.startswith(".") for files in pair.files() for name in files)
+    if storage == "copied":
+        assert len(everything_on(pair.there)[1] - before[1]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", ["shared", "copied"])
+def test_a_libvirtd_that_is_killed_at_the_destination_leaves_the_vm_running_here(pair: Pair, storage: str) -> None:
+    pair.make("mig-lost", "local" if storage == "copied" else "shared", image="tiny.qcow2", cloud_init=SEED)
+    boot = boot_of(pair.here, "mig-lost")
+    errors: list[HostlerError] = []
+    killer = killing(pair, "mig-lost")
+    try:
+        pair.move("mig-lost", storage=storage, unsafe=True, bandwidth_mb=2)
+    except HostlerError as error:
+        errors.append(error)
+    finally:
+        killer()
+        pair.hosts[1].start_libvirtd()
+    pair.again()
+
+    (error,) = errors
+    assert isinstance(error, GuestTimeout | OperationFailed)
+    assert "the VM runs on at the source" in error.message
+    assert ("stays at the destination until the VM is migrated there" in error.message) == (storage == "copied")
+    wait_until(lambda: "mig-lost" not in pair.names()[1], "the destination has ended what had begun")
+    assert boot_of(pair.here, "mig-lost") == boot
+    pair.move("mig-lost", storage=storage, unsafe=True)
+    assert boot_of(pair.there, "mig-lost") == boot
+    assert not any(name.startswith(".") for files in pair.files() for name in files)
+
+
+def killing(pair: Pair, name: str) -> Callable[[], None]:
+    """Kill the destination's libvirtd when the VM is on its way there; answers what waits for that."""
+    import threading
+
+    def kill() -> None:
+        with Hypervisor.open(pair.hosts[0].uri) as here:
+            domain = here.find_domain_named(name)
+            assert domain is not None
+            wait_until(lambda: migration.is_migrating(domain), "it is under way")
+            time.sleep(1)
+        pair.hosts[1].kill_libvirtd()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread.join
+
+
+@pytest.mark.slow
+def test_what_a_killed_task_has_not_done_after_the_vm_had_moved_is_done_by_the_next(pair: Pair) -> None:
+    pair.make("mig-rest", "local", "stopped")
+    pair.move("mig-rest", storage="copied")
+    now = named(pair.there, "mig-rest")
+    uuids = [host.host_uuid() or "" for host in (pair.here, pair.there)]
+    path = str(now.disks[0].path)
+    # as it arrives
+    migration.set_move(pair.there.domain(now.uuid), Move(uuids[0], uuids[1], autostart=True, copied=(path,)))
+    pair.there.pool("local").create_volume(f".{path.rpartition('/')[2]}.moving", 0, "raw")
+
+    foretold = pair.move("mig-rest", check=True)
+    done = pair.move("mig-rest")
+
+    assert said(foretold) == said(done)
+    assert (done["changed"], done["left"], done["vm"]["autostart"]) == (True, [path], True)
+    assert not any(name.startswith(".") for name in pair.files()[1])
+    assert not pair.move("mig-rest")["changed"]
+
+
+@pytest.mark.slow
+def test_a_guest_that_hangs_never_hangs_the_task(pair: Pair) -> None:
+    pair.make("mig-hang", "shared")
+    process = pair.hosts[0].guest_process("mig-hang")
+    process.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(GuestTimeout):
+            pair.move("mig-hang", unsafe=True)
+    finally:
+        process.signal(signal.SIGCONT)
+    assert "mig-hang" not in pair.names()[1]
