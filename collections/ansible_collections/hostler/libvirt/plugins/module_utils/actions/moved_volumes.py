@@ -60,8 +60,7 @@ def remove_mark(pool: Pool, name: str) -> None:
 def _carried(destination: Hypervisor, operation: CarryVolume, original: Volume) -> Undo:
     def made(pool: Pool) -> Volume:
         copy = pool.create_volume(operation.name, 0, "raw")
-        pieces = original.content()
-        copy.fill(pieces)
+        copy.fill(original.content())
         pool.refresh()  # only now libvirt learns what it is
         wanted, found = original.facts(), copy.facts()
         if (found.format, found.capacity, found.length) != (wanted.format, wanted.capacity, wanted.length):
@@ -117,11 +116,11 @@ def _take_back(uri: str, uuid: str, pool_name: str, name: str) -> None:
         stays = f"volume '{name}' in storage pool '{pool_name}' stays at the destination until the VM is migrated there"
         raise OperationFailed(f"{stays}: {error.message}") from error
     with destination:
-        if destination.find_domain(uuid) is not None:
-            raise OperationFailed(
-                f"volume '{name}' in storage pool '{pool_name}' stays at the destination, where the VM is"
-            )
-        _discard(destination.pool(pool_name), name)
+        domain = destination.find_domain(uuid)
+        if domain is None:
+            _discard(destination.pool(pool_name), name)
+        elif not domain.is_persistent():  # else it has moved, and what failed came after that
+            raise OperationFailed(f"volume '{name}' in storage pool '{pool_name}' stays at the destination, which uses it")
 
 
 def _flat(source: Hypervisor, original: Volume) -> Volume:

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Migrations that are cut off: the VM is on exactly one host, and the next run finishes."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving import Move
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    GuestTimeout,
+    OperationFailed,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor import migration
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from lab.host import Host
+from tests.core.actions.between_hosts import Pair, between, boot_of, said
+from tests.core.actions.guests import SEED, everything_on, named, wait_until
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(os.geteuid() != 0, reason="a user's hosts are reached by their sockets only"),
+]
+
+
+@pytest.fixture
+def pair(lab_hosts: list[Host]) -> Iterator[Pair]:
+    with between(lab_hosts) as pair:
+        yield pair
+
+
+KILLED = """
+import sys
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_migration import ensure_migration
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_wish import MigrationWish
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
+a, b, name, storage = sys.argv[1:]
+wish = MigrationWish(storage=storage, unsafe=True, bandwidth_mb=2)
+ensure_migration(Hypervisor.open(a), Hypervisor.open(b), OneMachine(name), wish, b)
+"""
+
+
+def begun(pair: Pair, name: str, storage: str) -> "subprocess.Popen[bytes]":
+    """A migration in a process of its own, when it is under way."""
+    uris = [host.uri for host in pair.hosts]
+    process = subprocess.Popen([sys.executable, "-c", KILLED, *uris, name, storage], stderr=subprocess.DEVNULL)
+    domain = pair.here.find_domain_named(name)
+    assert domain is not None
+    wait_until(lambda: migration.is_migrating(domain) and migration.progress_of(domain).memory +
+               migration.progress_of(domain).disks > 0, "it is under way")  # fmt: skip
+    return process
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", ["shared", "copied"])
+def test_a_task_that_is_killed_leaves_the_vm_running_here_and_the_next_one_finishes(pair: Pair, storage: str) -> None:
+    before = everything_on(pair.there)
+    pair.make(
+        "mig-kill", "local" if storage == "copied" else "shared", image="tiny.qcow2", cloud_init=SEED, autostart=True
+    )
+    boot = boot_of(pair.here, "mig-kill")
+    process = begun(pair, "mig-kill", storage)
+    process.kill()
+    process.wait()
+
+    wait_until(lambda: "mig-kill" not in pair.names()[1], "the destination has ended what had begun")
+    assert named(pair.here, "mig-kill").status == "running"
+    assert boot_of(pair.here, "mig-kill") == boot
+    done = pair.move("mig-kill", storage=storage, unsafe=True, delete_source_disks=storage == "copied")
+
+    assert done["vm"]["autostart"]
+    assert "mig-kill" not in pair.names()[0]
+    assert boot_of(pair.there, "mig-kill") == boot
+    assert not any(name.startswith(".") for files in pair.files() for name in files)
+    if storage == "copied":
+        assert len(everything_on(pair.there)[1] - before[1]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", ["shared", "copied"])
+def test_a_libvirtd_that_is_killed_at_the_destination_leaves_the_vm_running_here(pair: Pair, storage: str) -> None:
+    pair.make("mig-lost", "local" if storage == "copied" else "shared", image="tiny.qcow2", cloud_init=SEED)
+    boot = boot_of(pair.here, "mig-lost")
+    killed = killing(pair, "mig-lost")
+    try:
+        with pytest.raises((GuestTimeout, OperationFailed), match="the VM runs on at the source") as caught:
+            pair.move("mig-lost", storage=storage, unsafe=True, bandwidth_mb=2)
+    finally:
+        killed()
+        pair.hosts[1].start_libvirtd()
+    pair.again()
+
+    stays = "stays at the destination until the VM is migrated there"
+    assert (stays in caught.value.message) == (storage == "copied")
+    wait_until(lambda: "mig-lost" not in pair.names()[1], "the destination has ended what had begun")
+    assert boot_of(pair.here, "mig-lost") == boot
+    pair.move("mig-lost", storage=storage, unsafe=True)
+    assert boot_of(pair.there, "mig-lost") == boot
+    assert not any(name.startswith(".") for files in pair.files() for name in files)
+
+
+def killing(pair: Pair, name: str) -> Callable[[], None]:
+    """Kill the destination's libvirtd when the VM is on its way there; answers what waits for that."""
+
+    def kill() -> None:
+        with Hypervisor.open(pair.hosts[0].uri) as here:
+            domain = here.find_domain_named(name)
+            assert domain is not None
+            wait_until(lambda: migration.is_migrating(domain), "it is under way")
+            time.sleep(1)
+        pair.hosts[1].kill_libvirtd()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread.join
+
+
+@pytest.mark.slow
+def test_what_a_killed_task_has_not_done_after_the_vm_had_moved_is_done_by_the_next(pair: Pair) -> None:
+    pair.make("mig-rest", "local", "stopped")
+    pair.move("mig-rest", storage="copied")
+    now = named(pair.there, "mig-rest")
+    uuids = [host.host_uuid() or "" for host in (pair.here, pair.there)]
+    path = str(now.disks[0].path)
+    # as it arrives
+    migration.set_move(pair.there.domain(now.uuid), Move(uuids[0], uuids[1], autostart=True, copied=(path,)))
+    pair.there.pool("local").create_volume(f".{path.rpartition('/')[2]}.moving", 0, "raw")
+
+    foretold = pair.move("mig-rest", check=True)
+    done = pair.move("mig-rest")
+
+    assert said(foretold) == said(done)
+    assert (done["changed"], done["left"], done["vm"]["autostart"]) == (True, [path], True)
+    assert not any(name.startswith(".") for name in pair.files()[1])
+    assert not pair.move("mig-rest")["changed"]
+
+
+@pytest.mark.slow
+def test_a_guest_that_hangs_never_hangs_the_task(pair: Pair) -> None:
+    pair.make("mig-hang", "shared")
+    process = pair.hosts[0].guest_process("mig-hang")
+    process.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(GuestTimeout):
+            pair.move("mig-hang", unsafe=True)
+    finally:
+        process.signal(signal.SIGCONT)
+    assert "mig-hang" not in pair.names()[1]
