@@ -90,6 +90,7 @@ def test_a_guest_goes_on_with_its_disks_and_all_that_is_its_own_and_back_again(p
     assert everything_on(pair.there) == before
 
 
+@pytest.mark.slow
 def test_a_vm_that_is_off_takes_its_disks_along_whole_and_flattened(pair: Pair) -> None:
     pair.make("mig-off", "local", "stopped", image="tiny.qcow2", image_mode="backing", cloud_init=SEED, autostart=True)
     foretold = pair.move("mig-off", check=True, storage="copied", delete_source_disks=True)
@@ -128,6 +129,7 @@ def test_shared_disks_stay_where_they_are_and_a_paused_guest_paused(pair: Pair) 
     assert named(pair.here, "mig-shared").autostart
 
 
+@pytest.mark.slow
 def test_a_folder_of_the_same_name_is_no_shared_storage_even_if_all_files_look_alike(pair: Pair) -> None:
     """Disks that a copy has left are a trap: a VM that goes back to them has lost what it has written since."""
     pair.make("mig-stale", "local", "stopped")
@@ -144,13 +146,12 @@ def test_a_folder_of_the_same_name_is_no_shared_storage_even_if_all_files_look_a
 def test_what_takes_too_long_is_ended_and_leaves_nothing(pair: Pair) -> None:
     before = everything_on(pair.there)
     made_here = pair.make("mig-late", "local", image="tiny.qcow2", image_mode="backing", cloud_init=SEED)
-    boot = boot_of(pair.here, "mig-late")
 
     with pytest.raises(GuestTimeout, match=r"took longer than 1 s; the VM runs on at the source$"):
         pair.move("mig-late", storage="copied", bandwidth_mb=1, timeout=1)
 
     assert everything_on(pair.there) == before
-    assert boot_of(pair.here, "mig-late") == boot
+    assert named(pair.here, "mig-late").status == "running"
     assert read_move(pair.here.domain(made_here.uuid).xml(inactive=True)) is None
 
 

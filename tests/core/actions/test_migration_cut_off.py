@@ -15,6 +15,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,
     OperationFailed,
+    WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor import migration
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
@@ -40,20 +41,26 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_mig
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_wish import MigrationWish
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
-a, b, name, storage = sys.argv[1:]
-wish = MigrationWish(storage=storage, unsafe=True, bandwidth_mb=2)
+a, b, name, storage, on_timeout, timeout = sys.argv[1:]
+wish = MigrationWish(storage=storage, unsafe=True, bandwidth_mb=2, timeout=float(timeout), on_timeout=on_timeout)
 ensure_migration(Hypervisor.open(a), Hypervisor.open(b), OneMachine(name), wish, b)
 """
 
 
-def begun(pair: Pair, name: str, storage: str) -> "subprocess.Popen[bytes]":
+def begun(
+    pair: Pair, name: str, storage: str, on_timeout: str = "abort", timeout: float = 600
+) -> "subprocess.Popen[bytes]":
     """A migration in a process of its own, when it is under way."""
-    uris = [host.uri for host in pair.hosts]
-    process = subprocess.Popen([sys.executable, "-c", KILLED, *uris, name, storage], stderr=subprocess.DEVNULL)
+    arguments = [*(host.uri for host in pair.hosts), name, storage, on_timeout, str(timeout)]
+    process = subprocess.Popen([sys.executable, "-c", KILLED, *arguments], stderr=subprocess.DEVNULL)
     domain = pair.here.find_domain_named(name)
     assert domain is not None
-    wait_until(lambda: migration.is_migrating(domain) and migration.progress_of(domain).memory +
-               migration.progress_of(domain).disks > 0, "it is under way")  # fmt: skip
+
+    def sends() -> bool:
+        progress = migration.progress_of(domain)
+        return progress.under_way and progress.memory + progress.disks > 0
+
+    wait_until(sends, "it is under way")
     return process
 
 
@@ -80,6 +87,28 @@ def test_a_task_that_is_killed_leaves_the_vm_running_here_and_the_next_one_finis
     assert not any(name.startswith(".") for files in pair.files() for name in files)
     if storage == "copied":
         assert len(everything_on(pair.there)[1] - before[1]) == 2
+
+
+@pytest.mark.slow
+def test_a_task_that_is_killed_when_the_guest_has_gone_ahead_is_finished_by_the_next(pair: Pair) -> None:
+    uuid = pair.make("mig-ahead", "shared", image="tiny.qcow2", autostart=True).uuid
+    boot = boot_of(pair.here, "mig-ahead")
+    process = begun(pair, "mig-ahead", "shared", "postcopy", 1)
+    wait_until(lambda: named(pair.here, "mig-ahead").status == "paused", "the guest runs at the destination")
+    process.kill()
+    process.wait()
+
+    with pytest.raises(WrongState, match="is being migrated"):  # QEMU still sends what the guest had
+        pair.move("mig-ahead", unsafe=True)
+    wait_until(lambda: migration.has_left(pair.here.domain(uuid)), "all of it is there")
+    foretold = pair.move("mig-ahead", check=True, unsafe=True)
+    done = pair.move("mig-ahead", unsafe=True)
+
+    assert said(foretold) == said(done)
+    assert done["changed"]
+    assert ("mig-ahead" in pair.names()[0], done["vm"]["status"], done["vm"]["autostart"]) == (False, "running", True)
+    assert boot_of(pair.there, "mig-ahead") == boot
+    assert not pair.move("mig-ahead")["changed"]
 
 
 @pytest.mark.slow

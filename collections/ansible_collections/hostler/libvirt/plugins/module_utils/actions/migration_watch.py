@@ -151,6 +151,8 @@ class Watch:
         if hurry is None:
             self._patience.give_up(f"it took longer than {self._operation.timeout:g} s")
             return
+        if what == "postcopy" and not self._patience.seen.memory:
+            return  # QEMU knows of no migration before the first of the memory is sent
         try:
             self._at_the_source(side, hurry)
         except WrongState:

@@ -120,7 +120,9 @@ def _take_back(uri: str, uuid: str, pool_name: str, name: str) -> None:
         if domain is None:
             _discard(destination.pool(pool_name), name)
         elif not domain.is_persistent():  # else it has moved, and what failed came after that
-            raise OperationFailed(f"volume '{name}' in storage pool '{pool_name}' stays at the destination, which uses it")
+            raise OperationFailed(
+                f"volume '{name}' in storage pool '{pool_name}' stays at the destination, which uses it"
+            )
 
 
 def _flat(source: Hypervisor, original: Volume) -> Volume:

@@ -13,7 +13,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving 
     Move,
     move_xml,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Unsupported
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Unsupported, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
@@ -74,9 +74,16 @@ def completed(domain: Domain) -> Optional[Progress]:
 
 
 def is_migrating(domain: Domain) -> bool:
-    """Whether it is on its way to another host; asks no QEMU."""
-    with translated("read what is done with the VM"):
-        return domain.is_active() and int(domain.handle.jobInfo()[0]) != libvirt.VIR_DOMAIN_JOB_NONE
+    """Whether it is on its way to another host, or from one."""
+    if not domain.is_active():
+        return False
+    try:
+        with translated("read what is done with the VM"):
+            return bool(domain.handle.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE)
+    except Unsupported:
+        return True  # of a migration only its source knows how far it is
+    except WrongState:
+        return False  # it is off by now
 
 
 def abort(domain: Domain) -> None:
