@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import migration_watch
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving import Move
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,
@@ -19,6 +19,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor import migration
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from lab.host import Host
 from tests.core.actions.between_hosts import Pair, between, boot_of, said
 from tests.core.actions.guests import SEED, everything_on, named, wait_until
@@ -47,6 +48,12 @@ ensure_migration(Hypervisor.open(a), Hypervisor.open(b), OneMachine(name), wish,
 """
 
 
+def sends(domain: Domain) -> bool:
+    """Whether some of it is at the destination."""
+    progress = migration.progress_of(domain)
+    return progress.under_way and progress.memory + progress.disks > 0
+
+
 def begun(
     pair: Pair, name: str, storage: str, on_timeout: str = "abort", timeout: float = 600
 ) -> "subprocess.Popen[bytes]":
@@ -55,12 +62,7 @@ def begun(
     process = subprocess.Popen([sys.executable, "-c", KILLED, *arguments], stderr=subprocess.DEVNULL)
     domain = pair.here.find_domain_named(name)
     assert domain is not None
-
-    def sends() -> bool:
-        progress = migration.progress_of(domain)
-        return progress.under_way and progress.memory + progress.disks > 0
-
-    wait_until(sends, "it is under way")
+    wait_until(lambda: sends(domain), "it is under way")
     return process
 
 
@@ -116,7 +118,7 @@ def test_a_task_that_is_killed_when_the_guest_has_gone_ahead_is_finished_by_the_
 def test_a_libvirtd_that_is_killed_at_the_destination_leaves_the_vm_running_here(pair: Pair, storage: str) -> None:
     pair.make("mig-lost", "local" if storage == "copied" else "shared", image="tiny.qcow2", cloud_init=SEED)
     boot = boot_of(pair.here, "mig-lost")
-    killed = killing(pair, "mig-lost")
+    killed = once_under_way(pair, "mig-lost", pair.hosts[1].kill_libvirtd)
     try:
         with pytest.raises((GuestTimeout, OperationFailed), match="the VM runs on at the source") as caught:
             pair.move("mig-lost", storage=storage, unsafe=True, bandwidth_mb=2)
@@ -134,18 +136,17 @@ def test_a_libvirtd_that_is_killed_at_the_destination_leaves_the_vm_running_here
     assert not any(name.startswith(".") for files in pair.files() for name in files)
 
 
-def killing(pair: Pair, name: str) -> Callable[[], None]:
-    """Kill the destination's libvirtd when the VM is on its way there; answers what waits for that."""
+def once_under_way(pair: Pair, name: str, act: Callable[[], None]) -> Callable[[], None]:
+    """Do it when the VM is on its way to the destination; answers what waits for that."""
 
-    def kill() -> None:
+    def watch() -> None:
         with Hypervisor.open(pair.hosts[0].uri) as here:
             domain = here.find_domain_named(name)
             assert domain is not None
-            wait_until(lambda: migration.is_migrating(domain), "it is under way")
-            time.sleep(1)
-        pair.hosts[1].kill_libvirtd()
+            wait_until(lambda: sends(domain), "it is under way")
+        act()
 
-    thread = threading.Thread(target=kill)
+    thread = threading.Thread(target=watch)
     thread.start()
     return thread.join
 
@@ -181,3 +182,21 @@ def test_a_guest_that_hangs_never_hangs_the_task(pair: Pair) -> None:
     finally:
         process.signal(signal.SIGCONT)
     assert "mig-hang" not in pair.names()[1]
+
+
+@pytest.mark.slow
+def test_a_qemu_that_hangs_at_the_destination_is_given_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration_watch, "_STALL_SECONDS", 3.0)
+    pair.make("mig-stall", "shared", image="tiny.qcow2")
+    boot = boot_of(pair.here, "mig-stall")
+
+    def hang() -> None:
+        pair.hosts[1].guest_process("mig-stall").signal(signal.SIGSTOP)
+
+    hung = once_under_way(pair, "mig-stall", hang)
+    with pytest.raises(GuestTimeout, match="nothing of it was sent for 3 s; the VM runs on at the source"):
+        pair.move("mig-stall", unsafe=True, bandwidth_mb=2)
+    hung()
+
+    assert "mig-stall" not in pair.names()[1]
+    assert boot_of(pair.here, "mig-stall") == boot
