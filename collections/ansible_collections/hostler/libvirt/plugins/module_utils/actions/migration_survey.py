@@ -7,11 +7,12 @@ import time
 from typing import Dict, Iterator, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.abilities import abilities_of
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import assembled
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import observe_patiently
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import parse
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving import read_move
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.needs import Needs, read_needs
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
     HostUnreachable,
@@ -22,7 +23,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor import 
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapshot import Snapshots
-from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine, status_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_facts import HostName, OtherHost, Sighting
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import definitions_of
 
@@ -42,18 +43,33 @@ def sighted(hypervisor: Hypervisor, domain: Optional[Domain]) -> Optional[Sighti
     if domain is None:
         return None
     migrating = _is_at_work(domain)
-    # who is on the way here answers nobody yet, and says no more than its definition does
-    arriving = not domain.is_persistent() and migration.stands_for_migration(domain)
-    observed = observe(hypervisor, domain) if arriving else observe_patiently(hypervisor, domain.uuid)
-    snapshots = 0 if arriving else len(Snapshots(domain).all())
+    # who is on the way answers nobody at its destination, and is not asked: it can't be moved now anyhow
+    on_the_way = migrating or (not domain.is_persistent() and migration.stands_for_migration(domain))
+    observed = _as_defined(domain) if on_the_way else observe_patiently(hypervisor, domain.uuid)
+    snapshots = 0 if on_the_way else len(Snapshots(domain).all())
     return Sighting(
         observed=observed,
         migrating=migrating,
         standing=migration.stands_for_migration(domain),
         left=migration.has_left(domain),
         snapshots=snapshots,
-        checkpoints=0 if arriving else migration.checkpoints_of(domain),
+        checkpoints=0 if on_the_way else migration.checkpoints_of(domain),
         move=read_move(domain.xml(inactive=observed.is_persistent)),
+    )
+
+
+def _as_defined(domain: Domain) -> ObservedMachine:
+    """What can be told of it without asking its QEMU."""
+    state, reason = domain.state_and_reason()
+    persistent = domain.is_persistent()
+    return assembled(
+        read_domain(domain.xml(inactive=persistent)),
+        read_domain(domain.xml()) if domain.is_active() else None,
+        status=status_of(state, reason),
+        persistent=persistent,
+        autostart=domain.autostart(),
+        size_of=lambda _target: None,
+        address=None,
     )
 
 

@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 _LOOK_SECONDS = 0.25
 _ANSWER_SECONDS = 10.0
 _STALL_SECONDS = 60.0  # not one byte was sent for so long: one of the two QEMUs, or the network, hangs
-_END_SECONDS = 30.0  # how long libvirt may take to end what was given up
+_END_SECONDS = 60.0  # how long libvirt may take to end what was given up
 _UNSAFE = "Unsafe migration"  # libvirt has a code for it, and our errors none
 _HURRIES: Dict[str, Callable[[Domain], None]] = {
     "pause": Domain.suspend,
@@ -86,6 +86,7 @@ class Watch:
         self._operation = operation
         self._patience = Patience(operation.timeout)
         self._limited = operation.max_downtime_ms is None
+        self._cleared = False
 
     def migrate(self) -> Progress:
         """Move the VM; answers what was sent. Raises why it has not moved; it runs on at the source then."""
@@ -167,8 +168,27 @@ class Watch:
             self._at_the_source(side, migration.abort)
         except HostlerError:
             pass  # it ends already, or can't: whether it does is seen by the time
-        left = self._patience.given_up_at + _END_SECONDS - time.monotonic()
-        return call.ends_within(min(1.0, max(left, 0.0))) or left > 0
+        past = time.monotonic() - self._patience.given_up_at
+        if past > _END_SECONDS / 3 and not self._cleared:
+            self._cleared = True
+            self._clear_destination()
+        return call.ends_within(1.0) or past < _END_SECONDS
+
+    def _clear_destination(self) -> None:
+        """End what has begun to arrive there: for a QEMU that hangs there libvirt waits, and never comes back.
+
+        As long as the guest runs at the source it has not begun to run there.
+        """
+        uuid = self._operation.uuid
+        try:
+            if not _is_running(self._source.domain(uuid)):
+                return
+            with Hypervisor.open(self._destination.uri) as destination:
+                domain = destination.find_domain(uuid)
+                if domain is not None and not domain.is_persistent() and migration.stands_for_migration(domain):
+                    domain.destroy()
+        except HostlerError:
+            return  # that it does not end is told
 
     def _at_the_source(self, side: SideConnection, work: Callable[[Domain], Result]) -> Result:
         uuid = self._operation.uuid
