@@ -4,6 +4,7 @@
 import dataclasses
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import libvirt
 import pytest
@@ -17,6 +18,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     Unsupported,
     WrongState,
 )
+from lab.commands import run
 from lab.host import Host
 from tests.core.actions.between_hosts import Pair, between, boot_of, said
 from tests.core.actions.guests import SEED, desired, everything_on, made, named
@@ -219,6 +221,27 @@ def test_uefi_variables_and_tpm_go_along_with_a_vm_that_runs_only(pair: Pair) ->
     for check in (True, False):
         with pytest.raises(Unsupported, match="has UEFI variables and a TPM, whose content goes along only while"):
             pair.move("mig-uefi", back=True, check=check)
+
+
+@pytest.mark.parametrize("state", ["stopped", "running"])
+def test_a_raw_disk_is_never_believed_to_be_what_its_guest_has_written_into_it(
+    pair: Pair, tmp_path: Path, state: str
+) -> None:
+    made_here = pair.make("mig-raw", "local", "stopped")
+    name = str(made_here.disks[0].path).rpartition("/")[2]
+    here, there = (host.layout.pools_outside["local"] / name for host in pair.hosts)
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"of the host's" * 4096)
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", secret, here, "1M")
+    written = here.read_bytes()
+    domain = pair.here.domain(made_here.uuid)
+    pair.here.redefine(domain.xml(inactive=True, secure=True).replace("type='qcow2'", "type='raw'"))
+    if state == "running":
+        domain.start()
+
+    pair.move("mig-raw", storage="copied")
+
+    assert there.read_bytes().rstrip(b"\0") == written.rstrip(b"\0")
 
 
 def test_what_another_vm_there_has_already_and_what_is_nowhere_is_said(pair: Pair) -> None:

@@ -102,7 +102,11 @@ def test_disks_that_would_not_be_there_are_refused(
 
 
 def test_who_says_so_is_believed_of_what_nobody_can_look_at() -> None:
-    for file in (changed(LOCAL, here=None), changed(SHARED, here=in_pool("logical"))):
+    for file in (
+        changed(LOCAL, here=None),
+        changed(SHARED, here=None, alike=False),
+        changed(SHARED, here=in_pool("logical")),
+    ):
         assert planned(around(files=(file,)), unsafe=True).changed
 
 

@@ -86,6 +86,7 @@ def _file(source: Hypervisor, destination: Hypervisor, observed: ObservedMachine
     there = destination.find_volume_at(path)
     name = posixpath.basename(path) if volume is None else volume.name
     pool = _pool_at(destination, posixpath.dirname(path))
+    form = disk.format or "raw"  # as QEMU takes it, whatever its content looks like
     is_seed = volume_name("", observed.uuid, "seed-") in name and name.endswith(".iso")
     return MovedFile(
         target=disk.target,
@@ -94,12 +95,13 @@ def _file(source: Hypervisor, destination: Hypervisor, observed: ObservedMachine
         written=disk.device not in ("cdrom", "floppy") and not disk.read_only,
         shareable=disk.shareable,
         own_seed=observed.record is not None and is_seed,
-        here=_facts(source, volume),
-        there=_facts(destination, there),
+        here=_facts(source, volume, form),
+        there=_facts(destination, there, form),
         pool_there=pool,
         marked=pool is not None and destination.pool(pool.name).find_volume(mark_of(name)) is not None,
         alike=_alike(volume, there),
-        backing=tuple(_chain(source, destination, disk, volume)),
+        # guests can write the header of a qcow2 into a raw disk, and name files of the host in it
+        backing=() if form == "raw" else tuple(_chain(source, destination, disk, volume)),
     )
 
 
@@ -123,13 +125,14 @@ def _chain(source: Hypervisor, destination: Hypervisor, disk: Disk, volume: Opti
     return chain
 
 
-def _facts(hypervisor: Hypervisor, volume: Optional[Volume]) -> Optional[FileFacts]:
+def _facts(hypervisor: Hypervisor, volume: Optional[Volume], form: Optional[str] = None) -> Optional[FileFacts]:
+    """What the volume is, as a disk of the format ``form``, or as what it looks like."""
     if volume is None:
         return None
     facts = volume.facts()
-    return FileFacts(
-        _pool_facts(hypervisor.pool_of(volume)), facts.format, facts.capacity, facts.allocation, facts.length
-    )
+    capacity = facts.length if form == "raw" and facts.type == "file" and facts.length is not None else facts.capacity
+    pool = _pool_facts(hypervisor.pool_of(volume))
+    return FileFacts(pool, form or facts.format, capacity, facts.allocation, facts.length)
 
 
 def _pool_at(hypervisor: Hypervisor, folder: str) -> Optional[PoolFacts]:

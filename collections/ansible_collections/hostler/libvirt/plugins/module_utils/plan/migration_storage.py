@@ -82,17 +82,19 @@ def _is_copied(one: MovedFile) -> bool:
 def _require_shared(around: MigrationSurroundings, wish: MigrationWish, one: MovedFile) -> None:
     """Raise unless the destination has the same file, as far as can be told."""
     for file in (one, *one.backing):
-        if file.there is None and not (wish.unsafe and file.here is None):
-            if file.here is None:
-                raise _refused(
-                    around,
-                    f"{file.path} of {one.target} is in no storage pool, so nobody can tell whether it is there, too:"
-                    " with unsafe you say that it is",
-                )
+        if file.here is None:
+            if wish.unsafe:
+                continue
+            raise _refused(
+                around,
+                f"{file.path} of {one.target} is in no storage pool, so nobody can tell whether it is there, too: with"
+                " unsafe you say that it is",
+            )
+        if file.there is None:
             raise _refused(around, f"{file.path} of {one.target} is not there, in any storage pool")
-        if file.there is not None and (not file.alike or file.same is False):
+        if not file.alike or file.same is False:
             raise _refused(around, f"{file.path} of {one.target} is another file there")
-        if one.written and not wish.unsafe and file.here is not None and file.here.pool.type in _OF_ONE_HOST:
+        if one.written and not wish.unsafe and file.here.pool.type in _OF_ONE_HOST:
             raise _refused(
                 around,
                 f"{one.target} is in a storage pool of type {file.here.pool.type}, and nobody can tell whether that is"
