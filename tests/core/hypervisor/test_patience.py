@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.patience import within
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.patience import UnderWay, within
 
 
 def test_what_comes_in_time_is_the_answer() -> None:
@@ -31,3 +31,20 @@ def test_what_comes_too_late_is_given_to_whoever_tidies_up() -> None:
     go_on.set()
 
     assert late.get(timeout=60) == "late"
+
+
+def test_what_was_begun_is_looked_after_until_it_ends() -> None:
+    go_on = threading.Event()
+
+    def refuse() -> int:
+        raise ValueError("no")
+
+    call = UnderWay(lambda: (go_on.wait(60), 7)[1])
+    assert not call.ends_within(0.01)
+    go_on.set()
+    assert call.ends_within(60)
+    assert call.result() == 7
+    failed = UnderWay(refuse)
+    assert failed.ends_within(60)
+    with pytest.raises(ValueError, match="no"):
+        failed.result()

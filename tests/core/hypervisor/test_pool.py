@@ -236,3 +236,34 @@ def test_an_overlay_of_an_iso_can_be_opened(pool: Pool) -> None:
     overlay = pool.create_volume(new_name(), MIB, "qcow2", backing=facts)
 
     assert qemu_img(overlay.path)["backing-filename-format"] == "raw"
+
+
+def test_what_is_read_piece_by_piece_is_written_elsewhere_with_its_holes(pool: Pool, lab_host: Host) -> None:
+    """A sparse file of a disk stays one: only what was written is sent."""
+    megabyte = 1024**2
+    names = [new_name(), new_name()]
+    original, copy = (pool.create_volume(name, 0, "raw") for name in names)
+    original.fill([b"begin" * 1000, 64 * megabyte - 5000, b"end", 3])
+
+    pieces = list(original.content())
+    copy.fill(pieces)
+
+    pool.refresh()
+    facts, seen = original.facts(), copy.facts()
+    assert facts.length == seen.length == 64 * megabyte + 6
+    assert seen.allocation < megabyte
+    assert sum(len(piece) for piece in pieces if isinstance(piece, bytes)) < megabyte
+    folder = lab_host.layout.pools["default"]
+    assert (folder / names[1]).read_bytes() == (folder / names[0]).read_bytes()
+
+
+def test_pieces_that_end_early_leave_a_volume_that_can_be_deleted(pool: Pool) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"x" * 100_000
+        raise ValueError("no more")
+
+    volume = pool.create_volume(new_name(), 0, "raw")
+    with pytest.raises(ValueError, match="no more"):
+        volume.fill(pieces())
+    next(volume.content())  # left where it is
+    volume.delete()

@@ -87,6 +87,11 @@ class Hypervisor:
                 connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
             return cls(connection, connection.getURI())
 
+    @property
+    def handle(self) -> Any:
+        """Libvirt's own connection, for this package."""
+        return self._connection
+
     def __enter__(self) -> Hypervisor:
         return self
 

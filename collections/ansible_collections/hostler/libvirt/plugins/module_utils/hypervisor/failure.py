@@ -27,6 +27,7 @@ _BY_NAME: Dict[str, Type[errors.HostlerError]] = {
     "VIR_ERR_CONFIG_UNSUPPORTED": errors.Unsupported,
     "VIR_ERR_ARGUMENT_UNSUPPORTED": errors.Unsupported,
     "VIR_ERR_OPERATION_UNSUPPORTED": errors.Unsupported,
+    "VIR_ERR_MIGRATE_UNSAFE": errors.Unsupported,
     "VIR_ERR_NO_CONNECT": errors.HostUnreachable,
     "VIR_ERR_INVALID_CONN": errors.HostUnreachable,
     "VIR_ERR_AUTH_FAILED": errors.HostUnreachable,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Callable, List, TypeVar
+from typing import Callable, Generic, List, TypeVar
 
 Result = TypeVar("Result")
 
@@ -37,3 +37,31 @@ def within(seconds: float, work: Callable[[], Result], too_late: Callable[[Resul
     if failures:
         raise failures[0]
     return results[0]
+
+
+class UnderWay(Generic[Result]):
+    """A call that was begun in a thread of its own, and that somebody looks after meanwhile."""
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        self._results: List[Result] = []
+        self._failures: List[Exception] = []
+        self._done = threading.Event()
+        self._work = work
+        threading.Thread(target=self._run, name="libvirt-call", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._work())
+        except Exception as error:  # noqa: BLE001  whoever looks after it gets it, whatever it is
+            self._failures.append(error)
+        self._done.set()
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether it has ended, waited for no longer than ``seconds``."""
+        return self._done.wait(seconds)
+
+    def result(self) -> Result:
+        """What it answered or raised, once it has ended."""
+        if self._failures:
+            raise self._failures[0]
+        return self._results[0]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Iterable, List, NamedTuple, Optional
+from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Union
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -20,14 +20,18 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library
 
 # more than this does not fit into one message of libvirt's
 _PIECE_BYTES = 256 * 1024
+_AT_A_HOLE = -3  # virStreamRecvFlags' answer where zeros begin that were never written
 _BUSY_LOOK_SECONDS = 0.1
 _OUTAGE_SECONDS = 2.0
+
+Content = Union[bytes, int]
+"""A piece of a volume: bytes, or how many zeros there are where nothing is written."""
 
 
 class VolumeFacts(NamedTuple):
     """What a volume is. ``capacity`` (virtual size) and ``allocation`` in bytes; ``backing_path`` on the host.
 
-    ``type`` is file, block, dir, network …
+    ``type`` is file, block, dir, network …; ``length`` what a file has in bytes, None where the host does not say it.
     """
 
     name: str
@@ -37,6 +41,7 @@ class VolumeFacts(NamedTuple):
     allocation: int
     backing_path: Optional[str]
     type: str = "file"
+    length: Optional[int] = None
 
 
 class PoolSpace(NamedTuple):
@@ -60,6 +65,7 @@ class Volume:
         with translated("read the volume"):
             root = ElementTree.fromstring(self.handle.XMLDesc(0))  # noqa: S314  libvirtd made it
         kind = root.find("target/format")
+        length = root.findtext("physical")
         return VolumeFacts(
             name=self.name,
             path=self.path,
@@ -68,6 +74,7 @@ class Volume:
             allocation=int(root.findtext("allocation", "0")),
             backing_path=root.findtext("backingStore/path"),
             type=root.get("type", ""),
+            length=None if length is None else int(length),
         )
 
     def grow(self, capacity: int) -> None:
@@ -87,6 +94,43 @@ class Volume:
                 _abort(stream)
                 raise
         return b"".join(pieces)
+
+    def content(self) -> Iterator[Content]:
+        """All of it, piece by piece: bytes, or how many zeros there are where nothing is written.
+
+        Leave the iterator by `close` where not all is taken.
+        """
+        with translated("read the volume"):
+            stream = self._connection.newStream(0)
+            try:
+                self.handle.download(stream, 0, 0, libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
+                while True:
+                    piece = stream.recvFlags(_PIECE_BYTES, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
+                    if piece == _AT_A_HOLE:
+                        piece = int(stream.recvHole())
+                    if not piece:
+                        break
+                    yield piece
+                stream.finish()
+            except BaseException:
+                _abort(stream)
+                raise
+
+    def fill(self, pieces: Iterable[Content]) -> None:
+        """Write ``pieces`` as `content` gives them, from the volume's beginning; a raw one grows as it needs."""
+        with translated("write the volume"):
+            stream = self._connection.newStream(0)
+            try:
+                self.handle.upload(stream, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+                for piece in pieces:
+                    if isinstance(piece, int):
+                        stream.sendHole(piece)
+                    else:
+                        _send(stream, piece)
+                stream.finish()
+            except BaseException:
+                _abort(stream)
+                raise
 
     def upload(self, content: bytes) -> None:
         """Fill it with ``content``."""
