@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import delete_volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import DeleteVolume
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import DeleteVolume
 from hostler.dispatch import Action
 from hostler.jobs.models import Job
 from hostler.machines.models import Machine, MachineStatus

@@ -15,7 +15,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Gues
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired, plan_existing
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import NOT_RUNNING, require_awake
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, PowerOff, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import PowerOff
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
 from hostler.dispatch import Action
 from hostler.engine import Engine
 from hostler.hosts.connection import HostConnection

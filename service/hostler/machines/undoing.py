@@ -9,7 +9,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions import del
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import delete_volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import DeleteVolume
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import DeleteVolume
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import volume_name
 
 

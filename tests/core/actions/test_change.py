@@ -31,21 +31,19 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    GrowDisk,
-    Plan,
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
     PlugMemory,
     PlugVcpus,
     RenameDomain,
     ResizeDomain,
     SetAutostart,
     SetVnc,
-    StartDomain,
-    Step,
-    StopDomain,
     WriteRecord,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import StartDomain, StopDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import GrowDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import NetworkConfig
 from lab.host import Host
 from tests.core.actions.guests import desired, made, named, wait_until

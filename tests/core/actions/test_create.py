@@ -27,8 +27,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import CreateVolume, DefineDomain, Plan
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import DefineDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import CreateVolume
 from lab.host import Host
 from tests.core.actions.guests import SEED, desired, everything_on, made, named, planned
 from tests.core.machines import GIB, MIB

@@ -32,13 +32,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps 
     UnplugDrive,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_wish import SnapshotWish
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import (
     AddVolume,
     CreateVolume,
     DeleteVolume,
     GrowDisk,
-    Plan,
-    Step,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import WantedDisk, WantedLimits
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine

@@ -15,9 +15,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    GrowDisk,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import GrowDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import WantedDisk, WantedLimits
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from lab.host import Host

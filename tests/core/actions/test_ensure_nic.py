@@ -23,7 +23,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps import ChangeNic, DefineNic, PlugNic
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import GrowDisk, Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import GrowDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_nic import (
     WantedBandwidth,
     WantedNic,

@@ -13,7 +13,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write i
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import Switching
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import StartDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import StartDomain
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection
 from lab.host import Host
 from tests.core.actions.guests import desired, made, named, wait_until

@@ -21,7 +21,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import GrowDisk, ResizeDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import ResizeDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import GrowDisk
 from lab.commands import run
 from lab.host import Host
 from tests.core.actions.guests import desired, made, named

@@ -12,12 +12,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Inva
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import TRANSIENT
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    Applies,
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
     ConnectCard,
-    GrowDisk,
-    Plan,
     PlugVcpus,
     RenameDomain,
     ResizeDomain,
@@ -25,6 +21,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     SetVnc,
     WriteRecord,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import TRANSIENT
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import GrowDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import NetworkConfig
 from tests.core.machines import FULL_RECORD, GIB, RECORD, UUID, observed
 

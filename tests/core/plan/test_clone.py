@@ -27,8 +27,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_wish im
     SourceDisk,
     validate_clone,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, StartDomain, WriteRecord, WriteSeed
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import WriteRecord
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import StartDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import PoolFacts
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import WriteSeed
 from tests.core.machines import GIB, MIB, OTHER_UUID, RECORD, UUID, observed
 
 POOL = PoolFacts("default", "dir", "/disks", 200 * GIB, 100 * GIB)

@@ -16,17 +16,15 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     Unsupported,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import plan_create, spec_as_data
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    Applies,
-    CreateVolume,
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
     DefineDomain,
-    Plan,
     SetAutostart,
-    StartDomain,
     WriteRecord,
-    WriteSeed,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import StartDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import PoolFacts
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import CreateVolume, WriteSeed
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     CloudInit,
     DiskConfig,

@@ -7,7 +7,9 @@ import pytest
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Protected
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.delete import plan_delete
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import DeleteVolume, PowerOff, UndefineDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import UndefineDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import PowerOff
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import DeleteVolume
 from tests.core.machines import RECORD, UUID, observed
 
 PROTECTED = dataclasses.replace(RECORD, protected=True)

@@ -13,22 +13,24 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired impor
     plan_existing,
     validate_desired,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
     ConnectCard,
-    GrowDisk,
-    Plan,
     ResizeDomain,
+    SetAutostart,
+    WriteRecord,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import (
     RestartDomain,
     RestoreDomain,
     ResumeDomain,
     SaveDomain,
-    SetAutostart,
     StartDomain,
     StopDomain,
     SuspendDomain,
-    WriteRecord,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import GrowDisk
 from tests.core.machines import FULL_RECORD, OTHER_UUID, RECORD, UUID, observed
 
 RUNNING = observed(status="running", is_active=True)

@@ -28,12 +28,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps 
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.disk import Source, plan_absent, plan_present
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.found_disk import Found, find_disk
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import (
     AddVolume,
     CreateVolume,
     DeleteVolume,
     GrowDisk,
-    Plan,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import (
     WantedDisk,

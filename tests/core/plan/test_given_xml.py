@@ -14,12 +14,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read im
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import Chassis
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.given_xml import DefineXml, plan_new_xml, plan_xml
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    Applies,
-    Plan,
-    SetAutostart,
-    StartDomain,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import SetAutostart
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import StartDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan
 from tests.core.machines import RECORD, UUID
 
 GIVEN = given_xml(

@@ -24,7 +24,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_ste
     SetAutostartThere,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_wish import MigrationWish
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import DeleteVolume, ResumeDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import ResumeDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import DeleteVolume
 from tests.core.machines import UUID
 from tests.core.plan.migrating import LOCAL, SEED, URI, A, B, around, machine, operations, planned
 

@@ -14,7 +14,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import 
     plan_power,
     validate_switching,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import (
     PowerOff,
     ResetDomain,
     RestartDomain,

@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedDisk, ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import MUST_BE_STOPPED, TRANSIENT, plan_resize
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    Applies,
-    GrowDisk,
-    Plan,
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
     PlugMemory,
     PlugVcpus,
     ResizeDomain,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import MUST_BE_STOPPED, TRANSIENT, plan_resize
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import GrowDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import Resources, disk_bytes, disk_gib
 from tests.core.machines import GIB, MIB, UUID, observed
 

@@ -12,13 +12,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
     snapshots,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    Applies,
-    Plan,
-    PowerOff,
-    StartDomain,
-    Step,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import PowerOff, StartDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan, Step
 
 
 def test_nothing_to_do_is_no_change() -> None:

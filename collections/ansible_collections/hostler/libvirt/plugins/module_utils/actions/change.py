@@ -12,13 +12,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks i
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    ConnectCard,
-    GrowDisk,
-    Plan,
-    RenameDomain,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import ConnectCard, RenameDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import GrowDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import NetworkConfig
 
 

@@ -20,7 +20,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Re
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import plan_create
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.design import machine_of
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import DefineDomain, Plan
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import DefineDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import (
     ImageFacts,
     Placement,

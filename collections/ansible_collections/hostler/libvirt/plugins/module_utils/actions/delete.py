@@ -10,12 +10,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform im
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.delete import plan_delete
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    DeleteVolume,
-    Plan,
-    Step,
-    UndefineDomain,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import UndefineDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import DeleteVolume
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import owned_disks
 
 

@@ -22,7 +22,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import MUST_BE_STOPPED
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import (
     AddVolume,
     CreateVolume,
     DeleteVolume,

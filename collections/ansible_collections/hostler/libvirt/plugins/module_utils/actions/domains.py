@@ -14,20 +14,22 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write i
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import NameTaken
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
     DefineDomain,
+    SetAutostart,
+    UndefineDomain,
+    WriteRecord,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import (
     PowerOff,
     ResetDomain,
     RestartDomain,
     RestoreDomain,
     ResumeDomain,
     SaveDomain,
-    SetAutostart,
     StartDomain,
     StopDomain,
     SuspendDomain,
-    UndefineDomain,
-    WriteRecord,
 )
 
 

@@ -24,7 +24,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.side_connection import SideConnection
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan import step as steps
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan import power_steps
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import (
     PowerState,
     Switching,
@@ -245,10 +245,10 @@ def _look_again(hypervisor: Hypervisor, members: Sequence[Member]) -> None:
 def _work(hypervisor: Hypervisor, side: SideConnection, plan: Plan) -> Waiting:
     (step,) = plan.steps
     operation = step.operation
-    if isinstance(operation, steps.StopDomain):
+    if isinstance(operation, power_steps.StopDomain):
         ask = _patiently(side, power.ask_to_stop)
         return power.stopping(hypervisor, operation.uuid, operation.timeout, operation.force, ask=ask)
-    if isinstance(operation, steps.RestartDomain):
+    if isinstance(operation, power_steps.RestartDomain):
         ask = _patiently(side, power.ask_to_reboot)
         return power.restarting(hypervisor, operation.uuid, operation.timeout, operation.force, ask=ask)
     if type(operation) in _ASKING:
@@ -271,14 +271,14 @@ _ANSWER_SECONDS = 15
 
 # these need an answer of QEMU's, which comes at once or never
 _ASKING: Dict[Type[Any], Switch] = {
-    steps.ResetDomain: power.reset,
-    steps.SuspendDomain: power.pause,
-    steps.ResumeDomain: power.resume,
+    power_steps.ResetDomain: power.reset,
+    power_steps.SuspendDomain: power.pause,
+    power_steps.ResumeDomain: power.resume,
 }
 # these take as long as they take
 _LASTING: Dict[Type[Any], Switch] = {
-    steps.StartDomain: power.start,
-    steps.PowerOff: power.force_stop,
-    steps.SaveDomain: saved_memory.save,
-    steps.RestoreDomain: saved_memory.restore,
+    power_steps.StartDomain: power.start,
+    power_steps.PowerOff: power.force_stop,
+    power_steps.SaveDomain: saved_memory.save,
+    power_steps.RestoreDomain: saved_memory.restore,
 }

@@ -16,14 +16,14 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read im
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import OperationFailed, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import MUST_BE_STOPPED, TRANSIENT
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
     ConnectCard,
     PlugMemory,
     PlugVcpus,
     ResizeDomain,
     SetVnc,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import MUST_BE_STOPPED, TRANSIENT
 
 """Puts back what an operation has changed."""
 

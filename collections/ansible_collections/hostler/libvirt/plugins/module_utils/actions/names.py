@@ -22,7 +22,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import MUST_BE_STOPPED_TO_RENAME
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import RenameDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import RenameDomain
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import definitions_of
 
 

@@ -19,34 +19,34 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     Superseded,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan import step as steps
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan import machine_steps, power_steps, volume_steps
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
 
 DOERS: Doers = {
-    steps.DefineDomain: domains.define,
-    steps.WriteRecord: domains.write_record,
-    steps.SetAutostart: domains.set_autostart,
-    steps.ResizeDomain: hardware.resize,
-    steps.PlugVcpus: hardware.plug_vcpus,
-    steps.PlugMemory: hardware.plug_memory,
-    steps.ConnectCard: hardware.connect_card,
-    steps.SetVnc: hardware.set_vnc,
-    steps.RenameDomain: names.rename,
-    steps.StartDomain: domains.start,
-    steps.ResumeDomain: domains.resume,
-    steps.SuspendDomain: domains.suspend,
-    steps.SaveDomain: domains.save,
-    steps.RestoreDomain: domains.restore,
-    steps.RestartDomain: domains.restart,
-    steps.ResetDomain: domains.reset,
-    steps.StopDomain: domains.stop,
-    steps.PowerOff: domains.power_off,
-    steps.UndefineDomain: domains.undefine,
-    steps.CreateVolume: disks.create_volume,
-    steps.WriteSeed: disks.write_seed,
-    steps.GrowDisk: disks.grow,
-    steps.DeleteVolume: disks.delete_volume,
-    steps.AddVolume: disks.add_volume,
+    machine_steps.DefineDomain: domains.define,
+    machine_steps.WriteRecord: domains.write_record,
+    machine_steps.SetAutostart: domains.set_autostart,
+    machine_steps.ResizeDomain: hardware.resize,
+    machine_steps.PlugVcpus: hardware.plug_vcpus,
+    machine_steps.PlugMemory: hardware.plug_memory,
+    machine_steps.ConnectCard: hardware.connect_card,
+    machine_steps.SetVnc: hardware.set_vnc,
+    machine_steps.RenameDomain: names.rename,
+    power_steps.StartDomain: domains.start,
+    power_steps.ResumeDomain: domains.resume,
+    power_steps.SuspendDomain: domains.suspend,
+    power_steps.SaveDomain: domains.save,
+    power_steps.RestoreDomain: domains.restore,
+    power_steps.RestartDomain: domains.restart,
+    power_steps.ResetDomain: domains.reset,
+    power_steps.StopDomain: domains.stop,
+    power_steps.PowerOff: domains.power_off,
+    machine_steps.UndefineDomain: domains.undefine,
+    volume_steps.CreateVolume: disks.create_volume,
+    volume_steps.WriteSeed: disks.write_seed,
+    volume_steps.GrowDisk: disks.grow,
+    volume_steps.DeleteVolume: disks.delete_volume,
+    volume_steps.AddVolume: disks.add_volume,
 }
 """What is done for the operations on a VM as a whole. Its snapshots and devices have tables of their own, beside what
 does it, so that a module that has nothing to do with them is sent without them."""
@@ -95,10 +95,10 @@ def perform(
 
 def _do(hypervisor: Hypervisor, one: Step, fence: Callable[[], None], doers: Doers) -> Optional[Undo]:
     operation = one.operation
-    if isinstance(operation, steps.StopDomain):
+    if isinstance(operation, power_steps.StopDomain):
         domains.stop(hypervisor, operation, fence)
         return None
-    if isinstance(operation, steps.RestartDomain):
+    if isinstance(operation, power_steps.RestartDomain):
         domains.restart(hypervisor, operation, fence)
         return None
     return doers[type(operation)](hypervisor, operation)

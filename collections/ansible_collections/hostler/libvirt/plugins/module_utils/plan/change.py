@@ -23,24 +23,21 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Re
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import entries_of, metadata_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.design import VNC_LISTEN, connection
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
+    ConnectCard,
+    RenameDomain,
+    ResizeDomain,
+    SetAutostart,
+    SetVnc,
+    WriteRecord,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import (
     MUST_BE_STOPPED,
     TRANSIENT,
     plan_resize,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    Applies,
-    ConnectCard,
-    DeleteVolume,
-    GrowDisk,
-    Plan,
-    RenameDomain,
-    ResizeDomain,
-    SetAutostart,
-    SetVnc,
-    Step,
-    WriteRecord,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import DeleteVolume, GrowDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     MachineSpec,
     NetworkConfig,

@@ -29,14 +29,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Re
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_steps import CloneDisk, DefineClone
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_wish import CloneSource, CloneWish, SourceDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import FILE_POOLS, spec_as_data
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    Plan,
-    StartDomain,
-    Step,
-    WriteRecord,
-    WriteSeed,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import WriteRecord
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import StartDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import PoolFacts
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import WriteSeed
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import DISK_FORMAT, volume_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.seed import SeedContent, seed_content
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_gib

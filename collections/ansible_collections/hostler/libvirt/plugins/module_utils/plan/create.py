@@ -24,17 +24,15 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts_in
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.design import MOST_VCPUS, design
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    CreateVolume,
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
     DefineDomain,
-    Plan,
     SetAutostart,
-    StartDomain,
-    Step,
     WriteRecord,
-    WriteSeed,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import StartDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import ImageFacts, Surroundings
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import CreateVolume, WriteSeed
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import (
     DISK_FORMAT,
     NewDisk,

@@ -7,13 +7,10 @@ from typing import List, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Protected
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    DeleteVolume,
-    Plan,
-    PowerOff,
-    Step,
-    UndefineDomain,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import UndefineDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import PowerOff
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import DeleteVolume
 
 
 def plan_delete(observed: ObservedMachine, owned_disks: Sequence[str]) -> Plan:

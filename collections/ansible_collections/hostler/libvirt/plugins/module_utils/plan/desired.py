@@ -23,13 +23,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.machine import Obs
 from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import combined
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change, validate_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import PowerState, Switching, plan_power
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    Plan,
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import (
     RestoreDomain,
     StartDomain,
-    Step,
     SuspendDomain,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WAITS, WaitFor
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import NAME_FACTS, plain_uuid

@@ -41,14 +41,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps 
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.found_disk import Found
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import require_awake
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import larger
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import (
     AddVolume,
-    Applies,
     CreateVolume,
     DeleteVolume,
     GrowDisk,
-    Plan,
-    Step,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import (
     SHARED_FORMAT,

@@ -19,7 +19,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Fiel
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import check_types, field_errors, value_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import Chassis
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.disk import Source
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import GrowDisk, Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import GrowDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import DiskConfig, MachineSpec, facts_of
 
 Wanted = TypeVar("Wanted")

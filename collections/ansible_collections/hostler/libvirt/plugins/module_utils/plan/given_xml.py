@@ -19,14 +19,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis impor
     require_changeable,
     require_definition,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import SetAutostart
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    Applies,
-    Plan,
-    SetAutostart,
-    StartDomain,
-    Step,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import StartDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan, Step
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_ste
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_storage import copied_files, storage_steps
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_wish import MigrationWish
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import DeleteVolume, Plan, ResumeDomain, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import ResumeDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import DeleteVolume
 
 
 def plan_migration(

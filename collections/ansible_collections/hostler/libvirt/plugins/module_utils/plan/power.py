@@ -9,8 +9,7 @@ from typing import Callable, Dict, Optional
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts, field_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    Plan,
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import (
     PowerOff,
     ResetDomain,
     RestartDomain,
@@ -18,10 +17,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
     ResumeDomain,
     SaveDomain,
     StartDomain,
-    Step,
     StopDomain,
     SuspendDomain,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
 
 OPERATIONS = ("start", "stop", "force-stop", "restart", "reset", "pause", "resume", "save", "restore")
 

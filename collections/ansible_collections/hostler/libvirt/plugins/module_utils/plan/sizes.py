@@ -14,15 +14,13 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definit
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import (
-    Applies,
-    GrowDisk,
-    Plan,
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
     PlugMemory,
     PlugVcpus,
     ResizeDomain,
-    Step,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import GrowDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import Resources, disk_bytes, disk_gib
 
 MUST_BE_STOPPED = "VM must be stopped before resizing"
