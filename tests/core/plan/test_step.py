@@ -7,10 +7,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
     drives,
     given_xml,
     graphics,
+    migrations,
     nics,
     perform,
     snapshots,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import PowerOff, StartDomain
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan, Step
@@ -47,7 +49,10 @@ def test_fields_that_wait_are_told_once_and_in_order() -> None:
 
 
 def test_every_operation_has_somebody_who_does_it() -> None:
+    with Hypervisor.open("test:///default") as anywhere:
+        moves = migrations.doers(anywhere, migrations.Transfer())
     tables = (
+        moves,
         perform.DOERS,
         clones.DOERS,
         devices.DOERS,
