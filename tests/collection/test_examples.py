@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every module's examples, run as they stand, in their order, on a host that has what they name.
 
-The domain type is a default of the play: these guests are emulated, which no example should have to say.
+The domain type is a default of the play: these guests are emulated, which no example should have to say. Addresses of
+hosts are those of the lab.
 """
 
 import os
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from lab.config import MIGRATION_ADDRESS
 from lab.host import Host
 from tests.collection.conftest import Ansible
 from tests.collection.module_examples import examples_of, modules, preparation_of
@@ -63,25 +65,45 @@ def site(lab_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
     lab_host.virsh("pool-refresh", "default")
 
 
+@pytest.fixture
+def addresses(lab_hosts: list[Host]) -> dict[str, str]:
+    """What an example's address of a host may stand for."""
+    here, there = lab_hosts
+    return {
+        "here": here.uri,
+        "there": there.uri,
+        "there_tls": there.uri_by("tls"),
+        "there_tcp": f"tcp://{MIGRATION_ADDRESS}",
+    }
+
+
 @pytest.mark.parametrize("module", modules(REPO))
-def test_the_examples_run_as_they_stand(module: str, site: Host, ansible: Ansible, tmp_path: Path) -> None:
+def test_the_examples_run_as_they_stand(
+    module: str, site: Host, addresses: dict[str, str], ansible: Ansible, tmp_path: Path
+) -> None:
     around = yaml.safe_load(preparation_of(module).read_text())
     parts = {
         "before": yaml.safe_dump(around["before"]),
         "examples": examples_of(REPO, module),
         "after": yaml.safe_dump(around["after"]),
     }
+    for address, stands_for in around.get("addresses", {}).items():
+        assert address in parts["examples"]
+        parts = {name: text.replace(address, addresses[stands_for]) for name, text in parts.items()}
     for name, tasks in parts.items():
         (tmp_path / f"{name}.yml").write_text(tasks)
     play = {
         "hosts": "localhost",
         "gather_facts": False,
-        "module_defaults": {"hostler.libvirt.vm": {"virt_type": site.virt_type}},
+        "module_defaults": {
+            "hostler.libvirt.vm": {"virt_type": site.virt_type},
+            "hostler.libvirt.vm_migrate": {"unsafe": True},  # both hosts' storage is a folder of this machine
+        },
         "tasks": [{"ansible.builtin.import_tasks": f"{name}.yml"} for name in parts],
     }
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
 
-    with swept(site.uri):
+    with swept(site.uri), swept(addresses["there"]):
         done = ansible(tmp_path / "play.yml", timeout=900)
         assert done.code == 0, done.output
 

@@ -2,7 +2,7 @@
 """VMs on the lab's host, as the actions' tests want them."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,7 +62,13 @@ def swept(uri: str) -> Iterator[None]:
     with Hypervisor.open(uri) as hypervisor:
         domains = {domain.uuid for domain in hypervisor.domains()}
         volumes = {volume.path for pool in hypervisor.pools() for volume in pool.volumes()}
-    yield
+    try:
+        yield
+    finally:
+        _sweep(uri, domains, volumes)
+
+
+def _sweep(uri: str, domains: Container[str], volumes: Container[str]) -> None:
     with Hypervisor.open(uri) as hypervisor:  # another one: the block may have killed the host's libvirtd
         for domain in hypervisor.domains():
             if domain.uuid not in domains:

@@ -137,7 +137,7 @@ EXAMPLES = r"""
 
 - name: By the hosts' own connection, over a network of its own
   hostler.libvirt.vm_migrate:
-    name: web-server-01
+    name: batch-01
     destination_uri: qemu+ssh://root@host2.example.com/system
     peer_to_peer: true
     peer_uri: qemu+tls://host2.example.com/system
