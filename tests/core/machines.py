@@ -32,6 +32,7 @@ FULL_RECORD = Record(
     tags=("env=test", "a/b"),
     metadata=(("rack", "12"), ("site/owner", "Zoë <zoe@example.com>\n& co")),
     protected=True,
+    template=True,
     revision=3,
     incomplete=True,
     cloned_from="0d9c8b7a-1111-4222-8333-944455566677",

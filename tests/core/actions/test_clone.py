@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clones on a real host: what they are made of is never written to, and a failed one leaves nothing."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -268,3 +269,29 @@ def test_a_guest_finds_itself_to_be_another_machine(hypervisor: Hypervisor, lab_
     )
     assert told.split() == ["younger", younger.uuid, "kept", str(younger.mac_address)]
     gone(hypervisor, "younger", "elder")
+
+
+def test_a_template_is_built_upon_and_has_to_stay_one(hypervisor: Hypervisor, lab_host: Host) -> None:
+    ensure(hypervisor, dataclasses.replace(desired(lab_host, "mould"), template=True))
+    base = disk_of(hypervisor, "mould")
+    write(base, 6)
+    before = Path(base).read_bytes()
+
+    clone(hypervisor, "mould", "cast", mode="linked", state="running")
+
+    cast = named(hypervisor, "cast")
+    assert cast.record is not None
+    assert not cast.record.template
+    with pytest.raises(WrongState, match="is a template"):
+        start(hypervisor, named(hypervisor, "mould").uuid)
+    none_any_more = Desired({"name": "mould"}, template=False)
+    for check in (True, False):
+        with pytest.raises(WrongState, match=f"has to stay a template: VM 'cast' is built upon {base}"):
+            ensure(hypervisor, none_any_more, check=check)
+    force_stop(hypervisor, cast.uuid)
+    write(disk_of(hypervisor, "cast"), 5)
+    assert Path(base).read_bytes() == before
+    gone(hypervisor, "cast")
+    assert ensure(hypervisor, none_any_more)["changed"] is True
+    assert start(hypervisor, named(hypervisor, "mould").uuid)
+    gone(hypervisor, "mould")

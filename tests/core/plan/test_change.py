@@ -32,7 +32,7 @@ NAT = Interface("network", "default", MAC, "e1000e")
 BRIDGED = Interface("bridge", "br0", MAC, "e1000e")
 EVERYTHING = Change(
     name="web-2", cpu_cores=4, memory_mb=2048, disk_gb=20, os_type="freebsd", os_version="14", description="x",
-    tags=("a",), metadata={"rack": "1"}, autostart=True, protected=True, vnc_enabled=True,
+    tags=("a",), metadata={"rack": "1"}, autostart=True, protected=True, template=True, vnc_enabled=True,
     network_config=NetworkConfig("bridge", "br0"),
 )  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_what_it_is_already_is_no_change() -> None:
     )
     same = Change(
         "web-1", 2, 1024, 10, "linux", "Debian 12", "What it is for", ("env=test", "a/b"),
-        dict(FULL_RECORD.metadata), True, True, True, NetworkConfig("nat"),
+        dict(FULL_RECORD.metadata), True, True, True, True, NetworkConfig("nat"),
     )  # fmt: skip
 
     assert planned(Change(), machine) == planned(same, machine) == Plan()

@@ -267,6 +267,13 @@ options:
   protected:
     description: Whether the VM is guarded against deletion; a new one is not where it is left out.
     type: bool
+  template:
+    description:
+      - Whether the VM is a template, upon which M(hostler.libvirt.vm_clone) builds linked clones; a new one is not
+        where it is left out.
+      - A template is off. It can't be started, have snapshots taken of it, or get other disks and devices, and it has
+        to stay one while clones are built upon its disks.
+    type: bool
   pool:
     description: The storage pool for the disks of a new VM.
     type: str

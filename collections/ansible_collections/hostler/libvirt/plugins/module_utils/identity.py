@@ -44,6 +44,7 @@ class Record:
     xml_given: Optional[str] = None  # the fingerprint of the XML that it was last defined from, if it was
     xml_defined: Optional[str] = None  # that of what libvirt made of it
     protected: bool = False
+    template: bool = False  # others are built upon its disks: it never runs
     revision: int = 1
     incomplete: bool = False  # its create has not ended: its disks may be missing
     cloned_from: Optional[str] = None  # the UUID of the VM that it is a clone of
@@ -77,6 +78,7 @@ def _element(record: Record) -> ElementTree.Element:
     _add(root, "xmlGiven", record.xml_given)
     _add(root, "xmlDefined", record.xml_defined)
     _add(root, "protected", "yes" if record.protected else None)
+    _add(root, "template", "yes" if record.template else None)
     _add(root, "revision", str(record.revision))
     _add(root, "clonedFrom", record.cloned_from)
     return root
@@ -102,6 +104,7 @@ def record_of(element: Optional[ElementTree.Element], domain_uuid: str) -> Optio
         xml_given=_text(element, "xmlGiven"),
         xml_defined=_text(element, "xmlDefined"),
         protected=_text(element, "protected") == "yes",
+        template=_text(element, "template") == "yes",
         revision=_number(element, "revision") or 1,
         incomplete=element.get("incomplete") == "yes",
         cloned_from=_text(element, "clonedFrom"),

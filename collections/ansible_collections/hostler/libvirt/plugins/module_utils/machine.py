@@ -113,6 +113,7 @@ class ObservedMachine:
             "virt_type": self.definition.type,
             "autostart": self.autostart,
             "protected": self.protected,
+            "template": self.record is not None and self.record.template,
             "ip_address": None if self.address is None else self.address.address,
             "ip_source": None if self.address is None else self.address.source,
             "mac_address": self.mac_address,

@@ -361,6 +361,7 @@ VM_OPTIONS = dict(
     delete_detached_disks=dict(type="bool", default=False),
     devices_exclusive=dict(type="bool", default=False),
     xml=dict(type="str", no_log=True),
+    template=dict(type="bool"),
     **SPEC_OPTIONS,
     **PLACEMENT_OPTIONS,
 )

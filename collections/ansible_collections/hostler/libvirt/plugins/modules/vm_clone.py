@@ -48,8 +48,10 @@ options:
     description:
       - V(full) copies the disks; the clone depends on nothing.
       - V(linked) makes each disk an overlay, which takes a moment and hardly any space, and reads the rest from the file that it
-        is built upon for as long as the clone lives. It goes with O(snapshot), since nobody may ever write to that file.
-        M(hostler.libvirt.vm_snapshot) refuses to remove a snapshot that a clone is built upon.
+        is built upon for as long as the clone lives. Nobody may ever write to that file, so it goes with a source that is a
+        template (C(template) of M(hostler.libvirt.vm)) or with O(snapshot).
+      - M(hostler.libvirt.vm_snapshot) refuses to remove a snapshot that a clone is built upon, and M(hostler.libvirt.vm)
+        to have a template be none any more.
     type: str
     choices: [full, linked]
     default: full
@@ -139,6 +141,17 @@ EXAMPLES = r"""
       ssh_authorized_keys:
         - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK0wmN/Cr3JXqmLW7u+g9pTh+wyqDHpSQEIQczXkVx9q admin
     state: running
+
+- name: A template
+  hostler.libvirt.vm:
+    name: web-server-01
+    template: true
+
+- name: A machine that is built upon the template
+  hostler.libvirt.vm_clone:
+    name: web-server-03
+    source: web-server-01
+    mode: linked
 
 - name: What test machines are built upon, of a database that goes on running
   hostler.libvirt.vm_snapshot:

@@ -157,6 +157,10 @@ vms:
       description: Whether it is guarded against deletion.
       returned: when it exists, with V(spec)
       type: bool
+    template:
+      description: Whether it is a template, upon which linked clones are built.
+      returned: when it exists, with V(spec)
+      type: bool
     ip_address:
       description: The first of RV(vms[].addresses); none without V(addresses).
       returned: when it exists, with V(spec)

@@ -10,13 +10,24 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks impo
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of, require_networks
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import ConnectCard, RenameDomain
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
+    ConnectCard,
+    RenameDomain,
+    WriteRecord,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import GrowDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import NetworkConfig
+from ansible_collections.hostler.libvirt.plugins.module_utils.storage import (
+    look_for_overlays,
+    path_of,
+    paths_in_use,
+)
 
 
 def plan_for(hypervisor: Hypervisor, uuid: str, change: Change, placement: Placement) -> Plan:
@@ -40,6 +51,23 @@ def require_possible(hypervisor: Hypervisor, plan: Plan) -> None:
             require_free_name(hypervisor, step.operation.name, step.operation.uuid)
         elif isinstance(step.operation, GrowDisk):
             require_growable(hypervisor, step.operation)
+        elif isinstance(step.operation, WriteRecord) and not step.operation.record.template:
+            _require_unneeded(hypervisor, step.operation.uuid)
+
+
+def _require_unneeded(hypervisor: Hypervisor, uuid: str) -> None:
+    """Raise `WrongState` if the VM is a template upon whose disks others are built."""
+    domain = hypervisor.find_domain(uuid)
+    record = None if domain is None else domain.record()
+    if domain is None or record is None or not record.template:
+        return
+    look_for_overlays(hypervisor)
+    users = paths_in_use(hypervisor, except_uuid=uuid)
+    for disk in read_domain(domain.xml(inactive=True)).disks:
+        path = None if disk.read_only or disk.shareable else path_of(hypervisor, disk)
+        if path in users:
+            words = f"VM '{domain.name}' has to stay a template: {users[path]} is built upon {path}"
+            raise WrongState(words, "template")
 
 
 def require_connectable(

@@ -101,6 +101,7 @@ def new_record(desired: Desired, spec: MachineSpec) -> Record:
         tags=spec.tags,
         metadata=entries_of(spec.metadata or {}),
         protected=spec.protected,
+        template=bool(desired.template),
     )
 
 

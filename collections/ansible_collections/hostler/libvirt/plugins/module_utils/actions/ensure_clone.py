@@ -25,7 +25,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain 
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_steps import DefineClone
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_wish import CloneWish, validate_clone
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import PowerState, Switching, plan_power
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import Switching, plan_power
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_state import power_state_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WaitFor, wait_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
@@ -100,8 +101,7 @@ def _power_plan(observed: ObservedMachine, wish: CloneWish) -> Plan:
     if wish.state != "running":
         return Plan()
     operation = "resume" if observed.status == "paused" else "start"
-    state = PowerState(observed.uuid, observed.name, observed.status, observed.is_active, observed.is_persistent)
-    return plan_power(Switching(operation), state)
+    return plan_power(Switching(operation), power_state_of(observed))
 
 
 def _uuid_in(plan: Plan) -> str:

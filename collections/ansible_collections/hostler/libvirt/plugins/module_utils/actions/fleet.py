@@ -141,7 +141,7 @@ def _state(row: RosterRow) -> PowerState:
     record = None if row.active else row.domain.record()
     creating = record is not None and record.incomplete
     status = "creating" if creating else row.status
-    return PowerState(row.domain.uuid, row.domain.name, status, row.active, row.persistent)
+    return PowerState(row.domain.uuid, row.domain.name, status, row.active, row.persistent, record)
 
 
 def _carry_out(hypervisor: Hypervisor, members: Sequence[Member], parallel: int) -> None:

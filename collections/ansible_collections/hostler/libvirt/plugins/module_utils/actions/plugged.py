@@ -81,6 +81,7 @@ def plan_for_new(hypervisor: Hypervisor, desired: Desired, now: str) -> Plan:
         tags=told.tags or (),
         metadata=entries_of(told.metadata or {}),
         protected=bool(told.protected),
+        template=bool(desired.template),
     )
     hypervisor.require_readable(given.xml)
     paused = desired.state == "paused"

@@ -23,6 +23,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import NOT_RUNNING, TRANSIENT, require_awake
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.template import require_no_template
 from ansible_collections.hostler.libvirt.plugins.module_utils.status import status_of
 
 Switch = Callable[[Hypervisor, str], bool]
@@ -44,6 +45,7 @@ def start(hypervisor: Hypervisor, uuid: str, paused: bool = False) -> bool:
     domain = hypervisor.domain(uuid)
     if domain.is_active():
         return False
+    require_no_template(domain.record(), domain.name, "be started")
     try:
         domain.start(paused)
     except WrongState:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.card import card_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Interface
@@ -37,6 +37,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import 
     plan_resize,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.template import require_no_template
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import DeleteVolume, GrowDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import (
     MachineSpec,
@@ -50,8 +51,8 @@ __all__ = ["MUST_BE_STOPPED", "MUST_BE_STOPPED_TO_RENAME", "Change", "plan_chang
 
 MUST_BE_STOPPED_TO_RENAME = "VM must be stopped before renaming"
 
-_IN_THE_RECORD = ("os_type", "os_version", "description", "tags", "metadata", "protected")
-_NEVER_SPECIFIED = ("vnc_enabled", "network_config", "live")  # of a spec, or not as a value of its own
+_IN_THE_RECORD = ("os_type", "os_version", "description", "tags", "metadata", "protected", "template")
+_NEVER_SPECIFIED = ("vnc_enabled", "network_config", "template", "live")  # of a spec, or not as a value of its own
 
 _NOTHING = Plan()
 
@@ -81,6 +82,7 @@ class Change:
     metadata: Optional[Mapping[str, Any]] = None
     autostart: Optional[bool] = None
     protected: Optional[bool] = None
+    template: Optional[bool] = None
     vnc_enabled: Optional[bool] = None
     network_config: Optional[NetworkConfig] = None
     live: bool = False
@@ -122,6 +124,7 @@ def plan_change(
         raise WrongState(f"VM '{observed.name}' is being created, or its creation was cut off")
     sizes = plan_resize(observed, Resources(change.cpu_cores, change.memory_mb, change.disk_gb), change.live)
     in_definition = tuple(step for step in sizes.steps if isinstance(step.operation, ResizeDomain))
+    _check_template(observed, change, [*sizes.steps, *more.steps])
     plan = Plan(in_definition, sizes.before, sizes.after)
     for part in (
         _card_plan(observed, change.network_config, nat_network),
@@ -134,6 +137,13 @@ def plan_change(
         plan = plan.then(part)
     plan = plan.then(Plan(tuple(step for step in sizes.steps if step not in in_definition)))
     return plan.then(Plan(tuple(step for step in more.steps if _is_final(step))))
+
+
+def _check_template(observed: ObservedMachine, change: Change, steps: Sequence[Step]) -> None:
+    if change.template and not observed.is_off:
+        raise WrongState(f"VM must be stopped before it becomes a template; it is {observed.status}", "template")
+    if change.template is not False and any(not isinstance(step.operation, ResizeDomain) for step in steps):
+        require_no_template(observed.record, observed.name, "get other disks or devices")
 
 
 def _is_final(step: Step) -> bool:

@@ -20,6 +20,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps 
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import TRANSIENT
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.template import require_no_template
 
 MUST_BE_STOPPED = "VM must be stopped before its devices are changed, unless that may be done live"
 SAVED = "VM is saved: start it, then stop it, before its devices are changed"
@@ -90,6 +91,7 @@ def require_changeable(chassis: Chassis, live: bool) -> None:
     """Raise `WrongState` for a VM whose devices can't be changed now; a running one has to be allowed to, ``live``."""
     if chassis.record is not None and chassis.record.incomplete:
         raise WrongState(f"VM '{chassis.name}' is being created, or its creation was cut off")
+    require_no_template(chassis.record, chassis.name, "get other devices")
     if chassis.status == "saved":  # it would go on with the devices it had, or not at all
         raise WrongState(SAVED)
     if chassis.is_active and not live:

@@ -100,9 +100,9 @@ def _require_clonable(source: CloneSource, wish: CloneWish) -> None:
     if not observed.is_persistent:
         raise WrongState(f"VM '{name}' is transient: it has no definition that a clone could have", "source")
     if snapshot is None:
-        if wish.mode == "linked":
-            reason = "goes with a snapshot that is external: nobody may ever write to what a clone is built upon"
-            raise InvalidSpec([FieldError("mode", f"linked {reason}")])
+        if wish.mode == "linked" and not (observed.record is not None and observed.record.template):
+            reason = "a template or an external snapshot: nobody may ever write to what a clone is built upon"
+            raise InvalidSpec([FieldError("mode", f"linked goes with {reason}")])
         if observed.status == "saved":
             raise WrongState(f"VM '{name}' is saved: start it, then stop it, before it is cloned", "source")
         if not observed.is_off:

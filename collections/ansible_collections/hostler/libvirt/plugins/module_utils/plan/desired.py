@@ -22,7 +22,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import combined
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change, validate_change
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import PowerState, Switching, plan_power
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import Switching, plan_power
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_state import power_state_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import (
     RestoreDomain,
     StartDomain,
@@ -30,6 +31,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps i
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.template import require_no_template
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WAITS, WaitFor
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import NAME_FACTS, plain_uuid
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, facts_of
@@ -92,6 +94,7 @@ class Desired:
     delete_detached_disks: bool = False
     devices_exclusive: bool = False
     xml: Optional[str] = field(default=None, repr=False)
+    template: Optional[bool] = None
 
     @property
     def name(self) -> Optional[str]:
@@ -125,6 +128,8 @@ def validate_desired(desired: Desired) -> Desired:
         errors += value_errors("name", desired.name, NAME_FACTS)
     errors += _wait_errors(desired)
     errors += _exclusive_errors(desired)
+    if desired.template and desired.state in (*STARTING, "saved"):
+        errors.append(FieldError("template", f"a VM that is {desired.state} can't be one: it never runs"))
     uuid = None if desired.uuid is None else plain_uuid(desired.uuid)
     if desired.uuid is not None and uuid is None:
         errors.append(FieldError("uuid", "is not a UUID"))
@@ -225,7 +230,7 @@ def wanted_change(desired: Desired) -> Change:
     values: Dict[str, Any] = {name: desired.spec.get(name) for name in _CHANGEABLE}
     if all_nics(desired):
         del values["network_config"]
-    change: Change = object_from(Change, {**values, "live": desired.live}, "a VM")
+    change: Change = object_from(Change, {**values, "template": desired.template, "live": desired.live}, "a VM")
     return change
 
 
@@ -272,6 +277,7 @@ def _power_plan(desired: Desired, observed: ObservedMachine) -> Plan:
     if observed.is_active:
         return _switched(desired, observed, "pause")
     pause = Step(f"Pause VM '{observed.name}'", SuspendDomain(observed.uuid))
+    require_no_template(observed.record, observed.name, "be started")
     start = Step(f"Start VM '{observed.name}', paused", StartDomain(observed.uuid, paused=True))
     restore = Step(f"Restore VM '{observed.name}'", RestoreDomain(observed.uuid))
     steps = (restore, pause) if observed.status == "saved" else (start,)
@@ -279,8 +285,7 @@ def _power_plan(desired: Desired, observed: ObservedMachine) -> Plan:
 
 
 def _switched(desired: Desired, observed: ObservedMachine, operation: str) -> Plan:
-    state = PowerState(observed.uuid, observed.name, observed.status, observed.is_active, observed.is_persistent)
-    return plan_power(Switching(operation, desired.timeout, desired.force_after), state)
+    return plan_power(Switching(operation, desired.timeout, desired.force_after), power_state_of(observed))
 
 
 def _require_as_made(desired: Desired, observed: ObservedMachine) -> None:

@@ -8,6 +8,7 @@ from typing import Callable, Dict, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts, field_errors
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import (
     PowerOff,
@@ -21,6 +22,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps i
     SuspendDomain,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.template import require_no_template
 
 OPERATIONS = ("start", "stop", "force-stop", "restart", "reset", "pause", "resume", "save", "restore")
 
@@ -55,6 +57,7 @@ class PowerState:
     status: str
     is_active: bool
     is_persistent: bool
+    record: Optional[Record] = None
 
     @property
     def without_power(self) -> str:
@@ -180,5 +183,6 @@ def _require_active(vm: PowerState) -> None:
 
 
 def _require_whole(vm: PowerState) -> None:
+    require_no_template(vm.record, vm.name, "be started")
     if vm.status == "creating":
         raise WrongState("VM is being created, or its creation was cut off")

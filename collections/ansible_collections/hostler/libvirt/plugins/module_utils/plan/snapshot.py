@@ -24,6 +24,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_wish
     SnapshotWish,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.template import require_no_template
 from ansible_collections.hostler.libvirt.plugins.module_utils.snapshot import Snapshot, utc, with_descendants
 
 
@@ -36,7 +37,10 @@ def plan_snapshot(
     """
     if observed.record is not None and observed.record.incomplete:
         raise WrongState(f"VM '{observed.name}' is being created, or its creation was cut off")
-    return _PLANS[wish.state](observed, present, wish, around)
+    plan = _PLANS[wish.state](observed, present, wish, around)
+    if plan.changed:
+        require_no_template(observed.record, observed.name, "get or lose snapshots, or go back to one")
+    return plan
 
 
 def _present(
