@@ -95,6 +95,7 @@ def test_the_examples_run_as_they_stand(
     play = {
         "hosts": "localhost",
         "gather_facts": False,
+        "vars": {**around.get("vars", {}), "virt_type": site.virt_type},
         "module_defaults": {
             "hostler.libvirt.vm": {"virt_type": site.virt_type},
             "hostler.libvirt.vm_migrate": {"unsafe": True},  # both hosts' storage is a folder of this machine

@@ -189,8 +189,8 @@ EXAMPLES = r"""
   hostler.libvirt.vm:
     name: database-01
     disks:
-      - size_gb: 400
-      - size_gb: 100
+      - size_gb: 80
+      - size_gb: 20
         bus: scsi
     nics:
       - type: network
