@@ -21,7 +21,8 @@ class DefineClone(Operation):
 class CloneDisk(Operation):
     """Make the volume ``name`` of the one at ``path``: a copy, or, ``linked``, an overlay of it. ``capacity`` in bytes.
 
-    The VM with ``source_uuid`` must be off while its disk is copied; empty where nobody writes to what is copied.
+    It is of disk ``target`` of the VM with ``source_uuid``: as it was at its ``snapshot``, or, where that is empty, as
+    it is while the VM is off.
     """
 
     pool: str
@@ -30,4 +31,6 @@ class CloneDisk(Operation):
     capacity: int
     path: str
     linked: bool
-    source_uuid: str = ""
+    source_uuid: str
+    target: str
+    snapshot: str = ""
