@@ -155,6 +155,20 @@ def test_no_clone_is_built_upon_a_snapshot_that_goes_meanwhile(hypervisor: Hyper
     gone(hypervisor, "felled")
 
 
+def test_no_clone_is_made_of_disks_of_different_times(hypervisor: Hypervisor, lab_host: Host) -> None:
+    """As they are where the VM was started, and went off again, after the first of them was copied."""
+    made(hypervisor, desired(lab_host, "moody", disks=[{"size_gb": 0.01}]))
+    before = everything_on(hypervisor)
+    plan = plan_for(hypervisor, named(hypervisor, "moody"), CloneWish("torn"))
+    write(str(named(hypervisor, "moody").disks[1].path), 5)
+
+    with pytest.raises(WrongState, match="vdb of the VM that is cloned was written to meanwhile"):
+        carry_out(hypervisor, plan.steps[-1].operation.uuid, plan)
+
+    assert everything_on(hypervisor) == before
+    gone(hypervisor, "moody")
+
+
 def test_no_clone_is_built_upon_a_snapshot_that_is_being_removed(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = made(hypervisor, desired(lab_host, "felling", disk_gb=1.0))
     see_to(hypervisor, "felling", snapshot="golden", external=True)

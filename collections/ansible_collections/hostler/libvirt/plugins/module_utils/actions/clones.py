@@ -17,6 +17,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapshot import Snapshots
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_steps import CloneDisk, DefineClone
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import path_of
@@ -39,23 +40,26 @@ def clone_disk(hypervisor: Hypervisor, operation: CloneDisk) -> None:
     if source is None:
         raise VolumeNotFound(f"{operation.path} is gone by now, before it was cloned", "source")
     remove_leftover(pool, operation.name)
-    _require_still(hypervisor, operation)
+    _require_still(hypervisor, operation, source)
     if operation.linked:
         pool.create_volume(operation.name, operation.capacity, operation.format, backing=source.facts())
         # who removes the snapshot from now on finds that this is built upon it; who began before is found here
-        _require_still(hypervisor, operation)
+        _require_still(hypervisor, operation, source)
         return
     copy = pool.copy_volume(operation.name, operation.capacity, operation.format, source)
-    _require_still(hypervisor, operation)  # QEMU locks what qemu-img reads, but libvirt copies raw ones without a lock
+    # QEMU locks what qemu-img reads, but libvirt copies raw ones without a lock
+    _require_still(hypervisor, operation, source)
     grown(copy, operation.capacity)
 
 
-def _require_still(hypervisor: Hypervisor, operation: CloneDisk) -> None:
-    """Raise `WrongState` if anybody may write to what is cloned by now."""
+def _require_still(hypervisor: Hypervisor, operation: CloneDisk, source: Volume) -> None:
+    """Raise `WrongState` if anybody may write to what is cloned by now, or has done so since the plan was made."""
     domain = hypervisor.domain(operation.source_uuid)
     if not operation.snapshot:
         if domain.is_active():
             raise WrongState("The VM that is cloned was started while its disks were copied", "source")
+        # it may have been off again before that was seen, with a part of its disks copied before, and a part after
+        _require_unwritten(operation, source)
         return
     there = Snapshots(domain).find(operation.snapshot)
     frozen = [] if there is None else [one for one in there.frozen_disks if one.target == operation.target]
@@ -63,6 +67,12 @@ def _require_still(hypervisor: Hypervisor, operation: CloneDisk) -> None:
         raise WrongState(
             f"Snapshot '{operation.snapshot}' of VM '{domain.name}' was removed while it was cloned", "snapshot"
         )
+    _require_unwritten(operation, source)
+
+
+def _require_unwritten(operation: CloneDisk, source: Volume) -> None:
+    if source.facts().modified != operation.modified:
+        raise WrongState(f"Disk {operation.target} of the VM that is cloned was written to meanwhile", "source")
 
 
 def _is_merging(domain: Domain, target: str) -> bool:

@@ -145,7 +145,16 @@ def _disk(source: CloneSource, wish: CloneWish, uuid: str, index: int, disk: Dis
         raise NameTaken(f"Storage pool '{pool.name}' already has a volume '{volume}', which this VM did not make")
     snapshot = "" if source.snapshot is None else source.snapshot.name
     return CloneDisk(
-        pool.name, volume, kind, found.capacity, found.path, linked, source.observed.uuid, disk.target, snapshot
+        pool.name,
+        volume,
+        kind,
+        found.capacity,
+        found.path,
+        linked,
+        source.observed.uuid,
+        disk.target,
+        snapshot,
+        found.modified,
     )
 
 

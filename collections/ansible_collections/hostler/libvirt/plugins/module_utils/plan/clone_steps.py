@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 
@@ -22,7 +23,7 @@ class CloneDisk(Operation):
     """Make the volume ``name`` of the one at ``path``: a copy, or, ``linked``, an overlay of it. ``capacity`` in bytes.
 
     It is of disk ``target`` of the VM with ``source_uuid``: as it was at its ``snapshot``, or, where that is empty, as
-    it is while the VM is off.
+    it is while the VM is off. ``modified`` is when it was written to last as the plan was made.
     """
 
     pool: str
@@ -34,3 +35,4 @@ class CloneDisk(Operation):
     source_uuid: str
     target: str
     snapshot: str = ""
+    modified: Optional[str] = None
