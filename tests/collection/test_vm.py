@@ -4,6 +4,7 @@
 The tasks of a test run in one play, as starting Ansible takes most of the time.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,34 @@ def test_many_vms_share_what_the_task_says_and_hide_what_is_secret(tasks: Tasks,
     assert [len(one["deleted_disks"]) for one in answers["gone"]["vms"]] == [2, 1]
     assert SECRET not in str(answers)
     assert "f1eet-pw" not in str(answers)
+
+
+def test_secrets_of_a_list_are_hidden_however_they_are_written(
+    ansible: Ansible, vm: dict[str, Any], tmp_path: Path
+) -> None:
+    entries = tmp_path / "entries.json"
+    entries.write_text(
+        json.dumps(
+            {
+                "entries": [
+                    {**vm, "name": "shy-1", "graphics": '{"password": "s3cr3t-1"}'},
+                    {**vm, "name": "shy-2", "graphics": "type=vnc password=s3cr3t-2"},
+                    {**vm, "name": "shy-3", "cloud_init": {"user_data": ["s3cr3t-3"]}},
+                    {**vm, "name": "shy-4", "graphics": [{"password": "s3cr3t-4"}]},
+                    {"xml": {"passwd": "s3cr3t-5"}},
+                ]
+            }
+        )
+    )
+    playbook = tmp_path / "play.yml"
+    task = {"hostler.libvirt.vm": {"vms": "{{ entries }}"}, "check_mode": True}
+    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+
+    run = ansible(playbook, "-vvv", "-e", f"@{entries}")
+
+    assert run.code != 0
+    assert "vms.3: argument 'graphics' is of type list" in run.output
+    assert "s3cr3t" not in run.output
 
 
 def test_a_failure_says_its_code_and_its_field_in_check_mode_too(tasks: Tasks, vm: dict[str, Any]) -> None:

@@ -50,6 +50,7 @@ def test_a_device_is_known_by_what_it_is(device: DeviceConfig, key: str) -> None
         ({"type": "virtiofs", "source": "/srv"}, "tag"),
         ({"type": "virtiofs", "source": "srv", "tag": "x"}, "source"),
         ({"type": "virtiofs", "source": "/srv/../etc", "tag": "x"}, "source"),
+        ({"type": "virtiofs", "source": "/srv/a\nb", "tag": "x"}, "source"),
         ({"type": "virtiofs", "source": "/srv", "tag": "x" * 37}, "tag"),
         ({"type": "watchdog", "model": "itco"}, "model"),
         ({"type": "watchdog", "action": "panic"}, "action"),

@@ -5,8 +5,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import libvirt
 import pytest
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.clone import clone as carry_out
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.clone import plan_for
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_clone import ensure_clone
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.power import force_stop, start
@@ -135,6 +138,55 @@ def test_a_linked_clone_reads_from_a_snapshot_that_then_can_not_be_removed(
     volume = hypervisor.find_volume_at(base)
     assert volume is not None
     volume.delete()
+
+
+def test_no_clone_is_built_upon_a_snapshot_that_goes_meanwhile(hypervisor: Hypervisor, lab_host: Host) -> None:
+    """What it would be built upon, or be a copy of, is what its source writes to by then."""
+    made(hypervisor, desired(lab_host, "felled", "running"))
+    before = everything_on(hypervisor)
+    for mode in ("linked", "full"):
+        see_to(hypervisor, "felled", snapshot="golden", external=True)
+        plan = plan_for(hypervisor, named(hypervisor, "felled"), CloneWish("late", mode=mode, snapshot="golden"))
+        see_to(hypervisor, "felled", snapshot="golden", state="absent")
+
+        with pytest.raises(WrongState, match="'golden' of VM 'felled' was removed while it was cloned"):
+            carry_out(hypervisor, plan.steps[-1].operation.uuid, plan)
+
+        assert everything_on(hypervisor) == before
+    gone(hypervisor, "felled")
+
+
+def test_no_clone_is_made_of_disks_of_different_times(hypervisor: Hypervisor, lab_host: Host) -> None:
+    """As they are where the VM was started, and went off again, after the first of them was copied."""
+    made(hypervisor, desired(lab_host, "moody", disks=[{"size_gb": 0.01}]))
+    before = everything_on(hypervisor)
+    plan = plan_for(hypervisor, named(hypervisor, "moody"), CloneWish("torn"))
+    write(str(named(hypervisor, "moody").disks[1].path), 5)
+
+    with pytest.raises(WrongState, match="vdb of the VM that is cloned was written to meanwhile"):
+        carry_out(hypervisor, plan.steps[-1].operation.uuid, plan)
+
+    assert everything_on(hypervisor) == before
+    gone(hypervisor, "moody")
+
+
+def test_no_clone_is_built_upon_a_snapshot_that_is_being_removed(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "felling", disk_gb=1.0))
+    see_to(hypervisor, "felling", snapshot="golden", external=True)
+    run("qemu-io", "-f", "qcow2", "-c", "write -P 5 0 8M", disk_of(hypervisor, "felling"))
+    start(hypervisor, vm.uuid)
+    plan = plan_for(hypervisor, named(hypervisor, "felling"), CloneWish("late", mode="linked", snapshot="golden"))
+    base = plan.steps[1].operation.path
+    domain = hypervisor.domain(vm.uuid)
+    # as slow as a disk of many GiB would be
+    domain.handle.blockCommit("vda", base, None, 1, libvirt.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE)
+
+    with pytest.raises(WrongState, match="'golden' of VM 'felling' was removed while it was cloned"):
+        carry_out(hypervisor, plan.steps[-1].operation.uuid, plan)
+
+    assert hypervisor.find_domain_named("late") is None
+    domain.handle.blockJobAbort("vda", 0)
+    gone(hypervisor, "felling")
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from pathlib import Path
 import libvirt
 import pytest
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.migrations import migrate_offline
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving import read_move
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,
@@ -18,6 +19,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     Unsupported,
     WrongState,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_steps import MigrateOffline
 from lab.commands import run
 from lab.host import Host
 from tests.core.actions.between_hosts import Pair, between, boot_of, said
@@ -276,3 +278,18 @@ def test_networks_that_are_not_there_are_named(pair: Pair) -> None:
         pair.move("mig-net")
     assert caught.value.field == "destination_uri"
     assert name
+
+
+def test_a_vm_does_not_leave_what_was_written_to_its_disk_after_it_was_copied(pair: Pair) -> None:
+    vm = pair.make("mig-moody", "local", "present")
+    path = str(vm.disks[0].path)
+    volume = pair.here.find_volume_at(path)
+    assert volume is not None
+    moving = MigrateOffline(vm.uuid, None, ((path, volume.facts().modified),))
+    volume.upload(volume.head(512))  # as its guest writes, if the VM is started and goes off again meanwhile
+
+    with pytest.raises(WrongState, match="was written to while the VM's disks were copied"):
+        migrate_offline(pair.there, pair.here, moving)
+
+    assert [name in names for names in pair.names() for name in ("mig-moody",)] == [True, False]
+    migrate_offline(pair.there, pair.here, MigrateOffline(vm.uuid, None, ((path, volume.facts().modified),)))

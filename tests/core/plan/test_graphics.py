@@ -84,6 +84,10 @@ def test_a_vm_that_is_saved_or_transient_keeps_its_display() -> None:
         GraphicsConfig(listen="fe80::1%eth0"),
         GraphicsConfig(port=-1),
         GraphicsConfig(password="\x00"),
+        GraphicsConfig(password="a\nb"),  # libvirt would forget it for "a b", and each run change it again
+        GraphicsConfig(password="a\tb"),
+        GraphicsConfig(password="ü" * 5),  # of 10 bytes, which libvirt counts
+        GraphicsConfig("spice", password="ü" * 31),
         GraphicsConfig("spice", password="x" * 61),
         GraphicsConfig(port="5900"),  # type: ignore[arg-type]  as a user may have it
     ],

@@ -27,7 +27,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_wis
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import ResumeDomain
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import DeleteVolume
 from tests.core.machines import UUID
-from tests.core.plan.migrating import LOCAL, SEED, URI, A, B, around, machine, operations, planned
+from tests.core.plan.migrating import DISK, LOCAL, SEED, URI, A, B, around, machine, operations, planned
 
 MOVE = Move(A.uuid, B.uuid, autostart=True, copied=("/disks/web-1.qcow2",))
 
@@ -61,6 +61,19 @@ def test_a_vm_that_is_off_has_its_definition_moved_and_starts_with_its_new_host_
 
     assert [type(one) for one in operations(plan)] == [NoteMove, MigrateOffline, SetAutostartThere, CompleteMove]
     assert plan.after == {"host": "b", "state": "stopped"}
+
+
+def test_a_definition_is_moved_only_if_what_was_copied_is_what_was_looked_at() -> None:
+    local = dataclasses.replace(LOCAL, here=dataclasses.replace(DISK, modified="1764115200.5"))
+    off = machine(status="stopped")
+
+    (moved,) = [
+        one
+        for one in operations(planned(around(off, files=(local,)), storage="copied"))
+        if isinstance(one, MigrateOffline)
+    ]
+
+    assert moved.copied == ((LOCAL.path, "1764115200.5"),)
 
 
 def test_a_paused_vm_stays_paused_but_not_one_that_stands_for_a_migration_that_was_cut_off() -> None:

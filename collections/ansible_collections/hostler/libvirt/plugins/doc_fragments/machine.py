@@ -90,8 +90,8 @@ options:
         type: str
       password:
         description:
-          - What viewers have to know, of 8 characters at most for V(vnc) and 60 for V(spice); an empty text for
-            nothing.
+          - What viewers have to know, of 8 characters at most for V(vnc) and 60 for V(spice), where one that is not
+            ASCII counts for 2 to 4; an empty text for nothing.
           - It is kept on the host as it is, and never shown.
         type: str
   max_cpu_cores:

@@ -31,6 +31,8 @@ LIBVIRT_NAME_PATTERN = r"^[^/\x00-\x1f\x7f]{1,255}$"  # a pool, network or volum
 # what XML 1.0 can't carry at all: libvirt would refuse the domain, and the seed's files should be text
 _NOT_XML_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+
 
 @dataclass(frozen=True)
 class FieldFacts:
@@ -212,3 +214,5 @@ def path_errors(name: str, path: str) -> Iterator[FieldError]:
         yield FieldError(name, "must be an absolute path on the host")
     elif posixpath.normpath(path) != path or path == "/":
         yield FieldError(name, "must be a plain path, without . and .. and doubled or trailing slashes")
+    elif _CONTROL.search(path):
+        yield FieldError(name, "must be a path without control characters: libvirt makes of a line break a space")

@@ -11,7 +11,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Fiel
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts
 
 DISPLAY_TYPES = ("vnc", "spice", "none")
-VNC_PASSWORD_LENGTH = 8  # more than that the protocol has no room for
+VNC_PASSWORD_LENGTH = 8  # in bytes; more than that the protocol has no room for
+SPICE_PASSWORD_LENGTH = 60
 _LEAST_VNC_PORT = 5900  # QEMU counts its displays from there
 
 
@@ -45,7 +46,13 @@ class GraphicsConfig:
     password: Optional[str] = field(
         default=None,
         repr=False,
-        metadata=facts("What viewers have to know; an empty text for nothing.", max_length=60, secret=True),
+        metadata=facts(
+            "What viewers have to know; an empty text for nothing.",
+            pattern=r"^[^\x00-\x1f\x7f]*$",  # libvirt makes a space of a tab or line break when it writes it down
+            pattern_says="a text without control characters",
+            max_length=SPICE_PASSWORD_LENGTH,
+            secret=True,
+        ),
     )
 
 
@@ -62,8 +69,12 @@ def graphics_errors(config: GraphicsConfig) -> Iterator[FieldError]:
         yield FieldError("graphics.websocket", "goes with type vnc only")
     if config.type == "vnc" and 0 < (config.port or 0) < _LEAST_VNC_PORT:
         yield FieldError("graphics.port", f"of type vnc must be 0 or at least {_LEAST_VNC_PORT}")
-    if config.type == "vnc" and len(config.password or "") > VNC_PASSWORD_LENGTH:
-        yield FieldError("graphics.password", f"of type vnc is longer than {VNC_PASSWORD_LENGTH} characters")
+    password = config.password or ""
+    most = VNC_PASSWORD_LENGTH if config.type == "vnc" else SPICE_PASSWORD_LENGTH
+    too_long = len(password.encode(errors="replace")) > most
+    if too_long and (config.type == "vnc" or len(password) <= most):  # of more than those it has been said
+        others = "" if password.isascii() else ", of which those that are not ASCII count for 2 to 4"
+        yield FieldError("graphics.password", f"of type {config.type} is longer than {most} characters{others}")
 
 
 def _is_address(text: str) -> bool:

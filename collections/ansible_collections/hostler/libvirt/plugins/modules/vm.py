@@ -322,9 +322,11 @@ field:
 """
 
 import dataclasses
+from typing import Iterator
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.validation import check_type_dict
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_each import ensure_each
@@ -426,14 +428,31 @@ def entries(module: AnsibleModule) -> list:
 
 
 def secrets_of(entry: dict) -> list:
-    """What Ansible would hide by itself if it were an option of the task."""
-    found = [str(entry["xml"])] if entry.get("xml") else []
+    """What Ansible would hide by itself if it were an option of the task: also where a mapping is given as a text."""
+    found = list(texts_in(entry.get("xml")))
     for name, option in SPEC_OPTIONS.items():
+        secret = [part for part, one in option.get("options", {}).items() if one.get("no_log")]
         given = entry.get(name)
-        for part, one in option.get("options", {}).items() if isinstance(given, dict) else ():
-            if one.get("no_log") and given.get(part):
-                found.append(str(given[part]))
+        if not secret or given is None:
+            continue
+        try:
+            parts = check_type_dict(given)
+        except TypeError:
+            found += texts_in(given)  # it will be refused, and nobody knows what of it is the secret
+            continue
+        found += (text for part in secret for text in texts_in(parts.get(part)))
     return found
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Each text and number in plain data, as a text."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from texts_in(one)
+    elif value is not None and not isinstance(value, bool) and str(value):
+        yield str(value)
 
 
 if __name__ == "__main__":

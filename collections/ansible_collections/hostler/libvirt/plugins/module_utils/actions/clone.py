@@ -142,6 +142,7 @@ def _source_disk(hypervisor: Hypervisor, disk: Disk, writers: Dict[str, str]) ->
         min(size, facts.capacity),
         _facts(hypervisor.pool_of(volume)),
         None if writer is None else f"VM '{writer}' writes to {path}",
+        facts.modified,
     )
 
 

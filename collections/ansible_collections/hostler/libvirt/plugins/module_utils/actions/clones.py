@@ -7,9 +7,20 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks impo
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.domains import is_unfinished
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name, told_if_taken
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import NameTaken, VolumeNotFound, WrongState
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    GuestTimeout,
+    HostlerError,
+    HostUnreachable,
+    NameTaken,
+    VolumeNotFound,
+    WrongState,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapshot import Snapshots
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_steps import CloneDisk, DefineClone
+from ansible_collections.hostler.libvirt.plugins.module_utils.storage import path_of
 
 
 def define(hypervisor: Hypervisor, operation: DefineClone) -> None:
@@ -29,18 +40,48 @@ def clone_disk(hypervisor: Hypervisor, operation: CloneDisk) -> None:
     if source is None:
         raise VolumeNotFound(f"{operation.path} is gone by now, before it was cloned", "source")
     remove_leftover(pool, operation.name)
+    _require_still(hypervisor, operation, source)
     if operation.linked:
         pool.create_volume(operation.name, operation.capacity, operation.format, backing=source.facts())
+        # who removes the snapshot from now on finds that this is built upon it; who began before is found here
+        _require_still(hypervisor, operation, source)
         return
-    _require_off(hypervisor, operation)
     copy = pool.copy_volume(operation.name, operation.capacity, operation.format, source)
-    _require_off(hypervisor, operation)  # QEMU locks what qemu-img reads, but libvirt copies raw ones without a lock
+    # QEMU locks what qemu-img reads, but libvirt copies raw ones without a lock
+    _require_still(hypervisor, operation, source)
     grown(copy, operation.capacity)
 
 
-def _require_off(hypervisor: Hypervisor, operation: CloneDisk) -> None:
-    if operation.source_uuid and hypervisor.domain(operation.source_uuid).is_active():
-        raise WrongState("The VM that is cloned was started while its disks were copied", "source")
+def _require_still(hypervisor: Hypervisor, operation: CloneDisk, source: Volume) -> None:
+    """Raise `WrongState` if anybody may write to what is cloned by now, or has done so since the plan was made."""
+    domain = hypervisor.domain(operation.source_uuid)
+    if not operation.snapshot:
+        if domain.is_active():
+            raise WrongState("The VM that is cloned was started while its disks were copied", "source")
+        # it may have been off again before that was seen, with a part of its disks copied before, and a part after
+        _require_unwritten(operation, source)
+        return
+    there = Snapshots(domain).find(operation.snapshot)
+    frozen = [] if there is None else [one for one in there.frozen_disks if one.target == operation.target]
+    if not any(path_of(hypervisor, one) == operation.path for one in frozen) or _is_merging(domain, operation.target):
+        raise WrongState(
+            f"Snapshot '{operation.snapshot}' of VM '{domain.name}' was removed while it was cloned", "snapshot"
+        )
+    _require_unwritten(operation, source)
+
+
+def _require_unwritten(operation: CloneDisk, source: Volume) -> None:
+    if source.facts().modified != operation.modified:
+        raise WrongState(f"Disk {operation.target} of the VM that is cloned was written to meanwhile", "source")
+
+
+def _is_merging(domain: Domain, target: str) -> bool:
+    try:
+        return domain.is_active() and domain.is_merging(target)
+    except (HostUnreachable, GuestTimeout):
+        raise
+    except HostlerError:
+        return False  # it is off by now, or runs without that disk, and nothing is merged
 
 
 DOERS: Doers = {DefineClone: define, CloneDisk: clone_disk}

@@ -132,7 +132,7 @@ def _facts(hypervisor: Hypervisor, volume: Optional[Volume], form: Optional[str]
     facts = volume.facts()
     capacity = facts.length if form == "raw" and facts.type == "file" and facts.length is not None else facts.capacity
     pool = _pool_facts(hypervisor.pool_of(volume))
-    return FileFacts(pool, form or facts.format, capacity, facts.allocation, facts.length)
+    return FileFacts(pool, form or facts.format, capacity, facts.allocation, facts.length, facts.modified)
 
 
 def _pool_at(hypervisor: Hypervisor, folder: str) -> Optional[PoolFacts]:

@@ -92,6 +92,11 @@ def migrate_offline(destination: Hypervisor, source: Hypervisor, operation: Migr
     """Move the definition of one that is off by now, too."""
     if source.domain(operation.uuid).is_active():
         raise WrongState("VM runs by now")
+    for path, modified in operation.copied:
+        volume = source.find_volume_at(path)
+        if volume is None or volume.facts().modified != modified:
+            # by a guest that is off again, say: what is there is neither what was there before nor what is here now
+            raise WrongState(f"{path} was written to while the VM's disks were copied")
     call = begin(source, destination, operation.uuid, Journey(live=False, peer_uri=operation.peer_uri))
     if not call.ends_within(_OFFLINE_SECONDS):
         raise GuestTimeout(f"VM was not moved within {_OFFLINE_SECONDS:g} s; libvirt may still be at it")

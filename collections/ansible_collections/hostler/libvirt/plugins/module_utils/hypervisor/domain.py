@@ -220,6 +220,12 @@ class Domain:
         except HostlerError:
             return None
 
+    def is_merging(self, target: str) -> bool:
+        """Whether what was written to the disk at ``target`` is being merged into what it is built upon."""
+        merging = (libvirt.VIR_DOMAIN_BLOCK_JOB_TYPE_COMMIT, libvirt.VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT)
+        with translated("read what is done with the disk"):
+            return (self.handle.blockJobInfo(target) or {}).get("type") in merging
+
     def addresses(self, source: str) -> List[Address]:
         """The guest's addresses as ``source`` (agent, lease, arp) knows them; empty where it knows none."""
         try:

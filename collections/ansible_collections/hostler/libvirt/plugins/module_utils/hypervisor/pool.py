@@ -31,7 +31,8 @@ Content = Union[bytes, int]
 class VolumeFacts(NamedTuple):
     """What a volume is. ``capacity`` (virtual size) and ``allocation`` in bytes; ``backing_path`` on the host.
 
-    ``type`` is file, block, dir, network …; ``length`` what a file has in bytes, None where the host does not say it.
+    ``type`` is file, block, dir, network …; ``length`` what a file has in bytes, and ``modified`` when it was written
+    to last, in seconds; None where the host does not say it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class VolumeFacts(NamedTuple):
     backing_path: Optional[str]
     type: str = "file"
     length: Optional[int] = None
+    modified: Optional[str] = None
 
 
 class PoolSpace(NamedTuple):
@@ -75,6 +77,7 @@ class Volume:
             backing_path=root.findtext("backingStore/path"),
             type=root.get("type", ""),
             length=None if length is None else int(length),
+            modified=root.findtext("target/timestamps/mtime"),
         )
 
     def grow(self, capacity: int) -> None:

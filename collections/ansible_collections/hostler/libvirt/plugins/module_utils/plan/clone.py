@@ -143,8 +143,19 @@ def _disk(source: CloneSource, wish: CloneWish, uuid: str, index: int, disk: Dis
     volume = disk_name(wish.name, uuid, index, kind)
     if f"{pool.name}/{volume}" in source.taken_volumes:
         raise NameTaken(f"Storage pool '{pool.name}' already has a volume '{volume}', which this VM did not make")
-    held_by = "" if source.snapshot is not None else source.observed.uuid
-    return CloneDisk(pool.name, volume, kind, found.capacity, found.path, linked, held_by)
+    snapshot = "" if source.snapshot is None else source.snapshot.name
+    return CloneDisk(
+        pool.name,
+        volume,
+        kind,
+        found.capacity,
+        found.path,
+        linked,
+        source.observed.uuid,
+        disk.target,
+        snapshot,
+        found.modified,
+    )
 
 
 def _require_room(source: CloneSource, disks: List[CloneDisk]) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 
@@ -21,7 +22,8 @@ class DefineClone(Operation):
 class CloneDisk(Operation):
     """Make the volume ``name`` of the one at ``path``: a copy, or, ``linked``, an overlay of it. ``capacity`` in bytes.
 
-    The VM with ``source_uuid`` must be off while its disk is copied; empty where nobody writes to what is copied.
+    It is of disk ``target`` of the VM with ``source_uuid``: as it was at its ``snapshot``, or, where that is empty, as
+    it is while the VM is off. ``modified`` is when it was written to last as the plan was made.
     """
 
     pool: str
@@ -30,4 +32,7 @@ class CloneDisk(Operation):
     capacity: int
     path: str
     linked: bool
-    source_uuid: str = ""
+    source_uuid: str
+    target: str
+    snapshot: str = ""
+    modified: Optional[str] = None

@@ -60,7 +60,8 @@ class CloneWish:
 class SourceDisk:
     """A disk of which the clone gets one of its own. Sizes in bytes; ``allocation`` is what a copy takes at most.
 
-    ``path`` is what is copied or built upon, ``pool`` the pool that it is in, ``written_by`` who may write to it.
+    ``path`` is what is copied or built upon, ``pool`` the pool that it is in, ``written_by`` who may write to it;
+    ``modified`` is when that was done last.
     """
 
     target: str
@@ -70,6 +71,7 @@ class SourceDisk:
     allocation: int
     pool: PoolFacts
     written_by: Optional[str] = None
+    modified: Optional[str] = None
 
 
 @dataclass(frozen=True)

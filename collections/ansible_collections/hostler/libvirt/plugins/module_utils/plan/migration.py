@@ -93,7 +93,11 @@ def _migration(
     if not observed.is_active:
         return Step(
             f"Move the definition of VM '{observed.name}' to {around.destination.name}",
-            MigrateOffline(observed.uuid, peer_uri),
+            MigrateOffline(
+                observed.uuid,
+                peer_uri,
+                tuple((one.path, one.here.modified) for one in files if one.here is not None and one.written),
+            ),
         )
     operation = MigrateLive(
         uuid=observed.uuid,

@@ -36,13 +36,17 @@ class Sighting:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """A volume. ``capacity`` (virtual size), ``allocation`` and ``length`` (of the file) in bytes."""
+    """A volume. ``capacity`` (virtual size), ``allocation`` and ``length`` (of the file) in bytes.
+
+    ``modified`` is when it was written to last.
+    """
 
     pool: PoolFacts
     format: Optional[str]
     capacity: int
     allocation: int
     length: Optional[int] = None
+    modified: Optional[str] = None
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,14 @@ class MigrateLive(Operation):
 
 @dataclass(frozen=True)
 class MigrateOffline(Operation):
-    """Move the definition of a VM that is off."""
+    """Move the definition of a VM that is off.
+
+    ``copied`` are the paths of its disks that were copied, each with when it was written to last as the plan was made.
+    """
 
     uuid: str
     peer_uri: Optional[str]
+    copied: Tuple[Tuple[str, Optional[str]], ...] = ()
 
 
 @dataclass(frozen=True)

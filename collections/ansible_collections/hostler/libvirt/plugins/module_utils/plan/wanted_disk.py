@@ -25,6 +25,7 @@ DELETES = ("none", "owned")
 
 SHARED_FORMAT = "goes with format raw, or with read_only: two VMs that write would ruin a qcow2"
 
+_MOST_NAME_BYTES = 255  # of a file, to every file system of Linux
 _VOLUME = {"pattern": LIBVIRT_NAME_PATTERN, "pattern_says": "1 to 255 characters, no slashes and no control characters"}
 _MOST = 2**63 - 1
 
@@ -109,6 +110,9 @@ def _together_errors(wanted: WantedDisk) -> Iterator[FieldError]:
         yield from path_errors("path", wanted.path)
         if wanted.volume is not None:
             yield FieldError("volume", "does not go with path")
+    if wanted.volume in (".", "..") or len((wanted.volume or "").encode(errors="replace")) > _MOST_NAME_BYTES:
+        reason = f"must be what a file can be called: not . or .., and {_MOST_NAME_BYTES} bytes at most"
+        yield FieldError("volume", reason)
     for name in ("path", "volume"):
         if wanted.image is not None and getattr(wanted, name) is not None:
             yield FieldError(
