@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit, resized
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import resized
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.size_edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import (

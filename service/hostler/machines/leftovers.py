@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import delete_volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.volumes import delete_volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import DeleteVolume
 from hostler.dispatch import Action

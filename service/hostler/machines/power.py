@@ -13,7 +13,8 @@ from typing import Any
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import GuestTimeout, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired, plan_existing
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.existing import plan_existing
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import NOT_RUNNING, require_awake
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import PowerOff
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step

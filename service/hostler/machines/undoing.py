@@ -6,8 +6,8 @@ from __future__ import annotations
 import dataclasses
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import delete
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import delete_volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.volumes import delete_volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import DeleteVolume
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import volume_name

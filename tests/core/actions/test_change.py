@@ -10,13 +10,13 @@ from typing import Any
 import libvirt_qemu
 import pytest
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import change, names, power
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import change, power, rename
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport, perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Graphics
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.size_edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
     InvalidSpec,
@@ -418,7 +418,7 @@ def test_a_rename_keeps_snapshots_and_waits_for_whoever_is_saved_or_runs(
     with pytest.raises(WrongState, match=r"^VM must be stopped before renaming$"):
         changed(hypervisor, vm.uuid, name="snapped-3")
     with pytest.raises(WrongState, match=r"^VM must be stopped before renaming$"):  # nor by a plan that is out of date
-        names.rename(hypervisor, RenameDomain(vm.uuid, "snapped-3"))
+        rename.rename(hypervisor, RenameDomain(vm.uuid, "snapped-3"))
     hypervisor.domain(vm.uuid).handle.managedSave()
     for fields in ({"name": "snapped-3"}, {"memory_mb": 256}, {"vnc_enabled": False}):
         with pytest.raises(WrongState, match="start it, then stop it"):

@@ -13,8 +13,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis im
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.drives import DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_disk import ensure_disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_snapshot import ensure_snapshot
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import mark_of
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import DOERS as MACHINE_DOERS
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import mark_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.machine_doers import DOERS as MACHINE_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, hotplug, power
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import hotplug, power, volumes
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_disk import ensure_disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,
@@ -140,7 +140,7 @@ def test_a_qemu_that_hangs_keeps_nobody_waiting(
                 ensure_disk(hypervisor, OneMachine("hangs"), wanted)
             assert isinstance(caught.value, (GuestTimeout, OperationFailed)), caught.value
         with pytest.raises(GuestTimeout):
-            disks.grow(hypervisor, GrowDisk(vm.uuid, vm.disks[0].path or "", GIB, live=True))
+            volumes.grow(hypervisor, GrowDisk(vm.uuid, vm.disks[0].path or "", GIB, live=True))
     finally:
         process.signal(signal.SIGCONT)
     power.force_stop(hypervisor, vm.uuid)

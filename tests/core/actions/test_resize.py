@@ -8,9 +8,9 @@ import uuid as uuids
 
 import pytest
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, hardware
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import hardware, volumes
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.size_edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
     InvalidSpec,
@@ -158,7 +158,7 @@ def test_a_vm_that_runs_keeps_its_sizes_whatever_the_plan_said(hypervisor: Hyper
     with pytest.raises(WrongState):
         hardware.resize(hypervisor, ResizeDomain(vm.uuid, SizeEdit(2, None)))
     with pytest.raises(WrongState):
-        disks.grow(hypervisor, GrowDisk(vm.uuid, path, GIB))
+        volumes.grow(hypervisor, GrowDisk(vm.uuid, path, GIB))
 
     now = named(hypervisor, "busy")
     assert (now.cpu_cores, now.memory_kib, now.disks[0].size) == (1, 131072, 128 * MIB)
@@ -170,7 +170,7 @@ def test_a_disk_never_shrinks(hypervisor: Hypervisor, lab_host: Host) -> None:
     with pytest.raises(InvalidSpec, match="can't shrink"):
         ensure(hypervisor, sizes("shrinks", disk_gb=0.1))
     with pytest.raises(HostlerError):  # nor by a plan that is out of date
-        disks.grow(hypervisor, GrowDisk(vm.uuid, vm.disks[0].path or "", MIB))
+        volumes.grow(hypervisor, GrowDisk(vm.uuid, vm.disks[0].path or "", MIB))
 
     assert virtual_size(vm.disks[0].path) == 128 * MIB
 
@@ -179,7 +179,7 @@ def test_a_disk_outside_of_every_pool_is_said_so(hypervisor: Hypervisor, lab_hos
     vm = made(hypervisor, desired(lab_host, "poolless"))
 
     with pytest.raises(VolumeNotFound, match="is in no storage pool") as caught:
-        disks.grow(hypervisor, GrowDisk(vm.uuid, "/outside.qcow2", GIB))
+        volumes.grow(hypervisor, GrowDisk(vm.uuid, "/outside.qcow2", GIB))
     assert caught.value.field == "disk_gb"
 
 
@@ -187,8 +187,8 @@ def test_growing_again_after_a_crash_is_no_change(hypervisor: Hypervisor, lab_ho
     vm = made(hypervisor, desired(lab_host, "regrows"))
     grow = GrowDisk(vm.uuid, vm.disks[0].path or "", 256 * MIB)
 
-    disks.grow(hypervisor, grow)
-    disks.grow(hypervisor, grow)
+    volumes.grow(hypervisor, grow)
+    volumes.grow(hypervisor, grow)
     hardware.resize(hypervisor, ResizeDomain(vm.uuid, SizeEdit(2, 262144)))
     hardware.resize(hypervisor, ResizeDomain(vm.uuid, SizeEdit(2, 262144)))
 

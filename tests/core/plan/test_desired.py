@@ -10,9 +10,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Inva
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import (
     Desired,
     check_identity,
-    plan_existing,
     validate_desired,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.existing import plan_existing
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
     ConnectCard,
     ResizeDomain,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.size_edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedDisk, ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (

@@ -7,9 +7,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
     drives,
     given_xml,
     graphics,
+    machine_doers,
     migrations,
     nics,
-    perform,
     snapshots,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
@@ -53,7 +53,7 @@ def test_every_operation_has_somebody_who_does_it() -> None:
         moves = migrations.doers(anywhere, migrations.Transfer())
     tables = (
         moves,
-        perform.DOERS,
+        machine_doers.DOERS,
         clones.DOERS,
         devices.DOERS,
         drives.DOERS,

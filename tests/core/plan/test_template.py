@@ -9,11 +9,8 @@ import pytest
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import Chassis, require_changeable
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import (
-    Desired,
-    plan_existing,
-    validate_desired,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired, validate_desired
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.existing import plan_existing
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import Switching, plan_power
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_state import power_state_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot import plan_snapshot

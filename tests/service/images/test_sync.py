@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import mark_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import mark_of
 from hostler.events.models import Event
 from hostler.hosts.models import Server
 from hostler.images.models import Image, ImageAction

@@ -329,7 +329,6 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.validation import check_type_dict
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_each import ensure_each
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, HostlerError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
@@ -392,6 +391,9 @@ def main() -> None:
             desired = desired_from(params)
             with Hypervisor.open(host_uri(params)) as hypervisor:
                 module.exit_json(**ensure(hypervisor, desired, check=module.check_mode))
+        # here, as few need it: each task of a module compiles anew what it imports
+        from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_each import ensure_each
+
         wanted = [desired_from({**params, **given}) for given in entries(module)]
         with Hypervisor.open(host_uri(params)) as hypervisor:
             outcome = ensure_each(hypervisor, wanted, check=module.check_mode)

@@ -6,10 +6,10 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import require_growable
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of, require_networks
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.volumes import require_growable
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor

@@ -9,12 +9,11 @@ from datetime import datetime, timezone
 from typing import Dict, FrozenSet, List, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import clones
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import (
-    require_free_name,
-    require_free_variables,
-)
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import DOERS, perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.machine_doers import DOERS
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.unfinished import take_away
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.variables import require_free_variables
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostUnreachable,

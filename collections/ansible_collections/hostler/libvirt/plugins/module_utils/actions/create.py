@@ -6,18 +6,19 @@ from __future__ import annotations
 from typing import Callable, Dict, FrozenSet, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.abilities import abilities_of
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import find_image
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_variables
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import find_image
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of, require_networks
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport, perform
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.unfinished import take_away
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable, Superseded, Unsupported
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.accelerator import choose_virt_type
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan import machine_steps, power_steps, volume_steps
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import plan_create
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.design import machine_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import DefineDomain
@@ -30,6 +31,16 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings 
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import new_disks
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, cards_of
+
+DOERS: Doers = {
+    machine_steps.DefineDomain: domains.define,
+    volume_steps.CreateVolume: disks.create_volume,
+    volume_steps.WriteSeed: disks.write_seed,
+    machine_steps.SetAutostart: domains.set_autostart,
+    power_steps.StartDomain: domains.start,
+    machine_steps.WriteRecord: domains.write_record,
+}
+"""What `perform` does for each operation of a plan that makes a VM."""
 
 
 def plan_for(
@@ -45,6 +56,8 @@ def plan_for(
     Raises what `plan_create` does, `PoolNotFound`, `ImageNotFound`, and `InvalidSpec` for a network that is not there.
     """
     if spec.firmware == "uefi":
+        from ansible_collections.hostler.libvirt.plugins.module_utils.actions.variables import require_free_variables
+
         require_free_variables(hypervisor, spec.name)
     return plan_create(spec, surroundings_of(hypervisor, spec, placement, record.uuid), record, start, paused)
 
@@ -58,10 +71,13 @@ def create(
     """Carry out a plan of `plan_for`. What a failed create made is gone afterwards, or the error says what remains."""
     definition = next(step.operation.definition for step in plan.steps if isinstance(step.operation, DefineDomain))
     try:
-        perform(hypervisor, plan, on_step, fence)
+        perform(hypervisor, plan, on_step, fence, doers=DOERS)
     except (Superseded, HostUnreachable):
         raise  # whoever has the VM now undoes it; a host that is gone is looked at when it is back
     except Exception as error:
+        # here and for the variables, as few need it: each task of a module compiles anew what it imports
+        from ansible_collections.hostler.libvirt.plugins.module_utils.actions.unfinished import take_away
+
         take_away(hypervisor, definition.uuid, error)
         raise
     return observe(hypervisor, hypervisor.domain(definition.uuid))

@@ -5,15 +5,9 @@ from __future__ import annotations
 
 import uuid as uuids
 from datetime import datetime, timezone
-from types import ModuleType
 from typing import Any, Dict, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create, delete
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change import (
-    require_connectable,
-    require_possible,
-)
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import observe_patiently
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
@@ -33,9 +27,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired impor
     STARTING,
     Desired,
     check_identity,
-    plan_existing,
     validate_desired,
-    wanted_change,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, spec_from
@@ -72,16 +64,16 @@ def bring(hypervisor: Hypervisor, side: SideConnection, desired: Desired, check:
     if observed is not None:
         check_identity(desired, observed)
     if desired.state == "absent":
-        plan = Plan() if observed is None else delete.plan_for(hypervisor, observed.uuid, desired.delete_disks)
+        plan = Plan() if observed is None else _delete().plan_for(hypervisor, observed.uuid, desired.delete_disks)
     elif observed is not None:
-        plan = _plan_existing(hypervisor, desired, observed)
+        plan = _existing().plan_for(hypervisor, desired, observed, _now())
     else:
         plan = _plan_new(hypervisor, desired)
-    if not check:
-        if observed is None and plan.changed and desired.xml is None:
+    if not check and plan.changed:
+        if desired.state == "absent":
+            _delete().carry_out(hypervisor, plan)
+        elif observed is None and desired.xml is None:
             create.create(hypervisor, plan)
-        elif desired.state == "absent":
-            delete.carry_out(hypervisor, plan)
         else:
             perform(hypervisor, plan, doers=_plugged().DOERS if desired.is_plugged else None)
         observed = _find(hypervisor, side, desired)
@@ -121,22 +113,25 @@ def _find(hypervisor: Hypervisor, side: SideConnection, desired: Desired) -> Opt
         return observe(hypervisor, domain, sizes=False)  # one that hangs is taken away all the same
 
 
-def _plan_existing(hypervisor: Hypervisor, desired: Desired, observed: ObservedMachine) -> Plan:
-    nat_network, now = nat_network_of(hypervisor, desired.placement), _now()
-    if desired.is_plugged:
-        plan: Plan = _plugged().plan_for(hypervisor, desired, observed, nat_network, now)
-    else:
-        plan = plan_existing(desired, observed, nat_network, now)
-    require_possible(hypervisor, plan)
-    require_connectable(hypervisor, plan, wanted_change(desired).network_config, desired.placement)
-    return plan
+# each where it is needed: each task of a module compiles anew what it imports
 
 
-def _plugged() -> ModuleType:
-    # here, as few need it: each task of a module compiles anew what it imports
+def _plugged() -> Any:
     from ansible_collections.hostler.libvirt.plugins.module_utils.actions import plugged
 
     return plugged
+
+
+def _existing() -> Any:
+    from ansible_collections.hostler.libvirt.plugins.module_utils.actions import existing
+
+    return existing
+
+
+def _delete() -> Any:
+    from ansible_collections.hostler.libvirt.plugins.module_utils.actions import delete
+
+    return delete
 
 
 def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
@@ -165,5 +160,5 @@ def _now() -> str:
 def _answer(desired: Desired, plan: Plan, observed: Optional[ObservedMachine]) -> Dict[str, Any]:
     answer = {**plan.as_answer(), "vm": None if observed is None else observed.as_data()}
     if desired.state == "absent" or desired.delete_detached_disks:
-        answer["deleted_disks"] = delete.deleted_disks(plan)
+        answer["deleted_disks"] = _delete().deleted_disks(plan)
     return answer

@@ -10,9 +10,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis im
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.delete import deleted_disks
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.drives import DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import answered
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.machine_doers import DOERS as MACHINE_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.new_disk import new_source
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import require_one
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import DOERS as MACHINE_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.sources import (
     path_in_pool,

@@ -8,6 +8,7 @@ import posixpath
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.delete import deleted_disks
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.machine_doers import DOERS as MACHINE_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.migration_files import (
     disks_differ,
     moved_files,
@@ -21,7 +22,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.migration_
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.migrations import Transfer, as_data, doers
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import find_one, observe_patiently
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import DOERS as MACHINE_DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable, MachineNotFound
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor

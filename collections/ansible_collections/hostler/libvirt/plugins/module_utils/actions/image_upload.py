@@ -11,11 +11,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Iterable, Iterator, List, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import (
-    discard,
-    is_disk_name,
-    mark_of,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import mark_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import discard, is_disk_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.disk_image import (
     FORMATS,
     HEAD_BYTES,

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Container, FrozenSet, Iterable, Optional, Set, Tuple
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import mark_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.disk_image import FORMATS, SECTOR
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
@@ -43,31 +44,9 @@ class Images:
     unfinished: FrozenSet[str]  # images that are being uploaded, or whose upload was cut off
 
 
-def mark_of(name: str) -> str:
-    """The name of the volume that says that the image ``name`` is not whole yet."""
-    return f".{name}.unfinished"
-
-
 def is_disk_name(name: str) -> bool:
     """Whether a volume of that name is taken for a VM's own disk or seed, whatever it holds."""
     return _OWN.fullmatch(name) is not None
-
-
-def find_image(hypervisor: Hypervisor, pool_name: str, name: str, field: str) -> Volume:
-    """The image ``name``, also if somebody has put it there by hand.
-
-    Raises `PoolNotFound`, and `ImageNotFound`, for ``field``, if it isn't there or isn't whole yet.
-    """
-    pool = hypervisor.pool(pool_name).require_active()
-    volume = pool.find_volume(name)
-    if volume is None:
-        pool.refresh()
-        volume = pool.find_volume(name)
-    if volume is None:
-        raise ImageNotFound(f"Image '{name}' not found in storage pool '{pool_name}'", field)
-    if pool.find_volume(mark_of(name)) is not None:
-        raise ImageNotFound(f"Image '{name}' is not in storage pool '{pool_name}' as a whole yet", field)
-    return volume
 
 
 def is_there(hypervisor: Hypervisor, pool_name: str, name: str) -> bool:

@@ -7,7 +7,7 @@ import dataclasses
 import posixpath
 from typing import Sequence, Set
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import find_image
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import find_image
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec, Unsupported
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, List, Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains, hardware, names
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import domains
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers, Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
@@ -19,37 +19,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     Superseded,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan import machine_steps, power_steps, volume_steps
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan import power_steps
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
-
-DOERS: Doers = {
-    machine_steps.DefineDomain: domains.define,
-    machine_steps.WriteRecord: domains.write_record,
-    machine_steps.SetAutostart: domains.set_autostart,
-    machine_steps.ResizeDomain: hardware.resize,
-    machine_steps.PlugVcpus: hardware.plug_vcpus,
-    machine_steps.PlugMemory: hardware.plug_memory,
-    machine_steps.ConnectCard: hardware.connect_card,
-    machine_steps.SetVnc: hardware.set_vnc,
-    machine_steps.RenameDomain: names.rename,
-    power_steps.StartDomain: domains.start,
-    power_steps.ResumeDomain: domains.resume,
-    power_steps.SuspendDomain: domains.suspend,
-    power_steps.SaveDomain: domains.save,
-    power_steps.RestoreDomain: domains.restore,
-    power_steps.RestartDomain: domains.restart,
-    power_steps.ResetDomain: domains.reset,
-    power_steps.StopDomain: domains.stop,
-    power_steps.PowerOff: domains.power_off,
-    machine_steps.UndefineDomain: domains.undefine,
-    volume_steps.CreateVolume: disks.create_volume,
-    volume_steps.WriteSeed: disks.write_seed,
-    volume_steps.GrowDisk: disks.grow,
-    volume_steps.DeleteVolume: disks.delete_volume,
-    volume_steps.AddVolume: disks.add_volume,
-}
-"""What is done for the operations on a VM as a whole. Its snapshots and devices have tables of their own, beside what
-does it, so that a module that has nothing to do with them is sent without them."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +45,16 @@ def perform(
 
     What can't be put back (a disk that has grown, a VM that was stopped) stays. ``fence`` is called before every step,
     and while a step waits, and raises `Superseded` when another operation has taken the VM over: then, as when the host
-    is gone, nothing more is done. ``doers`` is what does each operation: `DOERS` if nothing is given.
+    is gone, nothing more is done. ``doers`` does each operation; none: `machine_doers.DOERS`.
     """
     total = len(plan.steps)
+    table = _of_machines() if doers is None else doers
     undos: List[Undo] = []
     for position, one in enumerate(plan.steps, 1):
         fence()
         on_step(StepReport(position, total, one.title, "running"))
         try:
-            undo = _do(hypervisor, one, fence, DOERS if doers is None else doers)
+            undo = _do(hypervisor, one, fence, table)
         except HostlerError as error:
             on_step(StepReport(position, total, one.title, "failed", error.message))
             if not isinstance(error, (Superseded, HostUnreachable)):
@@ -91,6 +63,13 @@ def perform(
         if undo is not None:
             undos.append(undo)
         on_step(StepReport(position, total, one.title, "succeeded"))
+
+
+def _of_machines() -> Doers:
+    # here, as whoever makes a VM needs few of them: each task of a module compiles anew what it imports
+    from ansible_collections.hostler.libvirt.plugins.module_utils.actions.machine_doers import DOERS
+
+    return DOERS
 
 
 def _do(hypervisor: Hypervisor, one: Step, fence: Callable[[], None], doers: Doers) -> Optional[Undo]:

@@ -8,7 +8,13 @@ import uuid as uuids
 from functools import partial
 from typing import Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import devices, drives, graphics, nics, perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
+    devices,
+    drives,
+    graphics,
+    machine_doers,
+    nics,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import given_xml as from_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.further import require_further, take_stock
@@ -18,12 +24,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Re
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import entries_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import validate_change
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import (
-    STARTING,
-    Desired,
-    plan_existing,
-    wanted_change,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import STARTING, Desired
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.existing import plan_existing, wanted_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.given_xml import plan_new_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.plugged import (
     plan_plugged,
@@ -34,7 +36,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.plugged impor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 
 DOERS: Doers = {
-    **perform.DOERS,
+    **machine_doers.DOERS,
     **drives.DOERS,
     **nics.DOERS,
     **graphics.DOERS,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 from typing import Optional, Sequence
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import mark_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import mark_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.disk_image import HEAD_BYTES, read_qcow2
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.drive import Drive
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (

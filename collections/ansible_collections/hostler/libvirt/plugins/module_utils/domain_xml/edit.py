@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import List, Optional, Sequence
 from xml.etree.ElementTree import Element, SubElement
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Graphics, Interface
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import edited, parse, serialize
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import kib_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.size_edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import (
     graphics_element,
     interface_element,
@@ -20,14 +20,6 @@ REMOTE_DISPLAYS = ("vnc", "spice")
 
 # what of an <interface> says how it is plugged in, and would be refused, or mean something else, at another source
 _OF_ITS_SOURCE = ("source", "virtualport", "vlan", "portForward", "ip", "route", "script", "downscript")
-
-
-@dataclass(frozen=True)
-class SizeEdit:
-    """New sizes of a domain; None leaves one as it is. Memory in KiB."""
-
-    vcpus: Optional[int] = None
-    memory_kib: Optional[int] = None
 
 
 def resized(xml: str, sizes: SizeEdit) -> str:

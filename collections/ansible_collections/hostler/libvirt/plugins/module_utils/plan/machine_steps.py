@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition, Interface
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.edit import SizeEdit
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.size_edit import SizeEdit
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 

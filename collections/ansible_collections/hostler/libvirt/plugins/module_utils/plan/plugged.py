@@ -11,12 +11,13 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.given i
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import check_types, object_from
 from ansible_collections.hostler.libvirt.plugins.module_utils.graphics import GraphicsConfig
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import require_definition, switched_off
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired, all_nics
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.devices import (
     DeviceList,
     plan_devices,
     validate_devices,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.existing import all_nics
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further import Further, Stock, validate_further
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_disks import plan_disks
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further_nics import plan_nics
