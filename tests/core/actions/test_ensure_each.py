@@ -76,6 +76,14 @@ def test_what_can_be_of_no_vm_is_refused_before_anything_is_done(test_driver: Hy
     assert test_driver.find_domain_named("one") is None
 
 
+def test_no_vm_is_described_twice_by_its_name_or_by_xml_that_names_it(test_driver: Hypervisor) -> None:
+    xml = "<domain type='test'><name>one</name><memory>65536</memory><os><type>hvm</type></os></domain>"
+    for other in (Desired(xml=xml.replace("65536", "131072")), described("one", **SMALL)):
+        with pytest.raises(InvalidSpec, match=r"vms\.1\.name: stands for a VM that is in the list already"):
+            ensure_each(test_driver, [Desired(xml=xml), other])
+    assert test_driver.find_domain_named("one") is None
+
+
 def test_a_lost_host_is_told_of_each_vm_that_had_no_turn(
     test_driver: Hypervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,10 +5,15 @@ import pytest
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.guest_file import (
     Placed,
+    read_file,
     validate_mode,
     validate_path,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec, OperationFailed
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from lab.host import Host
+from tests.core.actions.guests import named
+from tests.core.actions.in_guest import booted, said
 
 
 @pytest.mark.parametrize("path", ["", "x", "./x", "~/x", "-rf", "/a\0b", "C:x"])
@@ -42,3 +47,15 @@ def test_a_diff_shows_text_and_counts_what_is_none() -> None:
         "after": {"content": "(70000 bytes)"},
     }
     assert not Placed(b"a", b"a", "644", "644").changed
+
+
+@pytest.mark.lab
+def test_a_file_without_end_is_not_read_for_ever(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = booted(hypervisor, lab_host, "endless")
+    said(hypervisor, vm.uuid, "ln -s /dev/zero /root/small")
+    domain = hypervisor.domain(named(hypervisor, "endless").uuid)
+
+    with pytest.raises(OperationFailed, match="/root/small: it has more than 65536 bytes"):
+        read_file(domain, "/root/small", most=65536)
+    assert said(hypervisor, vm.uuid, "echo listens").strip() == "listens"
+    domain.destroy()

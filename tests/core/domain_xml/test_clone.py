@@ -4,6 +4,7 @@
 import pytest
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.clone import Medium, Twin, cloned
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving import MOVE_NAMESPACE
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.snapshot import SERIES_NAMESPACE
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import NAMESPACE, Record
@@ -42,7 +43,8 @@ def test_the_record_is_the_clones_and_what_others_say_of_it_stays() -> None:
     old = (
         f"<metadata><a:b xmlns:a='urn:others'>kept</a:b>"
         f"<h:vm xmlns:h='{NAMESPACE}' version='1'><h:uuid>{UUID}</h:uuid></h:vm>"
-        f"<s:series xmlns:s='{SERIES_NAMESPACE}' snapshot='x'>y</s:series></metadata>"
+        f"<s:series xmlns:s='{SERIES_NAMESPACE}' snapshot='x'>y</s:series>"
+        f"<m:move xmlns:m='{MOVE_NAMESPACE}' source='a' destination='b'><m:copied>/x</m:copied></m:move></metadata>"
     )
     xml = cloned(domain(more=old), TWIN)
     assert read_domain(xml).record == RECORD

@@ -37,6 +37,7 @@ XML = (
         ("<!DOCTYPE d [<!ENTITY a 'b'>]><domain><name>&a;</name></domain>", "no document type declaration"),
         ("<domain><name>&bogus;</name></domain>", "undefined entity"),
         ("<domain><name>x</name>" + " " * 2**20 + "</domain>", "is longer than"),
+        ("<domain>" + "<a>" * 1000 + "</a>" * 1000 + "</domain>", "more than 100 elements in one another"),
     ],
 )
 def test_what_describes_no_domain_is_refused_and_where(text: str, message: str) -> None:
@@ -78,6 +79,12 @@ def test_it_is_known_again_by_what_it_says_and_never_by_a_password() -> None:
     assert (one.passwords, other.passwords) == (("a",), ("b",))
     assert one.fingerprint != given_xml(xml.format("a").replace("vnc", "spice")).fingerprint
     assert "passwd" not in repr(one)
+
+
+def test_a_line_break_in_a_password_is_known_again_as_what_libvirt_makes_of_it() -> None:
+    given = given_xml("<domain><name>x</name><devices><graphics passwd='a&#10;&#9;b'/><graphics/></devices></domain>")
+
+    assert given.passwords == ("a  b", None)
 
 
 def test_what_the_xml_says_is_not_said_twice() -> None:

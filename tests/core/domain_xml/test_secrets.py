@@ -20,6 +20,7 @@ QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
         f"<qemu:commandline><qemu:env name='TOKEN' value='{SECRET}'/></qemu:commandline>",
         f"<q:commandline xmlns:q='{QEMU}'><q:arg value='{SECRET}'/></q:commandline>",
         f"<commandline xmlns='{QEMU}'><arg value='{SECRET}'/></commandline>",
+        f"<qemu:override><qemu:device><qemu:property name='x' value='{SECRET}'/></qemu:device></qemu:override>",
         f"<os><type>hvm</type><cmdline>console=ttyS0 ks.password={SECRET}</cmdline></os>",
         f"<os><initarg>{SECRET}</initarg><initenv name='A'>{SECRET}</initenv></os>",
         f"<sysinfo type='smbios'><oemStrings><entry>io.systemd.credential:p={SECRET}</entry></oemStrings></sysinfo>",

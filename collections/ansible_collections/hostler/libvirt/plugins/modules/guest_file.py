@@ -16,7 +16,8 @@ description:
     guest.
   - A file that is there keeps its owner and its mode. It is written beside and taken over by the guest itself, so a
     connection that ends half-way leaves what was there; in Windows it is written in place.
-  - It is for files of some megabytes; the agent is no fast way. Tasks that handle secrets want C(no_log).
+  - It is for files of some megabytes; the agent is no fast way. A file of the guest that has more than 64 MiB is an error.
+    Tasks that handle secrets want C(no_log).
 extends_documentation_fragment:
   - hostler.libvirt.connection
   - hostler.libvirt.connection.attributes

@@ -108,13 +108,15 @@ def _wait(hypervisor: Hypervisor, side: SideConnection, members: Sequence[Ensure
 
 
 def _validated(wanted: Sequence[Desired]) -> List[Desired]:
-    errors = list(_twice(wanted))
+    errors: List[FieldError] = []
     valid: List[Desired] = []
     for index, one in enumerate(wanted):
         try:
             valid.append(validate_desired(one))
         except InvalidSpec as error:
+            valid.append(one)
             errors += (FieldError(f"vms.{index}.{wrong.field}", wrong.message) for wrong in error.errors)
+    errors = [*_twice(valid), *errors]  # by now their XML has said their names, too
     if errors:
         raise InvalidSpec(errors)
     return valid

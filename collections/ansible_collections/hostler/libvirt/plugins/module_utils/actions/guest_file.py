@@ -26,6 +26,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.agent import MOST_SENT, ask_agent
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 
+MOST_HELD = 64 * 1024 * 1024
+"""Of how many bytes a guest's file may be. What a path leads to is the guest's to say, be it a file without end."""
+
 _MOST_READ = 1024 * 1024
 _MOST_SHOWN = 64 * 1024  # of a diff, which people read
 _MISSING = ("No such file or directory", "The system cannot find the")
@@ -34,16 +37,24 @@ _MISSING = ("No such file or directory", "The system cannot find the")
 _TAKE_OVER = 'cat "$1" > "$2" && rm -f "$1"'
 
 
-def read_file(domain: Domain, path: str) -> Optional[bytes]:
-    """What the file holds, None where there is none. Raises `OperationFailed` with the guest's reason."""
+def read_file(domain: Domain, path: str, most: int = MOST_HELD) -> Optional[bytes]:
+    """What the file holds, None where there is none.
+
+    Raises `OperationFailed` with the guest's reason, and for a file of more than ``most`` bytes.
+    """
     try:
         with _opened(domain, path, "rb") as handle:
             content = bytearray()
             while True:
                 read = ask_agent(domain, "guest-file-read", {"handle": handle, "count": _MOST_READ})
-                content += base64.b64decode(read["buf-b64"])
+                piece = base64.b64decode(read["buf-b64"])
+                content += piece
+                if len(content) > most:
+                    raise OperationFailed(f"Failed to read {path}: it has more than {most} bytes", "path")
                 if read["eof"]:
                     return bytes(content)
+                if not piece:
+                    raise OperationFailed(f"Failed to read {path}: its agent goes on to say nothing", "path")
     except OperationFailed as error:
         if any(words in error.message for words in _MISSING):
             return None

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import edited
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.metadata import mark, prefixed
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving import MOVE_NAMESPACE
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.snapshot import SERIES_NAMESPACE
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import NAMESPACE, PREFIX, Record, record_xml
 
@@ -88,6 +89,7 @@ def _set_identity(domain: Element, twin: Twin) -> None:
     record = prefixed(record_xml(twin.record), PREFIX, NAMESPACE)
     mark(domain, NAMESPACE, record)
     mark(domain, SERIES_NAMESPACE, None)
+    mark(domain, MOVE_NAMESPACE, None)  # it names disks to be deleted, and they are the other's
 
 
 def _put_in(element: Element, medium: Medium) -> None:

@@ -9,6 +9,7 @@ record, which everybody can read, so neither is made of a password, which might 
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid as uuids
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Optional, Sequence, Tuple
@@ -20,6 +21,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Fiel
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import NAMESPACE, Record, record_element
 
 MOST_CHARACTERS = 1024 * 1024
+_DEEPEST = 100  # elements in one another; libvirt knows a dozen, and Python can't write a thousand
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class GivenXml:
 
     @property
     def passwords(self) -> Tuple[Optional[str], ...]:
-        """Those of its displays."""
-        return tuple(element.get("passwd") for element in parse(self.xml).findall("devices/graphics"))
+        """Those of its displays, as libvirt's own XML has them, in which a line break is none."""
+        found = (element.get("passwd") for element in parse(self.xml).findall("devices/graphics"))
+        return tuple(None if one is None else re.sub(r"[\t\n\r]", " ", one) for one in found)
 
 
 def given_xml(text: str) -> GivenXml:
@@ -98,6 +101,19 @@ def _require_xml(text: str) -> None:
         raise _refused("must have no document type declaration: entities are not looked up")
 
     parser.StartDoctypeDeclHandler = refuse
+    open_elements = 0
+
+    def enter(*_element: Any) -> None:
+        nonlocal open_elements
+        open_elements += 1
+        if open_elements > _DEEPEST:
+            raise _refused(f"has more than {_DEEPEST} elements in one another")
+
+    def leave(_name: str) -> None:
+        nonlocal open_elements
+        open_elements -= 1
+
+    parser.StartElementHandler, parser.EndElementHandler = enter, leave
     try:
         parser.Parse(text.encode(), True)
     except expat.ExpatError as error:

@@ -10,12 +10,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.documen
 HIDDEN = "(not shown)"
 
 # libvirt leaves out what it knows to be secret (unless asked for with VIR_DOMAIN_XML_SECURE). These it passes on as
-# they are, and passwords are put into all of them: QEMU's own arguments and environment, the kernel's command line,
-# what firmware tells the guest (systemd takes credentials from there), a disk's query and cookies for a web server,
-# and the session of a SEV guest
+# they are, and passwords are put into all of them: QEMU's own arguments, properties and environment, the kernel's
+# command line, what firmware tells the guest (systemd takes credentials from there), a disk's query and cookies for a
+# web server, and the session of a SEV guest
 _TEXTS = ("cmdline", "initarg", "initenv", "cookie", "session")
 _ATTRIBUTES = ("passwd", "password", "query")
-_COMMAND_LINE = ("arg", "env")
+_QEMUS_OWN = {"commandline": ("arg", "env"), "override": ("property",)}
 _FIRMWARE_TABLES = ("sysinfo",)
 
 
@@ -32,9 +32,9 @@ def _hide(domain: Element) -> None:
                 element.set(attribute, HIDDEN)
         if name in _TEXTS and element.text:
             element.text = HIDDEN
-        elif name == "commandline":
+        elif name in _QEMUS_OWN:
             for child in element.iter():
-                if _local(child) in _COMMAND_LINE and child.get("value") is not None:
+                if _local(child) in _QEMUS_OWN[name] and child.get("value") is not None:
                     child.set("value", HIDDEN)
         elif name in _FIRMWARE_TABLES:
             for entry in element.iter():
