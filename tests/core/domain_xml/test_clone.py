@@ -120,6 +120,13 @@ def test_what_a_firmware_keeps_is_new_and_what_it_tells_is_right() -> None:
     assert element(cloned(xml, TWIN)).findall("os/nvram/source") == []
 
 
+def test_a_short_name_is_no_part_of_another_word() -> None:
+    xml = domain("<serial type='file'><source path='/log/a-app.a.log'/></serial>").replace("first", "a")
+    read = element(cloned(xml, TWIN)).find("devices/serial/source")
+    assert read is not None
+    assert read.get("path") == "/log/twin-app.twin.log"
+
+
 def test_files_and_sockets_that_bear_the_old_name_bear_the_new_one() -> None:
     lines = changed(
         "<serial type='file'><source path='/first/first.log'/><log file='/first/of-first' append='on'/></serial>"

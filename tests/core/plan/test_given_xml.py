@@ -9,6 +9,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.given i
     definition_fingerprint,
     given_xml,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving import MOVE_NAMESPACE, read_move
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.nic import Nic
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import WrongState
@@ -85,3 +86,16 @@ def test_a_new_one_is_defined_and_then_started() -> None:
     assert [type(step.operation) for step in plan.steps] == [DefineXml, SetAutostart, StartDomain]
     assert (plan.after["name"], plan.after["state"]) == ("own", "paused")
     assert "s3cret" not in str(plan)
+
+
+def test_a_migration_that_has_not_ended_is_not_forgotten_and_none_is_made_up() -> None:
+    note = f"<metadata><m:move xmlns:m='{MOVE_NAMESPACE}' source='a' destination='b'/></metadata>"
+    moving = dataclasses.replace(OFF, defined_xml=DEFINED.replace("<vcpu>1", f"{note}<vcpu>2"))
+    with pytest.raises(WrongState, match="has a migration that has not ended") as caught:
+        planned(moving)
+    assert caught.value.field == "xml"
+
+    forged = given_xml(f"<domain type='qemu'><name>own</name>{note}</domain>")
+    (step, *_) = plan_xml(forged, OFF, ["s3cret"], "now").steps
+    assert isinstance(step.operation, DefineXml)
+    assert read_move(step.operation.xml) is None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 from xml.etree.ElementTree import Element
@@ -136,6 +137,8 @@ def _free_ports(display: Element) -> None:
 
 def _rename(element: Element, attribute: str, old: str, new: str) -> None:
     path = element.get(attribute)
-    if path is not None and old and old in path.rpartition("/")[2]:
+    if path is not None and old:
         folder, slash, file = path.rpartition("/")
-        element.set(attribute, f"{folder}{slash}{file.replace(old, new)}")
+        # as a word of its own: a VM may be called "a"
+        renamed = re.sub(rf"(?<![A-Za-z0-9]){re.escape(old)}(?![A-Za-z0-9])", lambda _match: new, file)
+        element.set(attribute, f"{folder}{slash}{renamed}")

@@ -17,10 +17,12 @@ from xml.etree.ElementTree import Element, SubElement
 from xml.parsers import expat
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import edited, parse
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving import MOVE_NAMESPACE
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import NAMESPACE, Record, record_element
 
 MOST_CHARACTERS = 1024 * 1024
+_OURS = (NAMESPACE, MOVE_NAMESPACE)  # what we say of a VM: nobody else's to write
 _DEEPEST = 100  # elements in one another; libvirt knows a dozen, and Python can't write a thousand
 
 
@@ -85,7 +87,7 @@ def adopted(given: GivenXml, uuid: str, record: Optional[Record], addresses: Seq
 
 
 def without_record(xml: str) -> str:
-    """``xml`` without our record, and without a ``<metadata>`` that has nothing else."""
+    """``xml`` without what we say of it, our record above all, and without a ``<metadata>`` that has nothing else."""
     return edited(xml, _remove_record)
 
 
@@ -166,7 +168,7 @@ def _records(metadata: Element) -> Iterator[Element]:
     """Our elements in it: names are as they are written here, whatever prefix they have."""
     for element in metadata:
         prefix, colon, _name = str(element.tag).rpartition(":")
-        if element.get(f"xmlns:{prefix}" if colon else "xmlns") == NAMESPACE:
+        if element.get(f"xmlns:{prefix}" if colon else "xmlns") in _OURS:
             yield element
 
 

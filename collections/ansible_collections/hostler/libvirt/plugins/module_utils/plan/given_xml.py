@@ -12,7 +12,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.given i
     definition_fingerprint,
     without_record,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving import read_move
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.secrets import without_secrets
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import (
     Chassis,
@@ -64,6 +66,8 @@ def plan_xml(given: GivenXml, chassis: Chassis, passwords: Sequence[Optional[str
     if known == (given.fingerprint, definition_fingerprint(defined), given.passwords):
         return Plan()
     require_changeable(chassis, live=True)  # what runs goes on as it is
+    if read_move(defined) is not None:  # which would be lost
+        raise WrongState(f"VM '{chassis.name}' has a migration that has not ended: run that again first", "xml")
     xml = adopted(given, chassis.uuid, None, [nic.mac_address for nic in chassis.defined_nics])
     applies = Applies.NEXT_BOOT if chassis.is_active else Applies.NOW
     step = Step("Define the VM from XML", DefineXml(chassis.uuid, xml, given.fingerprint, record), applies, ("xml",))
