@@ -25,6 +25,7 @@ def guest(clean_host: None, tasks: Tasks, lab_host: Host) -> str:
     return "spoken-to"
 
 
+@pytest.mark.slow
 def test_a_program_is_run_as_it_is_given_and_its_end_is_told(tasks: Tasks, guest: str) -> None:
     vm = {"name": guest}
     answers = tasks(

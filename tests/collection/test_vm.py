@@ -165,6 +165,7 @@ def test_secrets_of_a_list_are_hidden_however_they_are_written(
     assert "s3cr3t" not in run.output
 
 
+@pytest.mark.slow
 def test_a_failure_says_its_code_and_its_field_in_check_mode_too(tasks: Tasks, vm: dict[str, Any]) -> None:
     bad: dict[str, tuple[dict[str, Any], str, str | None, str]] = {
         "bad_name": ({**vm, "name": "x y"}, "invalid_spec", "name", "name: must be 1 to 63"),

@@ -52,6 +52,7 @@ def test_bios_guest_takes_seed_and_address_and_obeys_agent_and_power_button(lab_
         assert "stage=power-button" in guest.console
 
 
+@pytest.mark.slow
 def test_uefi_guest_boots_and_agent_shuts_it_down(lab_host: Host, tmp_path: Path) -> None:
     with running(Guest(lab_host, "lab-uefi", tmp_path, firmware="uefi")) as guest:
         wait_until(guest.agent_answers, "the agent answers")

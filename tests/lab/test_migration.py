@@ -54,6 +54,7 @@ def local_disk(lab: Lab, name: str) -> Iterator[Path]:
             host.virsh("pool-refresh", "local")
 
 
+@pytest.mark.slow
 def test_guest_on_a_shared_disk_is_sent_over_tls_by_its_host_and_runs_on(lab: Lab, lab_hosts: list[Host]) -> None:
     here, there = lab_hosts
     guest = Guest(here, "lab-nomad", lab.layout.shared)

@@ -71,6 +71,7 @@ def nobody(home: Path, *arguments: str, before: Sequence[str] = ()) -> "subproce
     )
 
 
+@pytest.mark.slow
 def test_lab_and_guest_work_for_a_plain_user_and_nothing_is_left(home: Path) -> None:
     if nobody(home, "-c", "import lab, pytest").returncode:
         pytest.skip("this tree is closed to other users")

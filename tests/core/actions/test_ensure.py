@@ -249,6 +249,7 @@ def test_what_is_not_there_has_no_memory_to_save(test_driver: Hypervisor) -> Non
 
 
 @pytest.mark.lab
+@pytest.mark.slow
 def test_a_qemu_that_hangs_is_said_to_hang_and_is_taken_away_all_the_same(
     hypervisor: Hypervisor, lab_host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:

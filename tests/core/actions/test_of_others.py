@@ -42,7 +42,7 @@ from tests.core.actions.theirs import (
 )
 from tests.core.domain_xml.documents import difference, element
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 CLONE = "the-clone"
 

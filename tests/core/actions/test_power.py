@@ -31,6 +31,7 @@ def listens(hypervisor: Hypervisor, vm: ObservedMachine) -> bool:
     return running is not None and running.guest_agent_connected
 
 
+@pytest.mark.slow
 def test_a_guest_boots_says_its_address_and_obeys_the_power_button(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = made(
         hypervisor, desired(lab_host, "obeys", "running", image="tiny.qcow2", image_mode="backing", cloud_init=SEED)

@@ -17,6 +17,7 @@ from tests.core.actions.guests import desired, made
 pytestmark = pytest.mark.lab
 
 
+@pytest.mark.slow
 def test_a_guest_is_waited_for_until_its_agent_its_address_and_its_port_are_there_and_until_it_is_off(
     hypervisor: Hypervisor, lab_host: Host
 ) -> None:

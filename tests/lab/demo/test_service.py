@@ -33,6 +33,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_two_demos_that_start_at_once_on_one_port_have_a_service_each(folders: list[Path]) -> None:
     services = [Service(folder) for folder in folders]
     port = free_port()
@@ -50,6 +51,7 @@ def test_two_demos_that_start_at_once_on_one_port_have_a_service_each(folders: l
             service.down()
 
 
+@pytest.mark.slow
 def test_a_demo_goes_elsewhere_when_a_stranger_has_its_port(folders: list[Path]) -> None:
     service = Service(folders[0])
     try:
