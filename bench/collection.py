@@ -39,7 +39,7 @@ def collection(workspace: Workspace) -> tuple[list[Figure], list[str]]:
     names = [f"bench-{number}" for number in range(FEW)]
     with _vms(plays, workspace.host(), names):
         figures = _beside_the_peer(plays, names)
-    figures.append(_many(plays, workspace.host()))
+    figures += _many(plays, workspace.host())
     note = (
         f"Medians of {ROUNDS}, in turns, without what a play with no task takes ({plays.empty:.2f} s). The peer"
         f" is community.libvirt of PyPI's {_PEER}, in a loop as it knows no list; one task is a {TASKS}th of {TASKS}."
@@ -83,11 +83,18 @@ def _figure(group: str, name: str, value: float, peer: float, target: float, say
     )  # fmt: skip
 
 
-def _many(plays: _Plays, host: Host) -> Figure:
-    play: Play = [{"hostler.libvirt.vm_info": {"uri": plays.uri}}]
+def _many(plays: _Plays, host: Host) -> list[Figure]:
+    asked: dict[str, dict[str, list[str]]] = {
+        "state of each (gather: [])": {"gather": []},
+        "state and spec of each": {},
+    }
+    figures = []
     with _defined(host, MANY):
-        value = statistics.median(plays.own(play) for _ in range(ROUNDS))
-    return Figure(f"vm_info of {MANY} defined VMs", "state and spec of each", round(value, 2), "s", target=3.0)
+        for name, options in asked.items():
+            play: Play = [{"hostler.libvirt.vm_info": {"uri": plays.uri, **options}}]
+            value = statistics.median(plays.own(play) for _ in range(ROUNDS))
+            figures.append(Figure(f"vm_info of {MANY} defined VMs", name, round(value, 2), "s", target=3.0))
+    return figures
 
 
 class _Plays:
