@@ -80,8 +80,10 @@ def _legend(axes: Axes, figures: Sequence[Figure]) -> None:
         handles.append(Rectangle((0, 0), 1, 1, color=_MISSED, label="Hostler, target missed"))
     if peer := next((figure.peer_name for figure in figures if figure.peer is not None), ""):
         handles.append(Rectangle((0, 0), 1, 1, color=_PEER, label=peer))
-    if target := next((figure.target_says for figure in figures if figure.target is not None), ""):
-        handles.append(Rectangle((0, 0), 1, 1, color=_TARGET, label=f"target: {target}"))
+    targets = {figure.target_says for figure in figures if figure.target is not None}
+    if targets - {""}:
+        label = f"target: {targets.pop()}" if len(targets) == 1 else "target of each"
+        handles.append(Rectangle((0, 0), 1, 1, color=_TARGET, label=label))
     letters = sum(len(str(handle.get_label())) for handle in handles)
     columns = len(handles) if letters < _LEGEND_LETTERS else 2
     axes.legend(

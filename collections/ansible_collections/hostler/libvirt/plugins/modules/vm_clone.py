@@ -213,6 +213,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Host
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import object_from
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine_options import SPEC_OPTIONS
 from ansible_collections.hostler.libvirt.plugins.module_utils.options import CONNECTION_OPTIONS, host_uri
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_wish import MODES, STATES, CloneWish
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WaitFor
@@ -226,15 +227,7 @@ WISH_OPTIONS = dict(
     mode=dict(type="str", choices=list(MODES), default="full"),
     pool=dict(type="str"),
     mac_addresses=dict(type="list", elements="str", default=[]),
-    cloud_init=dict(
-        type="dict",
-        options=dict(
-            hostname=dict(type="str"),
-            ssh_authorized_keys=dict(type="list", elements="str", no_log=False),
-            user_data=dict(type="str", no_log=True),
-            network_config=dict(type="str", no_log=True),
-        ),
-    ),
+    cloud_init=SPEC_OPTIONS["cloud_init"],
     description=dict(type="str"),
     tags=dict(type="list", elements="str"),
     owner=dict(type="str"),
