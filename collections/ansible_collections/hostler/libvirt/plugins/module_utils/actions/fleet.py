@@ -175,7 +175,7 @@ def _do_at_once(uri: str, members: Sequence[Member], parallel: int) -> None:
         except HostUnreachable as error:
             failures.append(error)
 
-    workers = [threading.Thread(target=work, name="libvirt-power") for _ in range(min(parallel, len(members)))]
+    workers = [threading.Thread(target=work, name="libvirt-power") for dummy in range(min(parallel, len(members)))]
     for worker in workers:
         worker.start()
     for worker in workers:
