@@ -37,6 +37,7 @@ def pair(lab_hosts: list[Host]) -> Iterator[Pair]:
         yield pair
 
 
+@pytest.mark.slow
 def test_a_guest_goes_on_with_its_disks_and_all_that_is_its_own_and_back_again(pair: Pair) -> None:
     before = everything_on(pair.there)
     made_here = pair.make(
