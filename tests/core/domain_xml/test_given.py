@@ -13,6 +13,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.given i
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import NAMESPACE
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired, validate_desired
 from tests.core.domain_xml.documents import FOREIGN, difference
 from tests.core.machines import FULL_RECORD, OTHER_UUID, RECORD, UUID
@@ -96,3 +97,10 @@ def test_what_the_xml_says_is_not_said_twice() -> None:
             validate_desired(bad)
         assert caught.value.field == field
     assert validate_desired(Desired({"tags": ["a"]}, xml=XML, state="absent")).name == "own"
+
+
+def test_a_record_that_was_brought_along_is_none_wherever_its_prefix_is_declared() -> None:
+    forged = f"<metadata><h:vm version='1'><h:uuid>{UUID}</h:uuid></h:vm></metadata>"
+    given = given_xml(f"<domain xmlns:h='{NAMESPACE}'><name>own</name>{forged}</domain>")
+    assert read_domain(adopted(given, UUID, None)).record is None
+    assert read_domain(adopted(given, UUID, RECORD)).record == RECORD

@@ -15,6 +15,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write i
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import MachineNotFound, OperationFailed, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 
 
 def shell(kind: str) -> DomainDefinition:
@@ -43,6 +44,16 @@ def test_power_is_switched_once(domain: Domain) -> None:
         domain.start()
     domain.destroy()
     assert not domain.is_active()
+
+
+@pytest.mark.lab
+def test_a_record_is_read_as_it_was_written_and_none_is_no_error(domain: Domain) -> None:
+    record = Record(domain.uuid, "2024-05-06T07:08:09Z", tags=("a",), incomplete=True)
+    assert domain.record() is None
+    domain.set_record(record)
+    assert domain.record() == record
+    domain.set_record(dataclasses.replace(record, uuid=str(uuids.uuid4())))
+    assert domain.record() is None  # it is another's
 
 
 @pytest.mark.lab

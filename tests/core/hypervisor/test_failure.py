@@ -22,6 +22,7 @@ def raised(code: int, message: str, domain: int = libvirt.VIR_FROM_QEMU) -> libv
         (libvirt.VIR_ERR_NO_STORAGE_POOL, errors.PoolNotFound),
         (libvirt.VIR_ERR_NO_STORAGE_VOL, errors.VolumeNotFound),
         (libvirt.VIR_ERR_NO_NETWORK, errors.NetworkNotFound),
+        (libvirt.VIR_ERR_NO_DOMAIN_METADATA, errors.NotFound),
         (libvirt.VIR_ERR_DOM_EXIST, errors.NameTaken),
         (libvirt.VIR_ERR_STORAGE_VOL_EXIST, errors.NameTaken),
         (libvirt.VIR_ERR_OPERATION_INVALID, errors.WrongState),

@@ -51,22 +51,21 @@ def require_possible(hypervisor: Hypervisor, plan: Plan) -> None:
             require_free_name(hypervisor, step.operation.name, step.operation.uuid)
         elif isinstance(step.operation, GrowDisk):
             require_growable(hypervisor, step.operation)
-        elif isinstance(step.operation, WriteRecord) and not step.operation.record.template:
+        elif (
+            "template" in step.fields and isinstance(step.operation, WriteRecord) and not step.operation.record.template
+        ):
             _require_unneeded(hypervisor, step.operation.uuid)
 
 
 def _require_unneeded(hypervisor: Hypervisor, uuid: str) -> None:
-    """Raise `WrongState` if the VM is a template upon whose disks others are built."""
-    domain = hypervisor.find_domain(uuid)
-    record = None if domain is None else domain.record()
-    if domain is None or record is None or not record.template:
-        return
+    """Raise `WrongState` if others are built upon the disks of the VM, which is a template."""
     look_for_overlays(hypervisor)
     users = paths_in_use(hypervisor, except_uuid=uuid)
-    for disk in read_domain(domain.xml(inactive=True)).disks:
+    definition = read_domain(hypervisor.domain(uuid).xml(inactive=True))
+    for disk in definition.disks:
         path = None if disk.read_only or disk.shareable else path_of(hypervisor, disk)
         if path in users:
-            words = f"VM '{domain.name}' has to stay a template: {users[path]} is built upon {path}"
+            words = f"VM '{definition.name}' has to stay a template: {users[path]} is built upon {path}"
             raise WrongState(words, "template")
 
 

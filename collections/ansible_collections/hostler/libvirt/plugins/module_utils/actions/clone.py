@@ -12,6 +12,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions import clo
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.machine_doers import DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.pool_facts import pool_facts
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.unfinished import take_away
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.variables import require_free_variables
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk
@@ -24,7 +25,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapshot import Snapshots
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
@@ -89,7 +89,7 @@ def _source(hypervisor: Hypervisor, observed: ObservedMachine, wish: CloneWish, 
     domain = hypervisor.domain(observed.uuid)
     look_for_overlays(hypervisor)
     snapshot = None if wish.snapshot is None else _snapshot(domain, wish.snapshot)
-    pool = None if wish.pool is None else _facts(hypervisor.pool(wish.pool).require_active())
+    pool = None if wish.pool is None else pool_facts(hypervisor.pool(wish.pool).require_active())
     disks: Dict[str, SourceDisk] = {}
     then = {} if snapshot is None else {disk.target: disk for disk in snapshot.frozen_disks}
     writers = _writers(hypervisor, observed.uuid if snapshot is None else "")
@@ -139,7 +139,7 @@ def _source_disk(hypervisor: Hypervisor, disk: Disk, writers: Dict[str, str]) ->
         kind,
         facts.capacity,
         min(size, facts.capacity),
-        _facts(hypervisor.pool_of(volume)),
+        pool_facts(hypervisor.pool_of(volume)),
         None if writer is None else f"VM '{writer}' writes to {path}",
         facts.modified,
     )
@@ -167,9 +167,3 @@ def _taken(
         pool = (wished or disk.pool).name
         names += [(pool, disk_name(wish.name, uuid, index, kind)) for kind in ("raw", "qcow2")]
     return frozenset(f"{pool}/{name}" for pool, name in names if hypervisor.pool(pool).find_volume(name) is not None)
-
-
-def _facts(pool: Pool) -> PoolFacts:
-    kind, path = pool.type_and_path()
-    capacity, available = pool.space()
-    return PoolFacts(pool.name, kind, path, capacity, available)

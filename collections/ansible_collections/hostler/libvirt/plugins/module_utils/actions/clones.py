@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import grown, remove_leftover
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import grown
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.domains import is_unfinished
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name, told_if_taken
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.domains import as_new
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,
     HostlerError,
     HostUnreachable,
-    NameTaken,
     VolumeNotFound,
     WrongState,
 )
@@ -25,11 +23,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.storage import pat
 
 def define(hypervisor: Hypervisor, operation: DefineClone) -> None:
     """Define the new domain; what a making of it that was cut off has left is replaced."""
-    require_free_name(hypervisor, operation.name, operation.uuid)
-    present = hypervisor.find_domain(operation.uuid)
-    if present is not None and not is_unfinished(present):
-        raise NameTaken(f"A VM with UUID {operation.uuid} already exists on this host", "uuid")
-    with told_if_taken(hypervisor, operation.name, operation.uuid):
+    with as_new(hypervisor, operation.name, operation.uuid):
         hypervisor.redefine(operation.xml)
 
 
@@ -39,7 +33,7 @@ def clone_disk(hypervisor: Hypervisor, operation: CloneDisk) -> None:
     source = hypervisor.find_volume_at(operation.path)
     if source is None:
         raise VolumeNotFound(f"{operation.path} is gone by now, before it was cloned", "source")
-    remove_leftover(pool, operation.name)
+    pool.discard(operation.name)
     _require_still(hypervisor, operation, source)
     if operation.linked:
         pool.create_volume(operation.name, operation.capacity, operation.format, backing=source.facts())

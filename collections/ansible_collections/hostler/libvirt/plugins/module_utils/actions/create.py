@@ -6,19 +6,18 @@ from __future__ import annotations
 from typing import Callable, Dict, FrozenSet, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.abilities import abilities_of
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import find_image
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.creation_doers import DOERS
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import image_facts
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks import nat_network_of, require_networks
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport, perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.pool_facts import pool_facts
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable, Superseded, Unsupported
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.accelerator import choose_virt_type
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan import machine_steps, power_steps, volume_steps
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import plan_create
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.design import machine_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import DefineDomain
@@ -26,21 +25,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import P
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import (
     ImageFacts,
     Placement,
-    PoolFacts,
     Surroundings,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import new_disks
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec, cards_of
-
-DOERS: Doers = {
-    machine_steps.DefineDomain: domains.define,
-    volume_steps.CreateVolume: disks.create_volume,
-    volume_steps.WriteSeed: disks.write_seed,
-    machine_steps.SetAutostart: domains.set_autostart,
-    power_steps.StartDomain: domains.start,
-    machine_steps.WriteRecord: domains.write_record,
-}
-"""What `perform` does for each operation of a plan that makes a VM."""
 
 
 def plan_for(
@@ -86,13 +74,13 @@ def create(
 def surroundings_of(hypervisor: Hypervisor, spec: MachineSpec, placement: Placement, uuid: str) -> Surroundings:
     """What of the host matters to that VM."""
     pool = hypervisor.pool(placement.pool).require_active()
-    kind, path = pool.type_and_path()
-    capacity, available = pool.space()
     disks = new_disks(spec, uuid)
     images: Dict[str, ImageFacts] = {}
     for disk in disks:
         if disk.config.image is not None and disk.config.image not in images:
-            images[disk.config.image] = _image(hypervisor, placement.image_pool, disk.config.image, disk.image_field)
+            images[disk.config.image] = image_facts(
+                hypervisor, placement.image_pool, disk.config.image, disk.image_field
+            )
     require_networks(hypervisor, cards_of(spec), placement)
     machines = hypervisor.machine_types()
     if spec.machine is not None and machines and spec.machine not in machines:
@@ -100,7 +88,7 @@ def surroundings_of(hypervisor: Hypervisor, spec: MachineSpec, placement: Placem
     virt_type = choose_virt_type(hypervisor, placement.virt_type)  # a late question: it may take ten seconds
     return Surroundings(
         virt_type=virt_type,
-        pool=PoolFacts(pool.name, kind, path, capacity, available),
+        pool=pool_facts(pool),
         image_pool=placement.image_pool,
         images=images,
         nat_network=nat_network_of(hypervisor, placement),
@@ -115,8 +103,3 @@ def _taken_volumes(hypervisor: Hypervisor, pool: Pool, names: Sequence[str], uui
     if hypervisor.find_domain(uuid) is not None:
         return frozenset()
     return frozenset(name for name in names if pool.find_volume(name) is not None)
-
-
-def _image(hypervisor: Hypervisor, pool_name: str, name: str, field: str) -> ImageFacts:
-    facts = find_image(hypervisor, pool_name, name, field).facts()
-    return ImageFacts(name, facts.path, facts.format or "raw", facts.capacity, facts.allocation)

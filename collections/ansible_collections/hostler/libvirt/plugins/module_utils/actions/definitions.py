@@ -31,6 +31,7 @@ class Definitions(NamedTuple):
 
 def read_definitions(hypervisor: Hypervisor, rows: Sequence[RosterRow], whole: bool) -> Dict[str, Definitions]:
     """Those of the domains of ``rows`` by UUID; without ``whole`` only as they run. Raises `HostUnreachable`."""
+    rows = [row for row in rows if row.active or (whole and row.persistent)]
     if len(rows) < _MANY or hypervisor.is_test_driver:
         return {row.domain.uuid: _definitions(row, row.domain, whole) for row in rows}
     shares = [rows[first::_CONNECTIONS] for first in range(_CONNECTIONS)]

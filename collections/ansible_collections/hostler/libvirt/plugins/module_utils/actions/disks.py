@@ -19,7 +19,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.seed import seed_i
 def create_volume(hypervisor: Hypervisor, operation: CreateVolume) -> None:
     """Make the disk. One of its name is the rest of a create that was cut off, maybe half copied: it is made anew."""
     pool = hypervisor.pool(operation.pool).require_active()
-    remove_leftover(pool, operation.name)
+    pool.discard(operation.name)
     make(hypervisor, pool, operation)
 
 
@@ -39,16 +39,9 @@ def make(hypervisor: Hypervisor, pool: Pool, operation: CreateVolume) -> Volume:
 def write_seed(hypervisor: Hypervisor, operation: WriteSeed) -> None:
     """Make the seed and its volume."""
     pool = hypervisor.pool(operation.pool).require_active()
-    remove_leftover(pool, operation.name)
+    pool.discard(operation.name)
     image = seed_image(operation.content)
     pool.create_volume(operation.name, len(image), "raw").upload(image)
-
-
-def remove_leftover(pool: Pool, name: str) -> None:
-    """Delete what is there under the name of a volume that is about to be made anew."""
-    leftover = pool.find_volume(name)
-    if leftover is not None:
-        leftover.delete()
 
 
 def grown(volume: Volume, capacity: int) -> None:

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
-from typing import Callable
+from typing import Callable, Iterator
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power, saved_memory
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Undo
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name, told_if_taken
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import NameTaken
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import NameTaken, OperationFailed
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
@@ -36,17 +37,27 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps i
 def define(hypervisor: Hypervisor, operation: DefineDomain) -> None:
     """Define the domain; what a create of it that was cut off has left is replaced."""
     definition = operation.definition
-    require_free_name(hypervisor, definition.name, definition.uuid)
-    present = hypervisor.find_domain(definition.uuid)
-    if present is not None and not is_unfinished(present):
-        raise NameTaken(f"A VM with UUID {definition.uuid} already exists on this host", "uuid")
-    with told_if_taken(hypervisor, definition.name, definition.uuid):
+    with as_new(hypervisor, definition.name, definition.uuid):
         hypervisor.define(domain_xml(definition))
+
+
+@contextmanager
+def as_new(hypervisor: Hypervisor, name: str, uuid: str) -> Iterator[None]:
+    """Raise `NameTaken` where the name or the UUID of what the block defines is a whole VM's, before it or by then."""
+    require_free_name(hypervisor, name, uuid)
+    present = hypervisor.find_domain(uuid)
+    if present is not None and not is_unfinished(present):
+        raise NameTaken(f"A VM with UUID {uuid} already exists on this host", "uuid")
+    try:
+        yield
+    except OperationFailed:  # libvirt has no code of its own for a name that somebody else took meanwhile
+        require_free_name(hypervisor, name, uuid)
+        raise
 
 
 def is_unfinished(domain: Domain) -> bool:
     """Whether a create of ours made that domain, and has not ended."""
-    record = read_domain(domain.xml(inactive=True)).record
+    record = domain.record()
     return record is not None and record.incomplete
 
 

@@ -58,26 +58,48 @@ def waited(hypervisor: Hypervisor, side: SideConnection, desired: Desired) -> Op
 
 
 def bring(hypervisor: Hypervisor, side: SideConnection, desired: Desired, check: bool = False) -> Dict[str, Any]:
-    """As `ensure`, without waiting for the guest; ``side`` is for questions that its QEMU may never answer."""
-    desired = validate_desired(desired)
+    """As `ensure`, without waiting for the guest; ``side`` is for questions that its QEMU may never answer.
+
+    ``desired`` is valid.
+    """
     observed = _find(hypervisor, side, desired)
     if observed is not None:
         check_identity(desired, observed)
-    if desired.state == "absent":
-        plan = Plan() if observed is None else _delete().plan_for(hypervisor, observed.uuid, desired.delete_disks)
-    elif observed is not None:
-        plan = _existing().plan_for(hypervisor, desired, observed, _now())
-    else:
-        plan = _plan_new(hypervisor, desired)
+    plan = _plan(hypervisor, desired, observed)
     if not check and plan.changed:
-        if desired.state == "absent":
-            _delete().carry_out(hypervisor, plan)
-        elif observed is None and desired.xml is None:
-            create.create(hypervisor, plan)
-        else:
-            perform(hypervisor, plan, doers=_plugged().DOERS if desired.is_plugged else None)
+        _carry_out(hypervisor, desired, observed, plan)
         observed = _find(hypervisor, side, desired)
     return _answer(desired, plan, observed)
+
+
+# what is imported within a function is so because few need it: each task of a module compiles anew what it imports
+
+
+def _plan(hypervisor: Hypervisor, desired: Desired, observed: Optional[ObservedMachine]) -> Plan:
+    if desired.state == "absent":
+        from ansible_collections.hostler.libvirt.plugins.module_utils.actions import delete
+
+        return Plan() if observed is None else delete.plan_for(hypervisor, observed.uuid, desired.delete_disks)
+    if observed is not None:
+        from ansible_collections.hostler.libvirt.plugins.module_utils.actions import existing
+
+        return existing.plan_for(hypervisor, desired, observed, _now())
+    return _plan_new(hypervisor, desired)
+
+
+def _carry_out(hypervisor: Hypervisor, desired: Desired, observed: Optional[ObservedMachine], plan: Plan) -> None:
+    if desired.state == "absent":
+        from ansible_collections.hostler.libvirt.plugins.module_utils.actions import delete
+
+        delete.carry_out(hypervisor, plan)
+    elif observed is None and desired.xml is None:
+        create.create(hypervisor, plan)
+    elif desired.is_plugged:
+        from ansible_collections.hostler.libvirt.plugins.module_utils.actions import plugged
+
+        perform(hypervisor, plan, doers=plugged.DOERS)
+    else:
+        perform(hypervisor, plan)
 
 
 def new_record(desired: Desired, spec: MachineSpec) -> Record:
@@ -113,35 +135,15 @@ def _find(hypervisor: Hypervisor, side: SideConnection, desired: Desired) -> Opt
         return observe(hypervisor, domain, sizes=False)  # one that hangs is taken away all the same
 
 
-# each where it is needed: each task of a module compiles anew what it imports
-
-
-def _plugged() -> Any:
-    from ansible_collections.hostler.libvirt.plugins.module_utils.actions import plugged
-
-    return plugged
-
-
-def _existing() -> Any:
-    from ansible_collections.hostler.libvirt.plugins.module_utils.actions import existing
-
-    return existing
-
-
-def _delete() -> Any:
-    from ansible_collections.hostler.libvirt.plugins.module_utils.actions import delete
-
-    return delete
-
-
 def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
     if not desired.create:
         raise MachineNotFound(f"VM {desired.label} not found on this host", "uuid" if desired.uuid else "name")
     if desired.state == "saved":
         raise InvalidSpec([FieldError("state", "a VM that is not there has no memory to save")])
     if desired.xml is not None:
-        made: Plan = _plugged().plan_for_new(hypervisor, desired, _now())
-        return made
+        from ansible_collections.hostler.libvirt.plugins.module_utils.actions import plugged
+
+        return plugged.plan_for_new(hypervisor, desired, _now())
     spec = spec_from(desired.spec)
     return create.plan_for(
         hypervisor,
@@ -160,5 +162,7 @@ def _now() -> str:
 def _answer(desired: Desired, plan: Plan, observed: Optional[ObservedMachine]) -> Dict[str, Any]:
     answer = {**plan.as_answer(), "vm": None if observed is None else observed.as_data()}
     if desired.state == "absent" or desired.delete_detached_disks:
-        answer["deleted_disks"] = _delete().deleted_disks(plan)
+        from ansible_collections.hostler.libvirt.plugins.module_utils.actions import delete
+
+        answer["deleted_disks"] = delete.deleted_disks(plan)
     return answer

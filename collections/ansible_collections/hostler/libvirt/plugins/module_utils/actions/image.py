@@ -6,6 +6,7 @@ from __future__ import annotations
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import ImageNotFound
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import ImageFacts
 
 
 def mark_of(name: str) -> str:
@@ -28,3 +29,9 @@ def find_image(hypervisor: Hypervisor, pool_name: str, name: str, field: str) ->
     if pool.find_volume(mark_of(name)) is not None:
         raise ImageNotFound(f"Image '{name}' is not in storage pool '{pool_name}' as a whole yet", field)
     return volume
+
+
+def image_facts(hypervisor: Hypervisor, pool_name: str, name: str, field: str) -> ImageFacts:
+    """What the image is, as a plan has to know it. Raises what `find_image` does."""
+    facts = find_image(hypervisor, pool_name, name, field).facts()
+    return ImageFacts(name, facts.path, facts.format or "raw", facts.capacity, facts.allocation)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Iterable, Iterator, List, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import mark_of
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import discard, is_disk_name
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import is_disk_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.disk_image import (
     FORMATS,
     HEAD_BYTES,
@@ -117,7 +117,7 @@ def upload(hypervisor: Hypervisor, pool_name: str, image: NewImage, pieces: Iter
     except BaseException:  # Ctrl-C may come at any moment
         # the mark stays as long as what it stands for
         if ours:
-            discard(pool, image.name)
+            pool.discard(image.name)
         mark.delete()
         raise
     mark.delete()

@@ -109,16 +109,9 @@ def discard_unfinished(hypervisor: Hypervisor, pool_name: str, name: str) -> boo
     mark = pool.find_volume(mark_of(name))
     if mark is None:
         return False
-    discard(pool, name)
+    pool.discard(name)
     mark.delete()
     return True
-
-
-def discard(pool: Pool, name: str) -> None:
-    """Delete the volume ``name`` if it is there."""
-    volume = pool.find_volume(name)
-    if volume is not None:
-        volume.delete()
 
 
 def _could_be_image(name: str) -> bool:

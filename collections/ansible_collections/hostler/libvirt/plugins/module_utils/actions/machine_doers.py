@@ -3,21 +3,24 @@
 
 from __future__ import annotations
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import disks, domains, hardware, rename, volumes
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
+    creation_doers,
+    domains,
+    hardware,
+    rename,
+    volumes,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan import machine_steps, power_steps, volume_steps
 
 DOERS: Doers = {
-    machine_steps.DefineDomain: domains.define,
-    machine_steps.WriteRecord: domains.write_record,
-    machine_steps.SetAutostart: domains.set_autostart,
+    **creation_doers.DOERS,
     machine_steps.ResizeDomain: hardware.resize,
     machine_steps.PlugVcpus: hardware.plug_vcpus,
     machine_steps.PlugMemory: hardware.plug_memory,
     machine_steps.ConnectCard: hardware.connect_card,
     machine_steps.SetVnc: hardware.set_vnc,
     machine_steps.RenameDomain: rename.rename,
-    power_steps.StartDomain: domains.start,
     power_steps.ResumeDomain: domains.resume,
     power_steps.SuspendDomain: domains.suspend,
     power_steps.SaveDomain: domains.save,
@@ -27,8 +30,6 @@ DOERS: Doers = {
     power_steps.StopDomain: domains.stop,
     power_steps.PowerOff: domains.power_off,
     machine_steps.UndefineDomain: domains.undefine,
-    volume_steps.CreateVolume: disks.create_volume,
-    volume_steps.WriteSeed: disks.write_seed,
     volume_steps.GrowDisk: volumes.grow,
     volume_steps.DeleteVolume: volumes.delete_volume,
     volume_steps.AddVolume: volumes.add_volume,

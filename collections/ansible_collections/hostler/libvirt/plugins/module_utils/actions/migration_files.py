@@ -8,6 +8,7 @@ import secrets
 import time
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.pool_facts import pool_facts
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
@@ -131,19 +132,13 @@ def _facts(hypervisor: Hypervisor, volume: Optional[Volume], form: Optional[str]
         return None
     facts = volume.facts()
     capacity = facts.length if form == "raw" and facts.type == "file" and facts.length is not None else facts.capacity
-    pool = _pool_facts(hypervisor.pool_of(volume))
+    pool = pool_facts(hypervisor.pool_of(volume))
     return FileFacts(pool, form or facts.format, capacity, facts.allocation, facts.length, facts.modified)
 
 
 def _pool_at(hypervisor: Hypervisor, folder: str) -> Optional[PoolFacts]:
     found = (pool for pool in hypervisor.pools() if _is_at(pool, folder))
-    return next((_pool_facts(pool) for pool in found), None)
-
-
-def _pool_facts(pool: Pool) -> PoolFacts:
-    kind, path = pool.type_and_path()
-    space = pool.space()
-    return PoolFacts(pool.name, kind, path, space.capacity, space.available)
+    return next((pool_facts(pool) for pool in found), None)
 
 
 def _is_at(pool: Pool, folder: str) -> bool:

@@ -159,9 +159,4 @@ def _note_again(source: Hypervisor, uuid: str, move: Optional[Move]) -> None:
 
 def as_data(transfer: Transfer) -> Dict[str, Optional[int]]:
     """Plain data, for an answer."""
-    return {
-        "total_ms": transfer.total_ms,
-        "downtime_ms": transfer.downtime_ms,
-        "memory_bytes": transfer.memory_bytes,
-        "disk_bytes": transfer.disk_bytes,
-    }
+    return dict(vars(transfer))

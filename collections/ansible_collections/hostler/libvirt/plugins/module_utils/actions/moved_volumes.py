@@ -8,7 +8,7 @@ that this one is not whole, or its VM not there yet. By the mark a later run kno
 from __future__ import annotations
 
 from functools import partial
-from typing import Callable, Optional
+from typing import Callable
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.migration_files import mark_of
@@ -52,9 +52,7 @@ def make_target(destination: Hypervisor, _source: Hypervisor, operation: MakeTar
 
 def remove_mark(pool: Pool, name: str) -> None:
     """Say of the volume that it is whole, and its VM's."""
-    mark = pool.find_volume(mark_of(name))
-    if mark is not None:
-        mark.delete()
+    pool.discard(mark_of(name))
 
 
 def _carried(destination: Hypervisor, operation: CarryVolume, original: Volume) -> Undo:
@@ -102,10 +100,8 @@ def _sweep(destination: Hypervisor, pool: Pool, name: str) -> None:
 
 def _discard(pool: Pool, name: str) -> None:
     """The volume first: a mark without one says nothing wrong."""
-    for one in (name, mark_of(name)):
-        volume = pool.find_volume(one)
-        if volume is not None:
-            volume.delete()
+    pool.discard(name)
+    pool.discard(mark_of(name))
 
 
 def _take_back(uri: str, uuid: str, pool_name: str, name: str) -> None:
@@ -130,15 +126,11 @@ def _flat(source: Hypervisor, original: Volume) -> Volume:
     pool = source.pool_of(original)
     facts = original.facts()
     name = f".{original.name}.flat"
-    leftover = pool.find_volume(name)
-    if leftover is not None:
-        leftover.delete()
+    pool.discard(name)
     try:
         flat = pool.copy_volume(name, facts.capacity, facts.format or "raw", original)
     except HostlerError:
-        failed: Optional[Volume] = pool.find_volume(name)
-        if failed is not None:
-            failed.delete()
+        pool.discard(name)
         raise
     pool.refresh()
     return flat

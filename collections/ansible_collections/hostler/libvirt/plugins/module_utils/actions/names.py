@@ -3,12 +3,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import Iterator
-
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     NameTaken,
-    OperationFailed,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 
@@ -18,13 +14,3 @@ def require_free_name(hypervisor: Hypervisor, name: str, uuid: str) -> None:
     namesake = hypervisor.find_domain_named(name)
     if namesake is not None and namesake.uuid != uuid:
         raise NameTaken(f"A VM named '{name}' already exists on this host", "name")
-
-
-@contextmanager
-def told_if_taken(hypervisor: Hypervisor, name: str, uuid: str) -> Iterator[None]:
-    """Raise `NameTaken` where somebody else was quicker: libvirt has no code of its own for that."""
-    try:
-        yield
-    except OperationFailed:
-        require_free_name(hypervisor, name, uuid)
-        raise

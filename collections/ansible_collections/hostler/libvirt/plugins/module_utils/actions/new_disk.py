@@ -7,7 +7,8 @@ import dataclasses
 import posixpath
 from typing import Sequence, Set
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import find_image
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import image_facts
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.pool_facts import pool_facts
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec, Unsupported
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
@@ -22,8 +23,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.disk import Source
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import (
-    ImageFacts,
-    PoolFacts,
     Surroundings,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import DISK_FORMAT, NewDisk, volume_name
@@ -45,26 +44,26 @@ def new_source(
     `Unsupported`, `InvalidSpec`, `NotEnoughSpace`, `PoolNotFound`, `ImageNotFound`.
     """
     pool = hypervisor.pool(wanted.pool).require_active()
-    kind, folder = pool.type_and_path()
-    if kind not in FILE_POOLS:
+    facts = pool_facts(pool)
+    if facts.type not in FILE_POOLS:
         raise Unsupported(f"Storage pool '{pool.name}' has no files: name a volume that is in it already", "pool")
     form = wanted.format or ("raw" if wanted.shareable and not wanted.read_only else DISK_FORMAT)
     name = wanted.volume or _free_name(pool, form, chassis, others)
     disk = NewDisk(name, DiskConfig(size_gb, wanted.image, wanted.image_mode), f"{path}size_gb", f"{path}image")
     surroundings = Surroundings(
         virt_type=read_domain(chassis.xmls[0]).type,
-        pool=PoolFacts(pool.name, kind, folder, *pool.space()),
+        pool=facts,
         image_pool=wanted.image_pool,
         images={}
         if wanted.image is None
-        else {wanted.image: _image(hypervisor, wanted.image_pool, wanted.image, disk.image_field)},
+        else {wanted.image: image_facts(hypervisor, wanted.image_pool, wanted.image, disk.image_field)},
     )
     too_small = list(size_errors(disk, surroundings))
     if too_small:
         raise InvalidSpec(too_small)
     check_space([disk], surroundings)
     new = dataclasses.replace(volume_step(disk, surroundings), format=form)
-    return Source(posixpath.join(folder, name), form, False, disk.size, new, volume_title(disk, surroundings))
+    return Source(posixpath.join(facts.path, name), form, False, disk.size, new, volume_title(disk, surroundings))
 
 
 def _free_name(pool: Pool, form: str, chassis: Chassis, others: Sequence[Source]) -> str:
@@ -74,8 +73,3 @@ def _free_name(pool: Pool, form: str, chassis: Chassis, others: Sequence[Source]
         taken.update(posixpath.basename(path) for path in (drive.path, *drive.backing_paths) if path is not None)
     names = (volume_name(chassis.name, chassis.uuid, f"disk{number}.{form}") for number in range(1, len(taken) + 2))
     return next(name for name in names if name not in taken)
-
-
-def _image(hypervisor: Hypervisor, pool_name: str, name: str, field: str) -> ImageFacts:
-    facts = find_image(hypervisor, pool_name, name, field).facts()
-    return ImageFacts(name, facts.path, facts.format or "raw", facts.capacity, facts.allocation)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Optional
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import grown, make, remove_leftover
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.disks import grown, make
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Undo
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.hotplug import answered
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
@@ -42,7 +42,7 @@ def add_volume(hypervisor: Hypervisor, operation: AddVolume) -> Undo:
     except (HostUnreachable, NameTaken):
         raise
     except HostlerError:
-        remove_leftover(pool, wanted.name)
+        pool.discard(wanted.name)
         raise
     return partial(delete_volume, hypervisor, DeleteVolume(path))  # which spares one that the VM could not let go of
 

@@ -12,14 +12,15 @@ import hashlib
 import re
 import uuid as uuids
 from dataclasses import dataclass, field
-from typing import Any, Iterator, Optional, Sequence, Tuple
-from xml.etree.ElementTree import Element, SubElement
+from typing import Any, Optional, Sequence, Tuple
+from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import edited, parse
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.metadata import mark, prefixed
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.moving import MOVE_NAMESPACE
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
-from ansible_collections.hostler.libvirt.plugins.module_utils.identity import NAMESPACE, Record, record_element
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import NAMESPACE, PREFIX, Record, record_xml
 
 MOST_CHARACTERS = 1024 * 1024
 _OURS = (NAMESPACE, MOVE_NAMESPACE)  # what we say of a VM: nobody else's to write
@@ -78,10 +79,7 @@ def adopted(given: GivenXml, uuid: str, record: Optional[Record], addresses: Seq
         _keep_addresses(domain, addresses)
         _remove_record(domain)
         if record is not None:
-            metadata = domain.find("metadata")
-            if metadata is None:
-                metadata = SubElement(domain, "metadata")
-            metadata.append(_plain_record(record))
+            mark(domain, NAMESPACE, prefixed(record_xml(record), PREFIX, NAMESPACE))
 
     return edited(given.xml, change)
 
@@ -157,25 +155,8 @@ def _keep_addresses(domain: Element, addresses: Sequence[Optional[str]]) -> None
 
 
 def _remove_record(domain: Element) -> None:
+    for namespace in _OURS:
+        mark(domain, namespace, None)
     for metadata in domain.findall("metadata"):
-        for element in list(_records(metadata)):
-            metadata.remove(element)
         if len(metadata) == 0 and not (metadata.text or "").strip():
             domain.remove(metadata)
-
-
-def _records(metadata: Element) -> Iterator[Element]:
-    """Our elements in it: names are as they are written here, whatever prefix they have."""
-    for element in metadata:
-        prefix, colon, _name = str(element.tag).rpartition(":")
-        if element.get(f"xmlns:{prefix}" if colon else "xmlns") in _OURS:
-            yield element
-
-
-def _plain_record(record: Record) -> Element:
-    """The record's element with its prefix in its names, as `edited` has them."""
-    element = record_element(record)
-    for part in element.iter():
-        part.tag = f"hostler:{str(part.tag).rpartition('}')[2]}"
-    element.set("xmlns:hostler", NAMESPACE)
-    return element

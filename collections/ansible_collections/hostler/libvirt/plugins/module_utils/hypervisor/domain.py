@@ -8,7 +8,8 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
     HostUnreachable,
-    OperationFailed,
+    MachineNotFound,
+    NotFound,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
@@ -191,14 +192,16 @@ class Domain:
             self.handle.blockResize(path, capacity, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
     def record(self) -> Optional[Record]:
-        """Our record in its definition, None where it has none that is its own."""
+        """Our record of it as it is now, None where it has none that is its own."""
         try:
             with translated("read the VM's record"):
                 xml = self.handle.metadata(
-                    libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+                    libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_CURRENT
                 )
-        except OperationFailed:
-            return None  # there is none
+        except MachineNotFound:
+            raise
+        except NotFound:
+            return None
         return read_record(xml, self.uuid)
 
     def set_record(self, record: Optional[Record]) -> None:

@@ -15,6 +15,7 @@ _BY_NAME: Dict[str, Type[errors.HostlerError]] = {
     "VIR_ERR_NO_STORAGE_POOL": errors.PoolNotFound,
     "VIR_ERR_NO_STORAGE_VOL": errors.VolumeNotFound,
     "VIR_ERR_NO_DOMAIN_SNAPSHOT": errors.SnapshotNotFound,
+    "VIR_ERR_NO_DOMAIN_METADATA": errors.NotFound,
     "VIR_ERR_NO_NETWORK": errors.NetworkNotFound,
     "VIR_ERR_NO_INTERFACE": errors.NetworkNotFound,
     "VIR_ERR_NO_NWFILTER": errors.NetworkNotFound,

@@ -242,6 +242,12 @@ class Pool:
         except VolumeNotFound:
             return None
 
+    def discard(self, name: str) -> None:
+        """Delete the volume ``name``; one that is not there is no error."""
+        volume = self.find_volume(name)
+        if volume is not None:
+            volume.delete()
+
     def volumes(self) -> List[Volume]:
         """All its volumes."""
         with translated("list the volumes"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.cloud_init import CloudInit
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.clone import Medium, Twin, cloned
@@ -26,6 +26,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_steps import CloneDisk, DefineClone
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_wish import CloneSource, CloneWish, SourceDisk
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import FILE_POOLS, spec_as_data
@@ -73,7 +74,7 @@ def plan_clone(source: CloneSource, wish: CloneWish, record: Record) -> Plan:
     return Plan(tuple(steps), {}, _after(source, wish, record, disks))
 
 
-def own_disks(observed: Any) -> List[Disk]:
+def own_disks(observed: ObservedMachine) -> List[Disk]:
     """Those of a VM's disks of which a clone gets its own: what it writes to, and no other VM does."""
     return [
         disk
@@ -246,8 +247,7 @@ def _title(source: CloneSource, disk: CloneDisk) -> str:
 
 def _after(source: CloneSource, wish: CloneWish, record: Record, disks: List[CloneDisk]) -> Dict[str, Any]:
     """What the diff shows; nothing of it is made up anew with each plan."""
-    shown: Iterator[Tuple[str, Any]] = iter(spec_as_data(wish).items())
-    after = {name: value for name, value in shown if name not in ("pool", "record_id")}
+    after = {name: value for name, value in spec_as_data(wish).items() if name not in ("pool", "record_id")}
     targets = [disk.target for disk in own_disks(source.observed)]
     return {
         **after,

@@ -20,7 +20,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
-from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WAITS, WaitFor
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wait import WAITS, WaitFor, port_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import NAME_FACTS, plain_uuid
 
 STATES = ("present", "running", "stopped", "restarted", "paused", "saved", "absent")
@@ -135,10 +135,7 @@ def _named_by_xml(desired: Desired, xml: str) -> Desired:
 
 
 def _wait_errors(desired: Desired) -> Iterator[FieldError]:
-    if desired.wait_for == "port" and desired.wait_port is None:
-        yield FieldError("wait_port", "is required to wait for a port")
-    if desired.wait_for != "port" and desired.wait_port is not None:
-        yield FieldError("wait_port", "goes with wait_for port only")
+    yield from port_errors(desired.wait_for, desired.wait_port)
     if desired.wait_for not in (None, "off") and desired.state in _SILENT:
         yield FieldError("wait_for", f"a VM that is {desired.state} never has that: only 'off' can be waited for")
     if desired.wait_for == "off" and desired.state == "paused":
