@@ -16,6 +16,7 @@ mpl.use("svg")  # before pyplot, which would look for a screen
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 
 from bench.figures import Figure
@@ -55,7 +56,7 @@ def svg(group: str, figures: Sequence[Figure]) -> str:
         label.set_color(_INK)
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
-    _legend(axes, figures)
+    _legend(canvas, figures)
     text = io.StringIO()
     canvas.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     plt.close(canvas)
@@ -74,21 +75,22 @@ def _bars(axes: Axes, row: int, figure: Figure) -> None:
         axes.plot([figure.target] * 2, [row - 0.38, row + 0.38], color=_TARGET, linewidth=2.2)
 
 
-def _legend(axes: Axes, figures: Sequence[Figure]) -> None:
+def _legend(canvas: Canvas, figures: Sequence[Figure]) -> None:
     handles = [Rectangle((0, 0), 1, 1, color=_BAR, label="Hostler")]
     if any(figure.met is False for figure in figures):
         handles.append(Rectangle((0, 0), 1, 1, color=_MISSED, label="Hostler, target missed"))
     if peer := next((figure.peer_name for figure in figures if figure.peer is not None), ""):
         handles.append(Rectangle((0, 0), 1, 1, color=_PEER, label=peer))
     targets = {figure.target_says for figure in figures if figure.target is not None}
-    if targets - {""}:
-        label = f"target: {targets.pop()}" if len(targets) == 1 else "target of each"
+    if targets:
+        words = targets.pop() if len(targets) == 1 else "each has its own"
+        label = f"target: {words}" if words else "target"
         handles.append(Rectangle((0, 0), 1, 1, color=_TARGET, label=label))
     letters = sum(len(str(handle.get_label())) for handle in handles)
     columns = len(handles) if letters < _LEGEND_LETTERS else 2
-    axes.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0, -0.35 / len(figures)), ncols=columns, frameon=False,
-        labelcolor=_INK, fontsize=9, handlelength=1.1, columnspacing=1.4, borderaxespad=1.2,
+    canvas.legend(
+        handles=handles, loc="outside lower center", ncols=columns, frameon=False,
+        labelcolor=_INK, fontsize=9, handlelength=1.1, columnspacing=1.4,
     )  # fmt: skip
 
 
