@@ -36,6 +36,7 @@ FULL_RECORD = Record(
     revision=3,
     incomplete=True,
     cloned_from="0d9c8b7a-1111-4222-8333-944455566677",
+    kept=("/srv/archive.raw", "/srv/<&>\n.raw"),
 )
 IMAGE = ImageFacts("debian.qcow2", "/images/debian.qcow2", "qcow2", 2 * GIB, GIB)
 IMAGES = {IMAGE.name: IMAGE}

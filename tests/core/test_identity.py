@@ -196,5 +196,5 @@ def test_what_is_left_out_reads_as_its_default() -> None:
 def test_a_record_holds_no_field_that_a_reader_may_not_see() -> None:
     assert {field.name for field in dataclasses.fields(Record)} == {
         "uuid", "created", "id", "owner", "os_type", "os_version", "description", "tags", "metadata", "xml_given",
-        "xml_defined", "protected", "revision", "incomplete", "cloned_from", "template",
+        "xml_defined", "protected", "revision", "incomplete", "cloned_from", "template", "kept",
     }  # fmt: skip

@@ -10,8 +10,11 @@ import pytest
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.clone import clone as carry_out
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.clone import plan_for
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.clones import DOERS, clone_disk, define
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_clone import ensure_clone
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.machine_doers import DOERS as MACHINE_DOERS
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.power import force_stop, start
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
@@ -28,6 +31,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import obje
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_wish import CloneWish
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from lab.commands import run
 from lab.host import Host
@@ -306,6 +310,26 @@ def test_a_clone_that_fails_leaves_nothing(hypervisor: Hypervisor, lab_host: Hos
 
 
 @pytest.mark.slow
+def test_of_two_clones_with_one_uuid_the_first_goes_on(hypervisor: Hypervisor, lab_host: Host) -> None:
+    made(hypervisor, desired(lab_host, "wanted"))
+    source = named(hypervisor, "wanted")
+    wish = CloneWish("only", uuid="00000000-0000-4000-8000-0000000c10e5")
+    first, second = (plan_for(hypervisor, source, wish) for _ in range(2))
+    define(hypervisor, first.steps[0].operation)  # type: ignore[arg-type]
+    before = everything_on(hypervisor)
+
+    with pytest.raises(NameTaken, match="UUID"):
+        carry_out(hypervisor, str(wish.uuid), second)
+
+    assert everything_on(hypervisor) == before
+    for step in first.steps[1:]:
+        perform(hypervisor, Plan((step,)), doers={**MACHINE_DOERS, **DOERS})
+    with pytest.raises(NameTaken, match="' is in storage pool 'default' by now"):
+        clone_disk(hypervisor, second.steps[1].operation)  # type: ignore[arg-type]
+    assert len(gone(hypervisor, "only")) == 1
+    gone(hypervisor, "wanted")
+
+
 def test_a_guest_finds_itself_to_be_another_machine(hypervisor: Hypervisor, lab_host: Host) -> None:
     source = booted(hypervisor, lab_host, "elder", cloud_init=SEED)
     assert said(hypervisor, source.uuid, "hostname; cat /var/lib/guest/instance-id").split() == ["seeded", source.uuid]

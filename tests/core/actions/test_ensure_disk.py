@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.chassis import look
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.delete import delete
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.drives import DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_disk import ensure_disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_snapshot import ensure_snapshot
@@ -44,11 +45,15 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.selection import O
 from lab.commands import run
 from lab.host import Host
 from tests.core.actions.guests import desired, everything_on, made, named
+from tests.core.actions.snapshotting import see_to
 from tests.core.actions.test_resize import defined, virtual_size
 from tests.core.domain_xml.documents import FOREIGN, difference
 from tests.core.machines import GIB, MIB
 
 pytestmark = pytest.mark.lab
+
+
+GONE: dict[str, Any] = {"target": "vdb", "state": "absent"}
 
 
 def ensured(hypervisor: Hypervisor, name: str, **fields: Any) -> dict[str, Any]:
@@ -173,13 +178,15 @@ def test_a_vm_of_others_keeps_all_that_is_not_the_disk(hypervisor: Hypervisor, n
 def test_what_a_snapshot_has_of_a_disk_outlives_it(hypervisor: Hypervisor, lab_host: Host) -> None:
     made(hypervisor, desired(lab_host, "remembers"))
     inside = ensured(hypervisor, "remembers", serial="a", size_gb=0.125)["disk"]["path"]
+    ensure_snapshot(hypervisor, OneMachine("remembers"), SnapshotWish(snapshot="inside"))
     beside = ensured(hypervisor, "remembers", serial="b", size_gb=0.125)["disk"]["path"]
-    ensure_snapshot(hypervisor, OneMachine("remembers"), SnapshotWish(snapshot="then", external=True))
-    overlay = named(hypervisor, "remembers").disks[1].path
-    assert overlay not in (None, inside)
 
-    for serial in ("a", "b"):
-        assert ensured(hypervisor, "remembers", serial=serial, state="absent", delete="owned")["deleted_disks"] == []
+    assert ensured(hypervisor, "remembers", serial="a", state="absent", delete="owned")["deleted_disks"] == []
+    ensure_snapshot(hypervisor, OneMachine("remembers"), SnapshotWish(snapshot="beside", external=True))
+    overlay = named(hypervisor, "remembers").disks[1].path
+    assert overlay not in (None, beside)
+    held = "Disk vdc is part of the external snapshot 'beside': remove that first"
+    assert refused(hypervisor, "remembers", WrongState, held, serial="b", state="absent", delete="owned") is None
 
     assert all(Path(path or "").exists() for path in (inside, beside, overlay))
 
@@ -215,6 +222,32 @@ def test_what_is_somebody_elses_is_refused_and_never_deleted(hypervisor: Hypervi
     gone = ensured(hypervisor, "mine", volume="both.raw", state="absent", delete="owned")
     assert gone["deleted_disks"] == []
     assert named(hypervisor, "mine").uuid == mine.uuid
+
+
+def test_what_was_there_before_outlives_the_vm_that_had_it(hypervisor: Hypervisor, lab_host: Host) -> None:
+    """An image that somebody attached as a disk, for one: nothing is built on it yet, and nobody else names it."""
+    vm = made(hypervisor, desired(lab_host, "borrows"))
+    for name in ("archive.qcow2", "image.qcow2"):
+        hypervisor.pool("default").create_volume(name, MIB, "qcow2")
+        ensured(hypervisor, "borrows", volume=name)
+    new = ensured(hypervisor, "borrows", volume="new.qcow2", size_gb=0.001)["disk"]["path"]
+    see_to(hypervisor, "borrows", snapshot="beside", external=True)
+    archive, image = (str(folder_of(hypervisor) / name) for name in ("archive.qcow2", "image.qcow2"))
+
+    assert refused(hypervisor, "borrows", WrongState, "part of the external snapshot 'beside'", **GONE) is None
+    see_to(hypervisor, "borrows", snapshot="beside", state="absent")
+    assert ensured(hypervisor, "borrows", **GONE, delete="owned")["deleted_disks"] == []
+    record = named(hypervisor, "borrows").record
+    assert record is not None
+    assert record.kept == (image,)
+    see_to(hypervisor, "borrows", snapshot="again", external=True)  # it writes to an overlay of it
+    overlays = [disk.path for disk in named(hypervisor, "borrows").disks]
+    assert image not in overlays
+    deleted = delete(hypervisor, vm.uuid)
+
+    assert {new, *overlays} <= set(deleted)
+    assert not {image, archive} & set(deleted)
+    assert (Path(image).exists(), Path(archive).exists(), Path(new).exists()) == (True, True, False)
 
 
 def test_the_format_is_never_a_guests_to_say(hypervisor: Hypervisor, lab_host: Host) -> None:

@@ -149,22 +149,22 @@ def test_a_unit_that_the_running_vm_has_for_another_disk_is_not_used() -> None:
 
     plan = present(chassis((ROOT,), (ROOT, sdx)), THERE, bus="scsi", path=THERE.path, live=True)
 
-    assert operations(plan)[0].drive.place == (0, 1)
+    assert operations(plan)[1].drive.place == (0, 1)
     moved = dataclasses.replace(sdx, target="sdb", path=THERE.path)
     waits = present(chassis((ROOT, moved), (ROOT, sdx)), target="sdb", limits=WantedLimits(read_iops_sec=1), live=True)
     assert kinds(waits) == [("SetDrive", "now")]  # its unit is taken: it is not plugged in
 
 
 def test_a_scsi_disk_gets_a_unit_and_if_need_be_a_controller() -> None:
-    (step,) = present(chassis(), THERE, target="sdb", path=THERE.path).steps
+    _, step = present(chassis(), THERE, target="sdb", path=THERE.path).steps
     assert isinstance(step.operation, DefineDrive)
     assert (step.operation.drive.bus, step.operation.drive.place, step.operation.controller) == ("scsi", (0, 0), None)
 
-    (step,) = present(chassis(scsi=False), THERE, bus="scsi", path=THERE.path).steps
+    _, step = present(chassis(scsi=False), THERE, bus="scsi", path=THERE.path).steps
     assert isinstance(step.operation, DefineDrive)
     assert (step.operation.drive.target, step.operation.drive.place, step.operation.controller) == ("sda", (0, 0), 0)
 
-    (step,) = present(chassis((ROOT, SEED)), THERE, bus="scsi", path=THERE.path).steps
+    _, step = present(chassis((ROOT, SEED)), THERE, bus="scsi", path=THERE.path).steps
     assert isinstance(step.operation, DefineDrive)
     assert (step.operation.drive.target, step.operation.drive.place) == ("sdb", (0, 1))
 
@@ -172,9 +172,14 @@ def test_a_scsi_disk_gets_a_unit_and_if_need_be_a_controller() -> None:
 def test_what_is_there_already_is_attached_as_it_is_and_grows() -> None:
     plan = present(chassis(running=(ROOT,)), THERE, path=THERE.path, size_gb=2.0, live=True)
 
-    assert kinds(plan) == [("PlugDrive", "now"), ("DefineDrive", "now"), ("GrowDisk", "now")]
+    assert kinds(plan) == [
+        ("WriteRecord", "now"),
+        ("PlugDrive", "now"),
+        ("DefineDrive", "now"),
+        ("GrowDisk", "now"),
+    ]
     assert operations(plan)[-1] == GrowDisk(UUID, THERE.path, 2 * GIB, True, "size_gb")
-    assert operations(plan)[0].drive.discard is None
+    assert operations(plan)[1].drive.discard is None
     with pytest.raises(InvalidSpec, match="can't shrink"):
         present(chassis(), THERE, path=THERE.path, size_gb=0.5)
     with pytest.raises(WrongState, match="next boot only"):

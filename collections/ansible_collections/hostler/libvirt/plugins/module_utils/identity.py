@@ -48,6 +48,7 @@ class Record:
     revision: int = 1
     incomplete: bool = False  # its create has not ended: its disks may be missing
     cloned_from: Optional[str] = None  # the UUID of the VM that it is a clone of
+    kept: Tuple[str, ...] = ()  # paths of disks that were there before the VM had them: they outlive it
 
 
 def record_element(record: Record) -> ElementTree.Element:
@@ -81,6 +82,8 @@ def _element(record: Record) -> ElementTree.Element:
     _add(root, "template", "yes" if record.template else None)
     _add(root, "revision", str(record.revision))
     _add(root, "clonedFrom", record.cloned_from)
+    for path in record.kept:
+        _add(root, "kept", path)
     return root
 
 
@@ -108,6 +111,7 @@ def record_of(element: Optional[ElementTree.Element], domain_uuid: str) -> Optio
         revision=_number(element, "revision") or 1,
         incomplete=element.get("incomplete") == "yes",
         cloned_from=_text(element, "clonedFrom"),
+        kept=tuple(child.text or "" for child in element.findall(f"{{{NAMESPACE}}}kept")),
     )
 
 

@@ -34,8 +34,8 @@ def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
 
     Its own are the volumes of active pools that it can write to, those that it could write to before its snapshots had
     it write to others, the memory of its snapshots, and the seed that we made for it; never one that is shareable, that
-    another domain names, or that another volume has as its backing file, unless that one goes, too. Each stands before
-    its backing file.
+    its record says was there before, that another domain names, or that another volume has as its backing file, unless
+    that one goes, too. Each stands before its backing file.
     """
     if not machine.definition.disks:
         return []
@@ -44,10 +44,11 @@ def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
         look_for_overlays(hypervisor)
         snapshots = _snapshots_of(hypervisor, machine.uuid)
     mine: List[str] = []
+    kept = () if machine.record is None else machine.record.kept
     for disk in machine.definition.disks:
         path = _candidate(hypervisor, disk, machine.uuid, machine.record)
         if path is not None:
-            mine += [path, *_below(hypervisor, path, snapshots)]
+            mine += [one for one in (path, *_below(hypervisor, path, snapshots)) if one not in kept]
     mine += _memory_files(hypervisor, snapshots)
     return _unused(hypervisor, mine, machine.uuid)
 
@@ -60,11 +61,13 @@ def owned_among(hypervisor: Hypervisor, disks: Sequence[Disk], uuid: str, record
     if not disks:
         return []
     look_for_overlays(hypervisor)
-    kept = {
+    kept = set() if record is None else set(record.kept)
+    kept.update(
         path
         for one in _snapshots_of(hypervisor, uuid)
         for path in (*one.overlays, *(path_of(hypervisor, disk) for disk in one.frozen_disks))
-    }
+        if path is not None
+    )
     mine = (_candidate(hypervisor, disk, uuid, record) for disk in disks)
     return _unused(hypervisor, [path for path in mine if path is not None and path not in kept], uuid)
 
@@ -171,6 +174,18 @@ def _snapshots_of(hypervisor: Hypervisor, uuid: str) -> List[Snapshot]:
         return Snapshots(hypervisor.domain(uuid)).all()
     except (Unsupported, MachineNotFound):
         return []  # a driver without snapshots, or it has gone meanwhile
+
+
+def holding_snapshot(hypervisor: Hypervisor, uuid: str, target: str) -> Optional[str]:
+    """The name of an external snapshot of the VM that has its disk at ``target``; None if there is none."""
+    return next(
+        (
+            one.name
+            for one in _snapshots_of(hypervisor, uuid)
+            if any(disk.target == target and disk.kind == "external" for disk in one.disks)
+        ),
+        None,
+    )
 
 
 def _below(hypervisor: Hypervisor, path: str, snapshots: Sequence[Snapshot]) -> Iterator[str]:

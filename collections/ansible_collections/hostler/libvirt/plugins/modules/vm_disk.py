@@ -44,7 +44,8 @@ options:
     type: str
   volume:
     description:
-      - The disk's volume in O(pool). One that is not there is made if O(size_gb) is given.
+      - The disk's volume in O(pool). One that is not there is made if O(size_gb) is given. One that is there already is never the
+        VM's own, and outlives it.
       - A disk for which neither O(path) nor O(volume) is given gets a new volume, of a name that is free.
     type: str
   pool:
@@ -141,7 +142,8 @@ options:
   delete:
     description:
       - With V(owned), O(state=absent) deletes the disk's volume, too, if it is the VM's own. What is shareable, read only, another
-        VM's, or another volume's backing file is never deleted, nor anything outside of the storage pools.
+        VM's, another volume's backing file, or was there before the VM had it is never deleted, nor anything outside of the
+        storage pools.
       - A disk that was detached without it is nobody's, and stays.
     type: str
     choices: [none, owned]

@@ -11,7 +11,7 @@ from typing import Dict, FrozenSet, List, Optional, Tuple
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import clones
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.machine_doers import DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport, perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.pool_facts import pool_facts
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.unfinished import take_away
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.variables import require_free_variables
@@ -60,12 +60,15 @@ def plan_for(hypervisor: Hypervisor, observed: ObservedMachine, wish: CloneWish)
 
 def clone(hypervisor: Hypervisor, uuid: str, plan: Plan) -> None:
     """Carry out a plan of `plan_for`. What a failed clone made is gone afterwards, or the error says what remains."""
+    done: List[StepReport] = []
     try:
-        perform(hypervisor, plan, doers={**DOERS, **clones.DOERS})
+        perform(hypervisor, plan, done.append, doers={**DOERS, **clones.DOERS})
     except (Superseded, HostUnreachable):
         raise  # a host that is gone is looked at when it is back
     except Exception as error:
-        take_away(hypervisor, uuid, error)
+        # the first step defines it: where that failed, what is there is what somebody else is just making
+        if any(one.state == "succeeded" for one in done):
+            take_away(hypervisor, uuid, error)
         raise
 
 

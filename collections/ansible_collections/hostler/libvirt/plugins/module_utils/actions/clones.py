@@ -10,6 +10,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     GuestTimeout,
     HostlerError,
     HostUnreachable,
+    NameTaken,
     VolumeNotFound,
     WrongState,
 )
@@ -22,18 +23,19 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.storage import pat
 
 
 def define(hypervisor: Hypervisor, operation: DefineClone) -> None:
-    """Define the new domain; what a making of it that was cut off has left is replaced."""
-    with as_new(hypervisor, operation.name, operation.uuid):
+    """Define the new domain; another one that is just being made under its UUID is not replaced."""
+    with as_new(hypervisor, operation.name, operation.uuid, again=False):
         hypervisor.redefine(operation.xml)
 
 
 def clone_disk(hypervisor: Hypervisor, operation: CloneDisk) -> None:
-    """Make the disk of the other one. One of its name is the rest of a clone that was cut off: it is made anew."""
+    """Make the disk of the other one. Whatever has its name by now is never overwritten."""
     pool = hypervisor.pool(operation.pool).require_active()
     source = hypervisor.find_volume_at(operation.path)
     if source is None:
         raise VolumeNotFound(f"{operation.path} is gone by now, before it was cloned", "source")
-    pool.discard(operation.name)
+    if pool.find_volume(operation.name) is not None:
+        raise NameTaken(f"A volume '{operation.name}' is in storage pool '{operation.pool}' by now")
     _require_still(hypervisor, operation, source)
     if operation.linked:
         pool.create_volume(operation.name, operation.capacity, operation.format, backing=source.facts())

@@ -42,11 +42,14 @@ def define(hypervisor: Hypervisor, operation: DefineDomain) -> None:
 
 
 @contextmanager
-def as_new(hypervisor: Hypervisor, name: str, uuid: str) -> Iterator[None]:
-    """Raise `NameTaken` where the name or the UUID of what the block defines is a whole VM's, before it or by then."""
+def as_new(hypervisor: Hypervisor, name: str, uuid: str, again: bool = True) -> Iterator[None]:
+    """Raise `NameTaken` where the name or the UUID of what the block defines is a VM's, before it or by then.
+
+    With ``again`` what a making of it that was cut off has left under that UUID is no VM.
+    """
     require_free_name(hypervisor, name, uuid)
     present = hypervisor.find_domain(uuid)
-    if present is not None and not is_unfinished(present):
+    if present is not None and not (again and is_unfinished(present)):
         raise NameTaken(f"A VM with UUID {uuid} already exists on this host", "uuid")
     try:
         yield

@@ -39,6 +39,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.device_steps 
     UnplugDrive,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.found_disk import Found
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.kept_disk import keep, let_go
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import require_awake
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import larger
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan, Step
@@ -75,14 +76,25 @@ class Source:
 
 
 def plan_present(
-    wanted: WantedDisk, chassis: Chassis, found: Found, source: Optional[Source], size: Optional[int]
+    wanted: WantedDisk,
+    chassis: Chassis,
+    found: Found,
+    source: Optional[Source],
+    size: Optional[int],
+    now: str = "",
 ) -> Plan:
-    """The steps that attach the disk, made of ``source``, or change the one that was ``found``, of ``size`` bytes."""
+    """The steps that attach the disk, made of ``source``, or change the one that was ``found``, of ``size`` bytes.
+
+    ``now`` as `keep` has it, for a source that is there already.
+    """
     drive = found.drive
     if drive is None:
         if source is None:
             raise InvalidSpec([FieldError("size_gb", "is required for a new disk")])
         plan = _attach(wanted, chassis, source)
+        if source.new is None:
+            # before anything is attached: whatever is cut off, the file is never taken for the VM's own
+            plan = Plan(tuple(keep(chassis, source.path, now))).then(plan)
         size = source.size
         live = any(isinstance(step.operation, PlugDrive) for step in plan.steps)
         path: Optional[str] = source.path
@@ -97,12 +109,19 @@ def plan_present(
     return plan
 
 
-def plan_absent(wanted: WantedDisk, chassis: Chassis, found: Found, owned: Sequence[str]) -> Plan:
-    """The steps that detach the disk that was ``found`` and then delete those of its files that are ``owned``."""
+def plan_absent(
+    wanted: WantedDisk, chassis: Chassis, found: Found, owned: Sequence[str], held_by: Optional[str] = None
+) -> Plan:
+    """The steps that detach the disk that was ``found`` and then delete those of its files that are ``owned``.
+
+    ``held_by`` names the external snapshot that has it, which libvirt could never remove without it.
+    """
     drive = found.drive
     if drive is None:
         return Plan()
     require_changeable(chassis, wanted.live)
+    if held_by is not None:
+        raise WrongState(f"Disk {drive.target} is part of the external snapshot '{held_by}': remove that first")
     if drive.target == chassis.root_target and not wanted.detach_root:
         raise Protected(
             f"Disk {drive.target} is the root disk of VM '{chassis.name}': detach_root says that it is meant",
@@ -115,6 +134,8 @@ def plan_absent(wanted: WantedDisk, chassis: Chassis, found: Found, owned: Seque
             f"VM must be stopped before disk {drive.target} is deleted: on {drive.bus} it can't be unplugged live"
         )
     steps = detach_steps(chassis, found, drive, wanted.timeout)
+    if steps and drive.path is not None:
+        steps += let_go(chassis, drive.path)
     steps += [Step(f"Delete disk {path}", DeleteVolume(path)) for path in owned]
     shown = {name: value for name, value in drive_as_data(drive).items() if name in ("target", "path")}
     return Plan(tuple(steps), {"state": "present", **shown}, {"state": "absent"}) if steps else Plan()

@@ -81,6 +81,7 @@ def _detached(drive: Drive, further: Further, stock: Stock, chassis: Chassis, li
     wanted = WantedDisk(state="absent", target=drive.target, live=live, timeout=further.timeout)
     found = find_disk(wanted, chassis, None)
     try:
-        return plan_absent(wanted, chassis, found, stock.owned.get(drive.target, ()))
+        owned, held_by = stock.owned.get(drive.target, ()), stock.held.get(drive.target)
+        return plan_absent(wanted, chassis, found, owned, held_by)
     except Protected as error:
         raise Protected(error.message, "delete_detached_disks") from error
