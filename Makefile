@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 # those of tests/service that are the same on any database
 SERVICE_TESTS := $(addprefix tests/service/,accounts events faults health hosts hostile jobs machines metrics)
 # a process for each core, each with a lab of its own; more than four labs only get in each other's way
-PYTEST := $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
+PYTEST := $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-down lab lab-down test test-all molecule check bench collection constraints clean
 

@@ -16,6 +16,14 @@ from lab.host import Host
 from lab.lab import Lab
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have a file's tests run in one process, as they share what they made; the contract's share one demo."""
+    for item in items:
+        folder = item.path.parent
+        group = folder if folder.name == "contract" else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(item.config.rootpath))))
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Name the event loop that asynchronous tests run on."""

@@ -243,6 +243,7 @@ def test_what_ansible_itself_refuses_it_refuses_by_name(tasks: Tasks, vm: dict[s
     assert "cpu_cores" in answers["text"]["msg"]
 
 
+@pytest.mark.slow
 def test_a_vm_with_all_that_a_new_one_can_have(tasks: Tasks, vm: dict[str, Any]) -> None:
     address = "52:54:00:ab:cd:ef"
     whole = {

@@ -37,6 +37,7 @@ def test_the_options_are_what_can_be_wished() -> None:
         assert options[name].get("default") == known, name
 
 
+@pytest.mark.slow
 def test_a_clone_is_foretold_by_check_mode_made_once_and_started_once(tasks: Tasks) -> None:
     one: dict[str, Any] = {"name": "clone-1", "source": "clone-source", "description": "why"}
     wanted: dict[str, dict[str, Any]] = {}

@@ -11,6 +11,7 @@ from tests.core.actions.guests import desired, made
 pytestmark = pytest.mark.lab
 
 
+@pytest.mark.slow
 def test_sizes_are_foretold_given_once_and_refused_where_they_can_not_be(tasks: Tasks, lab_host: Host) -> None:
     with Hypervisor.open(lab_host.uri) as hypervisor:
         uuid = made(hypervisor, desired(lab_host, "resized", max_cpu_cores=3)).uuid

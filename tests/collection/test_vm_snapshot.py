@@ -42,6 +42,7 @@ def test_the_options_are_what_can_be_wished() -> None:
         assert options[name].get("default") == default, name
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_foretold_by_check_mode_taken_once_gone_back_to_and_removed_once(tasks: Tasks) -> None:
     one: dict[str, Any] = {"name": "snap-life", "snapshot": "one"}
     life: dict[str, dict[str, Any]] = {

@@ -22,7 +22,7 @@ def ended(service: RunningService) -> bool:
 
 
 # from before the playbook begins to after the VM is made; a create takes about 1.5 s
-@pytest.mark.parametrize("seconds", [0.1, 0.7, 1.0, 1.2, 1.4])
+@pytest.mark.parametrize("seconds", [0.1, 1.2, *(pytest.param(at, marks=pytest.mark.slow) for at in (0.7, 1.0, 1.4))])
 def test_a_create_that_is_killed_is_finished_or_taken_back(
     service: RunningService, lab_host: Host, seconds: float
 ) -> None:

@@ -23,6 +23,7 @@ USER_DATA = {
 }
 
 
+@pytest.mark.slow
 def test_bios_guest_takes_seed_and_address_and_obeys_agent_and_power_button(lab_host: Host, tmp_path: Path) -> None:
     seed = {
         "meta-data": "instance-id: first\nlocal-hostname: not-this\n",

@@ -50,6 +50,7 @@ def test_a_diff_shows_text_and_counts_what_is_none() -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.slow
 def test_a_file_without_end_is_not_read_for_ever(hypervisor: Hypervisor, lab_host: Host) -> None:
     vm = booted(hypervisor, lab_host, "endless")
     said(hypervisor, vm.uuid, "ln -s /dev/zero /root/small")

@@ -272,7 +272,7 @@ def is_of_others(method: str, path: str) -> bool:
     return not is_of_vms(method, path)
 
 
-@pytest.mark.parametrize("wanted", [is_of_vms, is_of_others])
+@pytest.mark.parametrize("wanted", [pytest.param(is_of_vms, marks=pytest.mark.slow), is_of_others])
 @pytest.mark.parametrize("values", [TEXTS, OTHERS], ids=["texts", "others"])
 async def test_every_field_of_every_body(fuzz: Fuzz, values: list[Any], wanted: Callable[[str, str], bool]) -> None:
     assert await try_every_field(fuzz, values, wanted) > 100
