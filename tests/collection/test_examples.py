@@ -37,7 +37,7 @@ def site(lab_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
     """The lab's host with the image, the network, the pools and the filter that examples name."""
     definitions = tmp_path_factory.mktemp("site")
     (definitions / "filter.xml").write_text(FILTER)
-    bridge = f"hl-ex{os.getpid()}"[:15]
+    bridge = f"{lab_host.layout.further_bridge}s"
     (definitions / "network.xml").write_text(f"<network><name>storage</name><bridge name='{bridge}'/></network>")
     with Hypervisor.open(lab_host.uri) as hypervisor:
         disks = Path(hypervisor.pool("default").type_and_path()[1])

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is told of networks: all that was asked, of those that are there, and who is on them."""
+
+import os
+
+import pytest
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_network import ensure_network
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.gather_networks import gather_networks
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection
+from lab.host import Host
+from tests.core.actions.guests import desired, made, wait_until
+from tests.core.networks import further_network
+
+
+def test_the_test_driver_s_network_is_told_of(test_driver: Hypervisor) -> None:
+    (found,) = gather_networks(test_driver, Selection())
+
+    assert (found["exists"], found["name"], found["state"]) == (True, "default", "active")
+    assert found["addresses"] == ["192.168.122.1/24"]
+    assert found["leases"] == []
+    (user,) = found["users"]
+    assert (user["vm"], user["running"], user["connected"]) == ("test", True, False)
+
+
+def test_only_what_is_asked_for_is_told(test_driver: Hypervisor) -> None:
+    (found,) = gather_networks(test_driver, Selection(pattern=("def*",)), ())
+
+    assert set(found) == {"exists", "name", "uuid", "state", "autostart", "persistent"}
+    assert "leases" in gather_networks(test_driver, Selection(), ("leases",))[0]
+
+
+def test_one_that_is_not_there_says_so(test_driver: Hypervisor) -> None:
+    uuid = "00000000-0000-0000-0000-000000000001"
+
+    assert gather_networks(test_driver, Selection(name=("nobody",), uuid=(uuid,))) == [
+        {"exists": False, "name": "nobody"},
+        {"exists": False, "uuid": uuid},
+    ]
+
+
+def test_what_no_network_can_be_called_is_refused(test_driver: Hypervisor) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        gather_networks(test_driver, Selection(uuid=("x",)))
+
+    assert caught.value.field == "uuid.0"
+
+
+@pytest.mark.lab
+@pytest.mark.skipif(os.geteuid() != 0, reason="a user's hosts have no network")
+def test_leases_and_vms_of_a_network(hypervisor: Hypervisor, lab_host: Host) -> None:
+    card = {"type": "network", "network_name": "default", "mac_address": "52:54:00:57:01:01"}
+    image = {"image": "tiny.qcow2", "image_mode": "backing", "network_config": card}
+    off = {"type": "network", "network_name": "further", "mac_address": "52:54:00:57:01:02"}
+    with further_network(lab_host) as further:
+        ensure_network(hypervisor, further.nat(state="active"))
+        made(hypervisor, desired(lab_host, "leased", state="running", **image))
+        made(hypervisor, desired(lab_host, "off", network_config=off))
+
+        def leased() -> bool:
+            (found,) = gather_networks(hypervisor, Selection(name=("default",)), ("leases",))
+            return any(one["mac"] == "52:54:00:57:01:01" for one in found["leases"])
+
+        wait_until(leased, "a lease")
+        default, other = gather_networks(hypervisor, Selection(name=("default", "further")))
+
+    (lease,) = [one for one in default["leases"] if one["mac"] == "52:54:00:57:01:01"]
+    assert lease["ip"].startswith(lab_host.status()["network"]["subnet"].removesuffix("0/24"))
+    (user,) = [one for one in default["users"] if one["vm"] == "leased"]
+    assert (user["mac_address"], user["running"], user["connected"]) == ("52:54:00:57:01:01", True, True)
+    assert [(one["vm"], one["running"], one["connected"]) for one in other["users"]] == [("off", False, False)]
