@@ -123,9 +123,8 @@ def _existing(observed: ObservedNetwork, wish: NetworkWish, given: Optional[Give
 def _around(plan: Plan, name: str) -> Plan:
     """The plan between a stop and a start: should the start fail, the network starts as it was defined before."""
     title = f"Restart network '{name}'"
-    stop = Plan(
-        (_stop(name, f"{title}: stop it"),), {"running": {"restarted": False}}, {"running": {"restarted": True}}
-    )
+    before, after = {"running": {"restarted": False}}, {"running": {"restarted": True}}
+    stop = Plan((_stop(name, f"{title}: stop it"),), before, after)
     return stop.then(plan).then(Plan((_start(name, f"{title}: start it"),)))
 
 
