@@ -159,12 +159,6 @@ def managed_network(hypervisor: Hypervisor, name: str) -> Optional[ManagedNetwor
         return None
 
 
-def network_by_uuid(hypervisor: Hypervisor, uuid: str) -> ManagedNetwork:
-    """The network with that UUID; raises `NetworkNotFound`."""
-    with translated("find the network"):
-        return ManagedNetwork(hypervisor.handle.networkLookupByUUIDString(uuid))
-
-
 def define_network(hypervisor: Hypervisor, xml: str, validate: bool = False) -> ManagedNetwork:
     """Define a network, or replace the definition of the one with its UUID; ``validate`` by libvirt's schema."""
     connection = hypervisor.handle
