@@ -134,7 +134,7 @@ def test_what_can_not_reach_a_running_network_waits_for_its_next_start(
     assert "other.test" in running
 
 
-@pytest.mark.parametrize("by", ["network", "bridge"])
+@pytest.mark.parametrize("by", ["network", pytest.param("bridge", marks=pytest.mark.slow)])
 def test_no_running_vm_is_cut_off_unless_that_is_forced(
     hypervisor: Hypervisor, lab_host: Host, further: Further, by: str
 ) -> None:

@@ -49,6 +49,7 @@ def test_what_no_network_can_be_called_is_refused(test_driver: Hypervisor) -> No
 
 
 @pytest.mark.lab
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="a user's hosts have no network")
 def test_leases_and_vms_of_a_network(hypervisor: Hypervisor, lab_host: Host) -> None:
     card = {"type": "network", "network_name": "default", "mac_address": "52:54:00:57:01:01"}
