@@ -107,6 +107,31 @@ def test_dhcp_in_a_subnet_that_comes_with_the_next_start_waits_with_it() -> None
     assert set(found.next_start) == {"addresses", "dhcp_ranges"}
 
 
+def test_what_has_a_place_now_does_not_wait_for_what_has_none_yet() -> None:
+    bare = NAT.replace("<ip family='ipv6' address='fd00:99::1' prefix='64'/>", "")
+    late = {"ip": "fd00:98::5", "name": "late"}
+
+    found = planned(replace(OFF, xml=bare, running=bare), addresses=["fd00:98::1/64"], dhcp_hosts=[HOST, late])
+
+    assert steps(found) == [(DefineNetwork, "next_start"), (UpdateNetwork, "now")]
+    assert set(found.next_start) == {"addresses", "dhcp_hosts"}
+
+
+def test_what_belongs_to_another_mode_waits_with_it() -> None:
+    found = planned(
+        DIRECT,
+        forward={"mode": "nat"},
+        interfaces=[],
+        interfaces_exclusive=True,
+        addresses=["10.9.0.1/24"],
+        dns_txt=[{"name": "a", "value": "b"}],
+        dhcp_ranges=[{"start": "10.9.0.2", "end": "10.9.0.9"}],
+    )
+
+    assert steps(found) == [(DefineNetwork, "next_start")]
+    assert set(found.next_start) == {"forward", "interfaces", "addresses", "dns_txt", "dhcp_ranges"}
+
+
 def test_the_interfaces_of_a_network_of_the_host_s_own_change_at_once() -> None:
     found = planned(DIRECT, interfaces=["eth1"])
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, WrongState
+from ansible_collections.hostler.libvirt.plugins.module_utils.network_entries import OWN_MODES
 from ansible_collections.hostler.libvirt.plugins.module_utils.network_xml.edit import (
     Edit,
     new_network,
@@ -37,13 +38,13 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import A
 
 _LIVE = tuple(section.option for section in SECTIONS if section.live)
 _WORDS = {
-    "dhcp_hosts": "kept address",
-    "dhcp_ranges": "DHCP range",
-    "dns_hosts": "DNS host",
-    "dns_srv": "SRV record",
-    "dns_txt": "TXT record",
-    "interfaces": "interface",
-    "portgroups": "portgroup",
+    "dhcp_hosts": "a kept address",
+    "dhcp_ranges": "a DHCP range",
+    "dns_hosts": "a DNS host",
+    "dns_srv": "an SRV record",
+    "dns_txt": "a TXT record",
+    "interfaces": "an interface",
+    "portgroups": "a portgroup",
 }
 _VERBS = {"add": "Add {} to", "delete": "Take {} out of", "modify": "Change {} of"}
 
@@ -178,31 +179,32 @@ def _running(
         return Plan(), ("xml",) if waits else ()
     edit = wish.edit
     before = read_network(observed.running)
-    whole = with_options(observed.running, edit)
-    wanted = read_network(whole.xml)
-    lists = _changeable(before, edit)
-    placed = with_live_lists(observed.running, Edit({name: edit.options[name] for name in lists}, edit.exclusive))
-    lost = {one.option for one in placed.misplaced}
-    if lost:
-        kept = {name: edit.options[name] for name in lists if name not in lost}
-        placed = with_live_lists(observed.running, Edit(kept, edit.exclusive))
-    changes = live_changes(observed.running, placed.xml)
-    steps = tuple(Step(_title(one, observed.name), UpdateNetwork(observed.name, one), fields=(one.option,))
-                  for one in changes)  # fmt: skip
-    options = list(dict.fromkeys(one.option for one in changes))
-    after = read_network(placed.xml)
-    diff = {name: before[name] for name in options}, {name: after[name] for name in options}
-    waiting = tuple(
-        name for name in edit.options if name in lost or (name not in lists and before[name] != wanted[name])
+    wanted = read_network(with_options(observed.running, edit).xml)
+    # what would not go with the mode that it has, or is to have, waits
+    modes = (before["forward"]["mode"], wanted["forward"]["mode"])
+    lists = [name for name in edit.options if all(name in _changeable(mode) for mode in modes)]
+    now = with_live_lists(observed.running, Edit({name: edit.options[name] for name in lists}, edit.exclusive))
+    changes = live_changes(observed.running, now.xml)
+    steps = tuple(
+        Step(_title(one, observed.name), UpdateNetwork(observed.name, one), fields=(one.option,)) for one in changes
     )
-    return Plan(steps, {"running": diff[0]} if diff[0] else {}, {"running": diff[1]} if diff[1] else {}), waiting
+    after = read_network(now.xml)
+    changed = list(dict.fromkeys(one.option for one in changes))
+    was, is_now = {name: before[name] for name in changed}, {name: after[name] for name in changed}
+    plan = Plan(steps, {"running": was} if was else {}, {"running": is_now} if is_now else {})
+    # an entry in a subnet that comes with the next start comes with it
+    late = {one.option for one in now.misplaced}
+    return plan, tuple(
+        name for name in edit.options if name in late or (name not in lists and before[name] != wanted[name])
+    )
 
 
-def _changeable(running: Mapping[str, Any], edit: Edit) -> List[str]:
-    """The lists that libvirt can change in what runs, of those that are asked for."""
-    # of one that does the forwarding itself an interface is a rule of its firewall, which stays as it was
-    host_has_it = running["forward"]["mode"] in ("bridge", "private", "vepa", "passthrough")
-    return [name for name in edit.options if name in _LIVE and (name != "interfaces" or host_has_it)]
+def _changeable(mode: str) -> Tuple[str, ...]:
+    """The lists that libvirt can change in a network that runs with that mode."""
+    if mode in OWN_MODES:
+        # an interface is there a rule of the host's firewall, which would stay as it was
+        return tuple(name for name in _LIVE if name != "interfaces")
+    return ("portgroups",) if mode == "hostdev" else ("portgroups", "interfaces")
 
 
 def _timed(definition: Plan, waiting: Sequence[str]) -> Plan:
@@ -219,9 +221,7 @@ def _require_unused(observed: ObservedNetwork, force: bool, what: str, field_nam
         return
     count = len(observed.users)
     who = f"VM {_quoted(observed.users)} has a card" if count == 1 else f"VMs {_quoted(observed.users)} have cards"
-    raise WrongState(
-        f"Network '{observed.name}' can't be {what}: {who} on it and would be cut off until the next start", field_name
-    )
+    raise WrongState(f"Network '{observed.name}' can't be {what}: {who} on it and would be cut off", field_name)
 
 
 def _quoted(names: Sequence[str]) -> str:
@@ -229,8 +229,7 @@ def _quoted(names: Sequence[str]) -> str:
 
 
 def _title(change: LiveChange, name: str) -> str:
-    verb = _VERBS[change.command].format(f"a {_WORDS[change.option]}")
-    return f"{verb.replace('a interface', 'an interface')} network '{name}', which runs"
+    return f"{_VERBS[change.command].format(_WORDS[change.option])} network '{name}', which runs"
 
 
 def _start(name: str, title: Optional[str] = None) -> Step:
