@@ -51,24 +51,30 @@ def test_what_no_network_can_be_called_is_refused(test_driver: Hypervisor) -> No
 @pytest.mark.lab
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="a user's hosts have no network")
-def test_leases_and_vms_of_a_network(hypervisor: Hypervisor, lab_host: Host) -> None:
-    card = {"type": "network", "network_name": "default", "mac_address": "52:54:00:57:01:01"}
-    image = {"image": "tiny.qcow2", "image_mode": "backing", "network_config": card}
-    off = {"type": "network", "network_name": "further", "mac_address": "52:54:00:57:01:02"}
+def test_a_guest_gets_the_address_that_is_kept_for_it_and_is_told_of(hypervisor: Hypervisor, lab_host: Host) -> None:
+    mac, other = "52:54:00:57:01:01", "52:54:00:57:01:02"
+    card = {"type": "network", "network_name": "further"}
     with further_network(lab_host) as further:
         ensure_network(hypervisor, further.nat(state="active"))
-        made(hypervisor, desired(lab_host, "leased", state="running", **image))
-        made(hypervisor, desired(lab_host, "off", network_config=off))
+        kept = {"mac": mac, "name": "kept", "ip": f"{further.prefix}.7"}
+        ensure_network(hypervisor, {"name": further.name, "dhcp_hosts": [kept]})
+        made(hypervisor, desired(lab_host, "off", network_config={**card, "mac_address": other}))
+        image = {"image": "tiny.qcow2", "image_mode": "backing"}
+        made(
+            hypervisor,
+            desired(lab_host, "leased", state="running", network_config={**card, "mac_address": mac}, **image),
+        )
 
         def leased() -> bool:
-            (found,) = gather_networks(hypervisor, Selection(name=("default",)), ("leases",))
-            return any(one["mac"] == "52:54:00:57:01:01" for one in found["leases"])
+            (found,) = gather_networks(hypervisor, Selection(name=(further.name,)), ("leases",))
+            return bool(found["leases"])
 
         wait_until(leased, "a lease")
-        default, other = gather_networks(hypervisor, Selection(name=("default", "further")))
+        (found,) = gather_networks(hypervisor, Selection(name=(further.name,)))
 
-    (lease,) = [one for one in default["leases"] if one["mac"] == "52:54:00:57:01:01"]
-    assert lease["ip"].startswith(lab_host.status()["network"]["subnet"].removesuffix("0/24"))
-    (user,) = [one for one in default["users"] if one["vm"] == "leased"]
-    assert (user["mac_address"], user["running"], user["connected"]) == ("52:54:00:57:01:01", True, True)
-    assert [(one["vm"], one["running"], one["connected"]) for one in other["users"]] == [("off", False, False)]
+    (lease,) = found["leases"]
+    assert (lease["ip"], lease["prefix"], lease["mac"]) == (f"{further.prefix}.7", 24, mac)
+    assert {(user["vm"], user["mac_address"], user["running"], user["connected"]) for user in found["users"]} == {
+        ("leased", mac, True, True),
+        ("off", other, False, False),
+    }
