@@ -87,3 +87,22 @@ def further_network(host: Host) -> Iterator[Further]:
     finally:
         with Hypervisor.open(host.uri) as hypervisor:
             ensure_network(hypervisor, {"name": further.name, "state": "absent", "force": True})
+
+
+@contextmanager
+def network_starts_held(host: Host) -> Iterator[None]:
+    """Have libvirt wait for a hook of the site's when it starts a network; meanwhile it tells of no network."""
+    hooks = host.layout.folder / "etc/hooks"
+    hooks.mkdir()
+    hold = hooks / "hold"
+    hold.touch()
+    hook = hooks / "network"
+    hook.write_text('#!/bin/sh\nwhile [ -e "${0%/*}/hold" ]; do sleep 0.1; done\n')
+    hook.chmod(0o700)
+    host.restart_libvirtd()  # hooks are looked for at its start
+    try:
+        yield
+    finally:
+        hold.unlink()  # and the network starts
+        hook.unlink()
+        hooks.rmdir()

@@ -3,8 +3,6 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -15,11 +13,15 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.gather_hos
     HostInquiry,
     gather_host,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable, InvalidSpec
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.gather_networks import (
+    NetworkInquiry,
+    gather_networks,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostTimeout, HostUnreachable, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from lab.host import Host
 from tests.core.actions.guests import desired, made, wait_until
-from tests.core.networks import further_network
+from tests.core.networks import further_network, network_starts_held
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="a user's hosts have no network")
 
@@ -85,25 +87,6 @@ def test_what_really_runs_guests_leaves_nothing(hypervisor: Hypervisor, lab_host
     assert hypervisor.domains() == []
 
 
-@contextmanager
-def network_starts_held(host: Host) -> Iterator[None]:
-    """Have libvirt wait for a hook of the site's when it starts a network; meanwhile it tells of no network."""
-    hooks = host.layout.folder / "etc/hooks"
-    hooks.mkdir()
-    hold = hooks / "hold"
-    hold.touch()
-    hook = hooks / "network"
-    hook.write_text('#!/bin/sh\nwhile [ -e "${0%/*}/hold" ]; do sleep 0.1; done\n')
-    hook.chmod(0o700)
-    host.restart_libvirtd()  # hooks are looked for at its start
-    try:
-        yield
-    finally:
-        hold.unlink()  # and the network starts
-        hook.unlink()
-        hooks.rmdir()
-
-
 @pytest.mark.lab
 @pytest.mark.slow
 @root
@@ -121,6 +104,8 @@ def test_a_part_that_hangs_is_named_and_the_others_are_told(lab_host: Host) -> N
                 "a start that waits for the hook",
             )
             found = gather_host(opened, HostInquiry(("capacity", "networks", "pools"), timeout=1))
+            with pytest.raises(HostTimeout, match="did not tell of its networks within 1 s"):
+                gather_networks(opened, NetworkInquiry(timeout=1))
         starting.join()
 
     assert found["unreadable"] == {"networks": "no answer within 1 s"}

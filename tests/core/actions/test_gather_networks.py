@@ -6,7 +6,10 @@ import os
 import pytest
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_network import ensure_network
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.gather_networks import gather_networks
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.gather_networks import (
+    NetworkInquiry,
+    gather_networks,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection
@@ -16,7 +19,7 @@ from tests.core.networks import further_network
 
 
 def test_the_test_driver_s_network_is_told_of(test_driver: Hypervisor) -> None:
-    (found,) = gather_networks(test_driver, Selection())
+    (found,) = gather_networks(test_driver, NetworkInquiry(Selection()))
 
     assert (found["exists"], found["name"], found["state"]) == (True, "default", "active")
     assert found["addresses"] == ["192.168.122.1/24"]
@@ -26,16 +29,16 @@ def test_the_test_driver_s_network_is_told_of(test_driver: Hypervisor) -> None:
 
 
 def test_only_what_is_asked_for_is_told(test_driver: Hypervisor) -> None:
-    (found,) = gather_networks(test_driver, Selection(pattern=("def*",)), ())
+    (found,) = gather_networks(test_driver, NetworkInquiry(Selection(pattern=("def*",)), ()))
 
     assert set(found) == {"exists", "name", "uuid", "state", "autostart", "persistent"}
-    assert "leases" in gather_networks(test_driver, Selection(), ("leases",))[0]
+    assert "leases" in gather_networks(test_driver, NetworkInquiry(Selection(), ("leases",)))[0]
 
 
 def test_one_that_is_not_there_says_so(test_driver: Hypervisor) -> None:
     uuid = "00000000-0000-0000-0000-000000000001"
 
-    assert gather_networks(test_driver, Selection(name=("nobody",), uuid=(uuid,))) == [
+    assert gather_networks(test_driver, NetworkInquiry(Selection(name=("nobody",), uuid=(uuid,)))) == [
         {"exists": False, "name": "nobody"},
         {"exists": False, "uuid": uuid},
     ]
@@ -43,9 +46,16 @@ def test_one_that_is_not_there_says_so(test_driver: Hypervisor) -> None:
 
 def test_what_no_network_can_be_called_is_refused(test_driver: Hypervisor) -> None:
     with pytest.raises(InvalidSpec) as caught:
-        gather_networks(test_driver, Selection(uuid=("x",)))
+        gather_networks(test_driver, NetworkInquiry(Selection(uuid=("x",))))
 
     assert caught.value.field == "uuid.0"
+
+
+def test_impatience_without_bounds_is_refused(test_driver: Hypervisor) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        gather_networks(test_driver, NetworkInquiry(timeout=0))
+
+    assert caught.value.field == "timeout"
 
 
 @pytest.mark.lab
@@ -66,11 +76,11 @@ def test_a_guest_gets_the_address_that_is_kept_for_it_and_is_told_of(hypervisor:
         )
 
         def leased() -> bool:
-            (found,) = gather_networks(hypervisor, Selection(name=(further.name,)), ("leases",))
+            (found,) = gather_networks(hypervisor, NetworkInquiry(Selection(name=(further.name,)), ("leases",)))
             return bool(found["leases"])
 
         wait_until(leased, "a lease")
-        (found,) = gather_networks(hypervisor, Selection(name=(further.name,)))
+        (found,) = gather_networks(hypervisor, NetworkInquiry(Selection(name=(further.name,))))
 
     (lease,) = found["leases"]
     assert (lease["ip"], lease["prefix"], lease["mac"]) == (f"{further.prefix}.7", 24, mac)

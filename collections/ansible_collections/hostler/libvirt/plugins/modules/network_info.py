@@ -47,8 +47,14 @@ options:
     elements: str
     choices: [spec, leases, users]
     default: [spec, leases, users]
+  timeout:
+    description:
+      - How many seconds all of it may take, at least 1.
+      - libvirt tells of no network while one of them starts, which may take as long as a site's hooks do.
+    type: float
+    default: 30
 notes:
-  - Calls to libvirt beside those that connect, however many networks the host has; 4 for the state of all of them. V(spec) and
+  - Calls to libvirt beside those that connect, twice, however many networks the host has; 4 for the state of all of them. V(spec) and
     V(users) take up to 3 for each that is asked about, V(leases) 1. V(users) takes 4 more for the state of all VMs, 1 for the
     definition of each and 1 for that of each that runs, and 1 for each card that is plugged in.
   - No QEMU and no guest is asked anything, so one that hangs keeps nobody waiting.
@@ -300,7 +306,11 @@ field:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.gather_networks import PARTS, gather_networks
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.gather_networks import (
+    PARTS,
+    NetworkInquiry,
+    gather_networks,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
@@ -316,6 +326,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             gather=dict(type="list", elements="str", choices=list(PARTS), default=list(PARTS)),
+            timeout=dict(type="float", default=NetworkInquiry.timeout),
             **CONNECTION_OPTIONS,
             **SELECTION_OPTIONS,
         ),
@@ -324,9 +335,10 @@ def main() -> None:
     if LIBVIRT_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("libvirt-python"), exception=LIBVIRT_IMPORT_ERROR)
     params = module.params
+    inquiry = NetworkInquiry(selection_from(params), tuple(params["gather"]), params["timeout"])
     try:
         with Hypervisor.open(host_uri(params)) as hypervisor:
-            networks = gather_networks(hypervisor, selection_from(params), params["gather"])
+            networks = gather_networks(hypervisor, inquiry)
     except HostlerError as error:
         module.fail_json(msg=error.message, code=error.code, field=error.field)
     module.exit_json(changed=False, networks=networks)

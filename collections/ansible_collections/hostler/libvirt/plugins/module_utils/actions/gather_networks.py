@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_network import (
@@ -14,26 +15,56 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.network_us
     Plug,
     bridge_of_its_own,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    GuestTimeout,
+    HostlerError,
+    HostTimeout,
+    HostUnreachable,
+    InvalidSpec,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts, field_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network_admin import (
     NetworkRow,
     Port,
     network_rows,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.side_connection import SideConnection
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection, choose, validate_selection
 
 PARTS = ("spec", "leases", "users")
 
 
-def gather_networks(hypervisor: Hypervisor, selection: Selection, parts: Sequence[str] = PARTS) -> List[Dict[str, Any]]:
+@dataclass(frozen=True)
+class NetworkInquiry:
+    """Which networks are asked about, and what; their state is told in any case."""
+
+    selection: Selection = field(default_factory=Selection)
+    gather: Tuple[str, ...] = PARTS
+    timeout: float = field(default=30, metadata=facts("How long all of it may take.", unit="s", minimum=1))
+
+
+def gather_networks(hypervisor: Hypervisor, inquiry: NetworkInquiry) -> List[Dict[str, Any]]:
     """Plain data of each network that is asked about, in the order of `choose`; one not there has ``exists`` False.
 
-    ``parts`` are what is told beside its state. One that goes away meanwhile is not there. Raises `InvalidSpec` and
-    `HostUnreachable`.
+    It is asked on a connection of its own: libvirt tells of no network while one of them starts, and whatever that
+    start waits for would be waited for here. Raises `InvalidSpec`, and `HostUnreachable` where it takes too long.
     """
+    errors = list(field_errors(inquiry))
+    if errors:
+        raise InvalidSpec(errors)
+    selection = validate_selection(inquiry.selection)
+    with SideConnection(hypervisor) as side:
+        try:
+            return side.call(inquiry.timeout, lambda other: _gathered(other, selection, inquiry.gather))
+        except GuestTimeout:
+            raise HostTimeout(f"The host did not tell of its networks within {inquiry.timeout:g} s") from None
+
+
+def _gathered(hypervisor: Hypervisor, selection: Selection, parts: Sequence[str]) -> List[Dict[str, Any]]:
+    """What is asked; of a network that goes away meanwhile, that it is not there."""
     rows = {row.network.uuid: row for row in network_rows(hypervisor)}
-    chosen = choose(validate_selection(selection), {uuid: row.network.name for uuid, row in rows.items()})
+    chosen = choose(selection, {uuid: row.network.name for uuid, row in rows.items()})
     cards = None
     if "users" in parts and any(one.uuid in rows for one in chosen):
         cards = Cards(hypervisor, whole=True)
