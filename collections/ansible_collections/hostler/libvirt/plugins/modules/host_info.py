@@ -194,16 +194,6 @@ capacity:
           description: How many of these nobody uses; none where nobody can tell.
           returned: always
           type: int
-  sample:
-    cpus: 8
-    memory_mb: 32012
-    processor: {arch: x86_64, model: EPYC-Milan, vendor: AMD, sockets: 1, dies: 1, cores: 4, threads: 2}
-    numa:
-      - id: 0
-        memory_mb: 32012
-        cpus: [0, 1, 2, 3, 4, 5, 6, 7]
-        hugepages: [{size_kb: 2048, total: 0, free: 0}]
-    hugepages: [{size_kb: 2048, total: 0, free: 0}]
 use:
   description: What of them is used.
   returned: with V(use)
@@ -242,12 +232,6 @@ use:
       description: What those of them take that run or are paused, as in RV(use.vms).
       returned: always
       type: dict
-  sample:
-    memory_free_mb: 12050
-    memory_available_mb: 20321
-    cpu_busy_percent: 12.5
-    vms: {count: 3, cpu_cores: 6, memory_mb: 6144}
-    vms_running: {count: 1, cpu_cores: 2, memory_mb: 2048}
 capabilities:
   description: What guests can have.
   returned: with V(capabilities)
@@ -335,26 +319,6 @@ capabilities:
           returned: always
           type: list
           elements: str
-  sample:
-    guests:
-      - arch: x86_64
-        virt_types: [qemu, kvm]
-        emulator: /usr/bin/qemu-system-x86_64
-        machines: [pc-i440fx-7.2, pc, pc-q35-7.2, q35]
-    iommu: true
-    x86_64:
-      machine: pc-q35-7.2
-      virt_type: kvm
-      max_vcpus: 288
-      uefi: true
-      secure_boot: true
-      tpm: true
-      spice: true
-      virtiofs: true
-      pci_passthrough: true
-      host_passthrough: true
-      host_model: EPYC-Milan
-      cpu_models: [EPYC-Milan, EPYC, qemu64]
 accelerator:
   description: Which domain type really runs guests.
   returned: with V(accelerator)
@@ -410,14 +374,6 @@ pools:
       description: What is free of that.
       returned: always
       type: float
-  sample:
-    - name: default
-      state: active
-      autostart: true
-      type: dir
-      path: /var/lib/libvirt/images
-      capacity_gb: 251.97
-      available_gb: 223.6
 networks:
   description: Its networks, in the order of their names. M(hostler.libvirt.network_info) tells more.
   returned: with V(networks)
@@ -444,12 +400,6 @@ networks:
       description: Its bridge, if it has one.
       returned: always
       type: str
-  sample:
-    - name: default
-      state: active
-      autostart: true
-      mode: nat
-      bridge: virbr0
 devices:
   description: Its devices that concern guests.
   returned: with V(devices)
@@ -528,28 +478,6 @@ devices:
       returned: always
       type: list
       elements: dict
-  sample:
-    pci:
-      - address: "0000:65:00.0"
-        class: "0x030000"
-        vendor_id: "0x10de"
-        vendor: NVIDIA Corporation
-        product_id: "0x2230"
-        product: GA102GL
-        driver: vfio-pci
-        iommu_group: 12
-        numa_cell: 0
-        gpu: true
-        virtual_functions:
-        physical_function:
-    usb: []
-    mediated: []
-    interfaces:
-      - name: eth0
-        mac_address: 52:54:00:12:34:56
-        link: up
-        speed_mbit: 10000
-        device: "0000:00:03.0"
 unreadable:
   description: Why a part could not be read, by its name; that part is none then.
   returned: success
