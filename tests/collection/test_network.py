@@ -19,6 +19,7 @@ def said(answer: dict[str, Any]) -> dict[str, Any]:
     return {key: answer[key] for key in ("changed", "diff", "plan", "next_start")}
 
 
+@pytest.mark.slow  # the core's own tests and the integration target do the same
 def test_a_network_is_foretold_by_check_mode_made_once_and_removed_once(tasks: Tasks, lab_host: Host) -> None:
     with further_network(lab_host) as further:
         make = further.nat(state="active")
