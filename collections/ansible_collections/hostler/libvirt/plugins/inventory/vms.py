@@ -179,9 +179,9 @@ import os
 import time
 from dataclasses import asdict
 from functools import partial
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible.errors import AnsibleError, AnsibleParserError
-from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
 
@@ -199,6 +199,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.inventory_host imp
 from ansible_collections.hostler.libvirt.plugins.module_utils.inventory_name import Named, inventory_names
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection
 
+# Ansible before 2.19 takes any text for a template that is not marked as none; since then it is the other way round
+_TRUSTS_ALL = type(wrap_var("")) is not str
+
 _FILES = ("hostler.yml", "hostler.yaml", "vms.yml", "vms.yaml")
 
 
@@ -211,12 +214,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """Whether the file is called as a configuration of this plugin is."""
         return super().verify_file(path) and path.endswith(_FILES)
 
-    def parse(self, inventory, loader, path, cache=True) -> None:  # type: ignore[no-untyped-def]
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         """Fill the inventory. Raises AnsibleError for a configuration that can't be, before any host is asked."""
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
         if LIBVIRT_IMPORT_ERROR is not None:
-            raise AnsibleError(missing_required_lib("libvirt-python"))
+            raise AnsibleError("The Python that runs Ansible lacks libvirt-python")
         try:
             self._require_positive("timeout", "guest_timeout", "parallel")
             default = os.environ.get("LIBVIRT_DEFAULT_URI") or None
@@ -246,12 +249,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             guest_timeout=self.get_option("guest_timeout"),
         )
 
-    def _texts(self, option: str):  # type: ignore[no-untyped-def]
+    def _texts(self, option: str) -> Optional[Tuple[str, ...]]:
         given = self.get_option(option)
         # plain ones: what Ansible knows of them besides can't be written into a cache
         return None if given is None else tuple(str(one) for one in given)
 
-    def _read(self, hosts, listing, path, cache):  # type: ignore[no-untyped-def]
+    def _read(
+        self, hosts: Sequence[InventoryHost], listing: Listing, path: str, cache: bool
+    ) -> Dict[str, List[Dict[str, Any]]]:
         """The VMs of each host by its name: from the cache, else from the host; none of one that can't be read."""
         keeps = self.get_option("cache")
         key = self.get_cache_key(path)
@@ -265,7 +270,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         )
         for host, outcome in zip(missing, outcomes):
             if outcome.error is None:
-                kept[marks[host.name]] = {"at": time.time(), "vms": outcome.answer}
+                # one text: Ansible's caches look at each value of what they read, for what only Ansible writes there
+                kept[marks[host.name]] = {"at": time.time(), "vms": json.dumps(outcome.answer)}
             elif self.get_option("fail_on_unreachable"):
                 raise AnsibleError(f"{host.name}: {outcome.error}")
             else:
@@ -273,9 +279,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         kept = {mark: kept[mark] for mark in marks.values() if mark in kept}
         if keeps and missing:
             self._cache[key] = kept
-        return {host.name: kept[marks[host.name]]["vms"] for host in hosts if marks[host.name] in kept}
+        return {host.name: json.loads(kept[marks[host.name]]["vms"]) for host in hosts if marks[host.name] in kept}
 
-    def _kept(self, key):  # type: ignore[no-untyped-def]
+    def _kept(self, key: str) -> Dict[str, Any]:
         try:
             kept = self._cache[key]
         except KeyError:
@@ -285,20 +291,24 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         oldest = time.time() - lifetime if lifetime else 0
         return {mark: one for mark, one in kept.items() if one["at"] >= oldest}
 
-    def _populate(self, hosts, vms) -> None:  # type: ignore[no-untyped-def]
+    def _populate(self, hosts: Sequence[InventoryHost], vms: Dict[str, List[Dict[str, Any]]]) -> None:
         found = [(host, vm) for host in hosts for vm in vms.get(host.name, ())]
         named = inventory_names(
             [Named(host.name, vm["name"], vm["uuid"]) for host, vm in found], self.get_option("hostnames")
         )
         for clash in named.clashes:
-            self.display.warning(f"No one VM can be called {clash.name} here; called instead: {', '.join(clash.instead)}")
+            self.display.warning(
+                f"No VM alone can be called {clash.name} in the inventory; called instead: {', '.join(clash.instead)}"
+            )
         for name, (host, vm) in zip(named.names, found):
             self.inventory.add_host(name)
+            # not by the inventory, which would look at each value of thousands of VMs to note that it is from here
+            entry = self.inventory.get_host(name)
             for variable, value in self._variables(host, vm).items():
-                self.inventory.set_variable(name, variable, value)
+                entry.set_variable(variable, value)
             self._group(name, host, vm)
 
-    def _variables(self, host, vm):  # type: ignore[no-untyped-def]
+    def _variables(self, host: InventoryHost, vm: Dict[str, Any]) -> Dict[str, Any]:
         told = {
             "hostler_host": host.name,
             "hostler_uri": host.uri or "",
@@ -309,9 +319,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             told["ansible_host"] = vm["ip_address"]
         if self.get_option("connection") == "guest_agent":
             told["ansible_connection"] = "hostler.libvirt.guest_agent"
-        return {**wrap_var(told), **host.vars}
+        return {**(wrap_var(told) if _TRUSTS_ALL else told), **host.vars}
 
-    def _group(self, name, host, vm) -> None:  # type: ignore[no-untyped-def]
+    def _group(self, name: str, host: InventoryHost, vm: Dict[str, Any]) -> None:
         kinds = self.get_option("group_by")
         groups = [f"host_{host.name}"] if "host" in kinds else []
         groups += [f"status_{vm['status']}"] if "status" in kinds else []
@@ -325,7 +335,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), {}, name, strict=strict)
 
 
-def _vms_of(uri, listing: Listing, timeout: float):  # type: ignore[no-untyped-def]
+def _vms_of(uri: Optional[str], listing: Listing, timeout: float) -> List[Dict[str, Any]]:
     with Hypervisor.open(uri, timeout) as hypervisor:
         return list_vms(hypervisor, listing)
 

@@ -98,7 +98,7 @@ def _errors(wish: AddressWish) -> Iterator[FieldError]:
         if not network:
             yield FieldError(f"address_networks.{index}", "is empty")
         elif "/" in network and _subnet(network) is None:  # no network's name has a slash
-            yield FieldError(f"address_networks.{index}", "is no subnet: such as 192.168.122.0/24, without bits of a host")
+            yield FieldError(f"address_networks.{index}", "is no subnet, such as 192.168.122.0/24")
     for index, card in enumerate(wish.cards or ()):
         if card < 0:
             yield FieldError(f"address_cards.{index}", "must be the number of a card, from 0")

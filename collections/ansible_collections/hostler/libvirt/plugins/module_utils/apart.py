@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 
-# of an other start method the children would have to import what the parent has, Ansible's loader of collections too
+# of another start method the children would have to import what the parent has, Ansible's loader of collections too
 _FORK = multiprocessing.get_context("fork")
 
 
@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
 
 
 class _Running(NamedTuple):
-    index: int
+    number: int
     process: Any
     deadline: float
 
@@ -56,7 +56,7 @@ def run_apart(work: Sequence[Callable[[], Any]], seconds: float, parallel: int) 
             late = [pipe for pipe, one in running.items() if pipe not in ready and one.deadline <= time.monotonic()]
             for pipe in [*ready, *late]:
                 one = running.pop(pipe)
-                outcomes[one.index] = (
+                outcomes[one.number] = (
                     Outcome(error=f"no answer within {seconds:g} s") if pipe in late else _received(pipe)
                 )
                 _end(pipe, one.process)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Sequence
 
 SCHEMES = ("name", "uuid", "name_host")
 
@@ -47,17 +47,19 @@ def inventory_names(vms: Sequence[Named], scheme: str) -> InventoryNames:
     name, host and the beginning of the UUID.
     """
     wanted = [_by(scheme, vm) for vm in vms]
-    more = ["_".join((_plain(vm.uuid if scheme == "uuid" else vm.name), _plain(vm.host))) for vm in vms]
-    most = [f"{_plain(vm.name)}_{_plain(vm.host)}_{vm.uuid[:8]}" for vm in vms]
-    names = list(wanted)
-    for instead in (more, most):
-        taken = Counter(names)
-        names = [
-            other if taken[name] > 1 or name.lower() in _RESERVED else name
-            for name, other in zip(names, instead)
-        ]
-    changed = {name: [new for old, new in zip(wanted, names) if old == name and new != old] for name in wanted}
-    return InventoryNames(names, [Clash(name, instead) for name, instead in changed.items() if instead])
+    longer = [f"{_plain(vm.uuid if scheme == 'uuid' else vm.name)}_{_plain(vm.host)}" for vm in vms]
+    longest = [f"{_plain(vm.name)}_{_plain(vm.host)}_{vm.uuid[:8]}" for vm in vms]
+    names = _without_clashes(_without_clashes(wanted, longer), longest)
+    instead: Dict[str, List[str]] = {}
+    for old, new in zip(wanted, names):
+        if old != new:
+            instead.setdefault(old, []).append(new)
+    return InventoryNames(names, [Clash(*one) for one in instead.items()])
+
+
+def _without_clashes(names: List[str], others: List[str]) -> List[str]:
+    taken = Counter(names)
+    return [other if taken[name] > 1 or name.lower() in _RESERVED else name for name, other in zip(names, others)]
 
 
 def _by(scheme: str, vm: Named) -> str:
