@@ -22,10 +22,10 @@ _TAKE_OVER = """
 [ ! -d "$2" ] || { echo "$2 is a folder" >&2; exit 1; }
 sum=$(sha256sum <"$1") || exit 1
 [ "${sum%% *}" = "$3" ] || { echo "what has arrived is not what was sent" >&2; exit 1; }
-mv -f "$1" "$2"
+mv -f -- "$1" "$2"
 """
 _SUM = 'sha256sum <"$1"'
-_REMOVE = 'rm -f "$1"'
+_REMOVE = 'rm -f -- "$1"'
 
 
 def pieces_in(content: bytes) -> Iterator[bytes]:
