@@ -35,12 +35,14 @@ options:
       - name: ansible_libvirt_uri
   vm:
     description:
-      - The VM, by UUID or by name.
+      - The VM, by UUID or by name. Of several that are set the last counts; where a host has an address in C(ansible_host)
+        and no UUID, C(ansible_libvirt_vm) has to name the VM.
       - P(hostler.libvirt.vms#inventory) sets C(hostler_uuid).
     type: str
     required: true
     vars:
       - name: inventory_hostname
+      - name: ansible_host # of a task that is delegated to the VM, this is the VM's name
       - name: hostler_uuid
       - name: ansible_libvirt_vm
   executable:
