@@ -81,7 +81,8 @@ class _Tasks:
         subprocess.run(keygen, check=True, capture_output=True)
         options: dict[str, Any] = {
             "name": _VM, "cpu_cores": 1, "memory_mb": 512, "disk_gb": 3, "image": "debian.qcow2",
-            "image_mode": "backing", "image_pool": "images", "virt_type": self._host.virt_type, "state": "running", "wait_for": "agent",
+            "image_mode": "backing", "image_pool": "images", "virt_type": self._host.virt_type,
+            "state": "running", "wait_for": "agent",
             "cloud_init": {"ssh_authorized_keys": [self._key.with_suffix(".pub").read_text().strip()]},
             "wait_timeout": _BOOT_SECONDS,
         }  # fmt: skip

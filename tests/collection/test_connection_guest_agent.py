@@ -53,7 +53,8 @@ def play(ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> Play:
         }
         (folder / "play.yml").write_text(yaml.safe_dump([play]))
         done = ansible("-i", f"{vm},", folder / "play.yml", timeout=timeout)
-        return json.loads(answers.read_text()) if answers.exists() else {}, done
+        assert answers.exists(), done.output
+        return json.loads(answers.read_text()), done
 
     return run
 
@@ -75,13 +76,13 @@ def test_lines_and_scripts_run_in_a_guest_without_python_or_network(play: Play, 
     (tmp_path / "script").write_text('#!/bin/sh\necho "$1 in $(cat /etc/hostname)"\n')
     answers, done = play(
         guest,
-        raw={"ansible.builtin.raw": "echo ~; echo '{{ '{{' }}'; echo oops >&2; exit 3"},
+        raw={"ansible.builtin.raw": "echo ~; echo oops >&2; exit 3"},
         script={"ansible.builtin.script": f"{tmp_path / 'script'} run"},
         after={"ansible.builtin.raw": "ls -A /run/hostler-agent | grep -c -v -e out -e err"},
     )
 
     told = answers["raw"]
-    assert (told["rc"], told["stdout"], told["stderr"]) == (3, "/root\n{{\n", "oops\n"), done.output
+    assert (told["rc"], told["stdout"], told["stderr"]) == (3, "/root\n", "oops\n"), done.output
     assert answers["script"]["stdout"].startswith("run in ")
     assert answers["after"]["stdout"].strip() == "0"
 
