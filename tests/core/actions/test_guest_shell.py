@@ -53,6 +53,14 @@ def test_what_is_read_and_printed_may_be_larger_than_a_message(guest: Domain, si
     assert (told.exit_code, told.stdout == MANY[:size], told.stderr == MANY[:size]) == (0, True, True)
 
 
+def test_a_line_may_be_as_long_as_a_message_and_no_longer(guest: Domain) -> None:
+    told = run_line(guest, ShellLine(f"cat; : {'x' * 60_000}", MANY[:MOST_SENT]))
+
+    assert told.stdout == MANY[:MOST_SENT]
+    with pytest.raises(OperationFailed, match="The line is too long for the guest's agent"):
+        run_line(guest, ShellLine("x" * MOST_SENT))
+
+
 def test_nothing_stays_aside_in_the_guest(guest: Domain) -> None:
     run_line(guest, ShellLine("cat", MANY))
     run_line(guest, ShellLine("cat >/dev/null", MANY))

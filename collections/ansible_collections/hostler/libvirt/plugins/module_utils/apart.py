@@ -20,6 +20,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Host
 # of another start method the children would have to import what the parent has, Ansible's loader of collections too
 _FORK = multiprocessing.get_context("fork")
 
+# for one that is killed; who sits in the kernel and can't be may go later
+_END_SECONDS = 1
+
 
 class Outcome(NamedTuple):
     """What one piece of work answered, as JSON has it; or the sentence of its ``error``."""
@@ -91,4 +94,4 @@ def _end(pipe: Any, process: Any) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         process.kill()  # it has no group of its own yet, or has ended
-    process.join()
+    process.join(_END_SECONDS)

@@ -8,6 +8,7 @@ for a moment in a folder of the guest that only the agent's user (root) looks in
 from __future__ import annotations
 
 import base64
+import json
 import uuid
 from dataclasses import dataclass
 from typing import Any, Dict
@@ -72,10 +73,13 @@ def run_line(domain: Domain, wanted: ShellLine) -> Ended:
     """Run it, and wait for its end. All that it printed is there.
 
     Raises what `ask_agent` does, `GuestTimeout` for one that takes longer (it runs on), and `OperationFailed` for a
-    guest in which nothing can be put aside.
+    guest in which nothing can be put aside, and for a line of more than `MOST_SENT` bytes.
     """
     token = uuid.uuid4().hex
-    beside = len(wanted.stdin) > MOST_SENT
+    room = MOST_SENT - len(json.dumps(wanted.line))
+    if room < 0:
+        raise OperationFailed(f"The line is too long for the guest's agent: it has more than {MOST_SENT // 1024} KiB")
+    beside = len(wanted.stdin) > room
     if beside:
         _put_aside(domain, token, wanted)
     arguments: Dict[str, Any] = {
