@@ -117,17 +117,20 @@ def test_why_a_guest_can_not_be_reached_is_said(play: Play, guest: str, lab_host
 
 
 @pytest.fixture(scope="module")
-def debian(clean_host: None, tasks: Tasks, lab: Lab) -> Iterator[str]:
+def debian(clean_host: None, ansible: Ansible, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a VM with Debian, whose agent is there."""
     lab.up(debian=True)
     options = {
         "name": "debian-told", "cpu_cores": 1, "memory_mb": 512, "disk_gb": 3, "virt_type": lab.hosts[0].virt_type,
         "image": "debian.qcow2", "image_mode": "backing", "image_pool": "images",
         "cloud_init": {"hostname": "debian-told"},
-        "state": "running", "wait_for": "agent", "wait_timeout": 400,
+        "state": "running", "wait_for": "agent", "wait_timeout": 800,
     }  # fmt: skip
-    made = tasks(made=options)["made"]
-    assert not made.get("failed"), made
+    playbook = tmp_path_factory.mktemp("debian") / "play.yml"
+    tasks = [{"hostler.libvirt.vm": options}]
+    playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    done = ansible(playbook, timeout=900)
+    assert done.code == 0, done.output
     yield "debian-told"
     lab.hosts[0].virsh("destroy", "debian-told")
 
