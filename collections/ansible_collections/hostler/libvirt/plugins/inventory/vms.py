@@ -200,7 +200,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.inventory_name imp
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection
 
 # Ansible before 2.19 takes any text for a template that is not marked as none; since then it is the other way round
-_TRUSTS_ALL = type(wrap_var("")) is not str
+_TRUSTS_ALL = hasattr(wrap_var(""), "__UNSAFE__")
 
 _FILES = ("hostler.yml", "hostler.yaml", "vms.yml", "vms.yaml")
 
