@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import ImageNotFound
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import ImageFacts
 
 

@@ -51,7 +51,7 @@ def given_xml(text: str) -> GivenXml:
     """The domain that ``text`` describes; raises `InvalidSpec` for what describes none."""
     if len(text) > MOST_CHARACTERS:
         raise _refused(f"is longer than {MOST_CHARACTERS} characters")
-    _require_xml(text)
+    require_xml(text)
     xml = edited(text.encode(), lambda _domain: None)
     domain = parse(xml)
     if domain.tag != "domain":
@@ -94,7 +94,8 @@ def definition_fingerprint(xml: str) -> str:
     return _digest(without_record(xml))
 
 
-def _require_xml(text: str) -> None:
+def require_xml(text: str) -> None:
+    """Raise `InvalidSpec` (field ``xml``) for what is no XML, or more than may be taken from others."""
     parser = expat.ParserCreate("utf-8")  # whatever it says of itself: it is text already
 
     def refuse(*_declaration: Any) -> None:
