@@ -23,13 +23,12 @@ def pools_swept(uri: str) -> Iterator[None]:
         with Hypervisor.open(uri) as hypervisor:
             pools = StoragePools(hypervisor)
             for name in pools.names():
-                if name not in before:
-                    pool = pools.get(name)
-                    if pool.is_active():
-                        pool.stop()
-                    left = pools.find(name)  # one that only was active is gone then
-                    if left is not None:
-                        left.undefine()
+                pool = None if name in before else pools.find(name)
+                if pool is not None and pool.is_active():
+                    pool.stop()
+                    pool = pools.find(name)  # one that only was active is gone
+                if pool is not None:
+                    pool.undefine()
 
 
 @contextmanager

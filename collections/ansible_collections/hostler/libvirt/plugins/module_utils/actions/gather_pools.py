@@ -23,7 +23,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.storage_pools import StoragePool, StoragePools
 
-_NAME = FieldFacts(
+NAME_FACTS = FieldFacts(
     "", pattern=LIBVIRT_NAME_PATTERN, pattern_says="1 to 255 characters, no slashes and no control characters"
 )
 
@@ -46,7 +46,7 @@ def gather_pools(hypervisor: Hypervisor, inquiry: PoolInquiry) -> List[Dict[str,
     """
     errors = list(field_errors(inquiry))
     for index, name in enumerate(inquiry.name or ()):
-        errors += value_errors(f"name.{index}", name, _NAME)
+        errors += value_errors(f"name.{index}", name, NAME_FACTS)
     if errors:
         raise InvalidSpec(errors)
     names: List[str]
