@@ -14,6 +14,11 @@ def mark_of(name: str) -> str:
     return f".{name}.unfinished"
 
 
+def record_of(name: str) -> str:
+    """The name of the volume that says where the image ``name`` came from (see `image_record`)."""
+    return f".{name}.origin"
+
+
 def find_image(hypervisor: Hypervisor, pool_name: str, name: str, field: str) -> Volume:
     """The image ``name``, also if somebody has put it there by hand.
 
