@@ -198,6 +198,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         here, there = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
         if there not in _WEB or (here == "https" and there != "https"):
+            fp.close()
             raise ValueError(f"the server redirects from {here} to {there}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
