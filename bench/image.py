@@ -51,8 +51,8 @@ def image(workspace: Workspace) -> tuple[list[Figure], list[str]]:
     )
     note = (
         f"Medians of {ROUNDS}, in turns. The module's own work from the open of the connection to its answer, with the"
-        " look at what the image is, its SHA-256 and its record; virsh's with the creation of the volume, in two calls of"
-        " the program."
+        " look at what the image is, its SHA-256 and its record; virsh's with the creation of the volume, in two calls"
+        " of the program."
     )
     return [figure], [note]
 

@@ -7,7 +7,7 @@ import itertools
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, Dict, Iterable, Iterator, Optional
+from typing import IO, Any, Dict, Iterable, Iterator, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import image_upload, images
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.doers import Doers
@@ -52,6 +52,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_g
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import look_for_overlays, paths_in_use
 
 _LOOK_SECONDS = 60.0
+_PIECE_BYTES = 1024 * 1024
 _OPTIONS = {"content": "", "sha256": "checksum", "sha512": "checksum"}  # "": that which names the source
 
 
@@ -137,7 +138,7 @@ class _Bringing:
     def doers(self, pieces: Iterable[bytes], size: Optional[int] = None) -> Doers:
         """What does each operation; ``pieces`` are the image."""
         return {
-            DiscardImage: lambda host, operation: _discard(host, operation),
+            DiscardImage: _discard,
             RemoveImage: lambda host, operation: images.remove(host, operation.pool, operation.name),
             PutImage: lambda _host, operation: self._put(operation, pieces, size),
         }
@@ -190,9 +191,10 @@ class _Bringing:
         if digest is None:
             self._stamp = self._source.stamp()
             if record is not None and intact and record.source == self._source.fingerprint:
-                unchanged = record.stamp == self._stamp
-                if unchanged or self._source.url is not None:
-                    return unchanged or self._stamp is None
+                if record.stamp == self._stamp:
+                    return True
+                if self._source.url is not None:
+                    return self._stamp is None or record.stamp is None
             elif self._source.url is not None:
                 return False
             digest = self._source.digest(algorithm)
@@ -226,34 +228,52 @@ class _Bringing:
         self._note(uploaded.volume, dict(uploaded.digests))
 
     @contextmanager
-    def _verified(self, new: image_upload.NewImage, pieces: Iterable[bytes]) -> Iterator[Any]:
-        """The image once more, known to be right.
+    def _verified(
+        self, new: image_upload.NewImage, pieces: Iterable[bytes]
+    ) -> Iterator[Tuple[image_upload.NewImage, Iterable[bytes]]]:
+        """The image once more, known to be right; what comes from a server is kept meanwhile.
 
         libvirt can't rename, so what it replaces has to go before it comes.
         """
+        if self._source.url is None:
+            known = _checked(new, pieces)
+            with self._source.open() as again:
+                yield known, again.pieces()
+            return
         with tempfile.TemporaryFile(dir=self._folder) as kept:
-            digests = Digests(("sha256", "sha512"))
             try:
-                for piece in pieces:
-                    digests.update(piece)
-                    kept.write(piece)
+                known = _checked(new, _kept(pieces, kept))
             except OSError as error:
                 raise OperationFailed(f"Failed to keep the image in {self._folder}: {error.strerror}") from error
-            finally:
-                digests.close()
-            size = kept.tell()
-            found = digests.result()
-            for name in ("sha256", "sha512"):
-                if getattr(new, name) not in (None, found[name]):
-                    raise InvalidSpec([FieldError(name, f"is not that of the content, which is {found[name]}")])
-            if new.size not in (None, size):
-                reason = f"it has {size} bytes and not the {new.size} announced"
-                raise InvalidSpec([FieldError("content", reason)])
             kept.seek(0)
-            head = kept.read(HEAD_BYTES)
-            check_whole(check_head(new.name, head, new.format), head, size)
-            kept.seek(0)
-            yield replace(new, size=size), iter(lambda: kept.read(1024 * 1024), b"")
+            yield known, iter(lambda: kept.read(_PIECE_BYTES), b"")
+
+
+def _kept(pieces: Iterable[bytes], file: IO[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        file.write(piece)
+        yield piece
+
+
+def _checked(new: image_upload.NewImage, pieces: Iterable[bytes]) -> image_upload.NewImage:
+    """The image with its size and SHA-256. Raises `InvalidSpec` for ``pieces`` that are not what it should be."""
+    digests = Digests(tuple(ALGORITHMS))
+    head, size = bytearray(), 0
+    try:
+        for piece in pieces:
+            digests.update(piece)
+            size += len(piece)
+            head += piece[: max(HEAD_BYTES - len(head), 0)]
+    finally:
+        digests.close()
+    if new.size not in (None, size):
+        raise InvalidSpec([FieldError("content", f"it has {size} bytes and not the {new.size} announced")])
+    found = digests.result()
+    for name, digest in found.items():
+        if getattr(new, name) not in (None, digest):
+            raise InvalidSpec([FieldError(name, f"is not that of the content, which is {digest}")])
+    check_whole(check_head(new.name, bytes(head), new.format), bytes(head), size)
+    return replace(new, size=size, sha256=found["sha256"])
 
 
 def _pool_of(hypervisor: Hypervisor, wanted: WantedImage) -> Pool:
@@ -290,7 +310,7 @@ def _digest_of(volume: Volume, algorithm: str) -> str:
                 digests.update(piece)
                 continue
             while piece > 0:
-                zeros = bytes(min(piece, 1024 * 1024))
+                zeros = bytes(min(piece, _PIECE_BYTES))
                 digests.update(zeros)
                 piece -= len(zeros)
     finally:
