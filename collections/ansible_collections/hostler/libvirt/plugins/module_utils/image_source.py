@@ -44,7 +44,7 @@ class ImageSource:
     timeout: float = 30
 
     @property
-    def field(self) -> str:
+    def option(self) -> str:
         """The option that names it."""
         return "path" if self.url is None else "url"
 
@@ -62,7 +62,7 @@ class ImageSource:
     @property
     def fingerprint(self) -> str:
         """By which the same source is known again; nobody can read an address out of it."""
-        return hashlib.sha256(f"{self.field} {self.url or self.path}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.option} {self.url or self.path}".encode()).hexdigest()
 
     def stamp(self) -> Optional[Dict[str, Any]]:
         """What changes when its content does, without reading that; None where nothing says so.
@@ -186,7 +186,7 @@ class OpenSource:
             try:
                 piece = self._stream.read(_PIECE_BYTES)
             except (OSError, HTTPException) as error:
-                raise _failed(self._source.shown, str(error) or type(error).__name__, self._source.field) from error
+                raise _failed(self._source.shown, str(error) or type(error).__name__, self._source.option) from error
             if not piece:
                 return
             yield piece

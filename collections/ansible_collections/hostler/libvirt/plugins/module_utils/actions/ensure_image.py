@@ -88,7 +88,7 @@ def _options_of(wanted: WantedImage) -> Iterator[None]:
 
 
 def _option(field: str, wanted: WantedImage) -> str:
-    return (_OPTIONS[field] or wanted.source.field) if field in _OPTIONS else field
+    return (_OPTIONS[field] or wanted.source.option) if field in _OPTIONS else field
 
 
 class _Bringing:
