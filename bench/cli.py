@@ -19,6 +19,7 @@ from bench.direct import direct
 from bench.errors import BenchError
 from bench.figures import Figure, Result
 from bench.guest_agent import guest_agent
+from bench.image import image
 from bench.inventory import inventory
 from bench.memory import memory
 from bench.reads import reads, reads_postgres
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "collection": collection,
     "inventory": inventory,
     "guest_agent": guest_agent,
+    "image": image,
     "reads": reads,
     "writes": reads_beside_writes,
     "postgres": reads_postgres,

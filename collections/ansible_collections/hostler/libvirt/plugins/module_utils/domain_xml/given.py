@@ -103,6 +103,7 @@ def definition_fingerprint(xml: str) -> str:
 
 
 def _require_xml(text: str) -> None:
+    """Raise `InvalidSpec` (field ``xml``) for what is no XML, or more than may be taken from others."""
     parser = expat.ParserCreate("utf-8")  # whatever it says of itself: it is text already
 
     def refuse(*_declaration: Any) -> None:
