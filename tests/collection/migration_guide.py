@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 _GUIDE = Path(__file__).resolve().parents[2] / "docs/from-community-libvirt.md"
+_OURS = "hostler.libvirt."
 _SPAN = re.compile(r"`([^`]+)`")
 
 
@@ -48,17 +49,17 @@ def tasks() -> list[dict[str, Any]]:
     return [task for block in examples() if isinstance(block, list) for task in block if "hosts" not in task]
 
 
-def used(task: Any, collection: str = "hostler.libvirt.") -> Iterator[tuple[str, str, str]]:
+def used(task: Any) -> Iterator[tuple[str, str, str]]:
     """Module, option (``a.b`` for one within another) and value, of each that is given by a task or in its blocks."""
     if isinstance(task, list):
         for one in task:
-            yield from used(one, collection)
+            yield from used(one)
     elif isinstance(task, dict):
         for key, value in task.items():
-            if key.startswith(collection):
-                yield from ((key.removeprefix(collection), *given) for given in _given(value, ""))
+            if key.startswith(_OURS):
+                yield from ((key.removeprefix(_OURS), *given) for given in _given(value, ""))
             else:
-                yield from used(value, collection)
+                yield from used(value)
 
 
 def _given(value: Any, path: str) -> Iterator[tuple[str, str]]:
