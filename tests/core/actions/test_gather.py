@@ -101,6 +101,18 @@ def test_only_what_is_asked_for_is_told(test_driver: Hypervisor) -> None:
     assert set(entry(test_driver, "test", gather=("addresses",))) == state | {"addresses"}
     assert set(entry(test_driver, "test", gather=("statistics",))) == state | {"statistics"}
     assert "cpu_cores" in entry(test_driver, "test", gather=("spec",))
+    assert set(entry(test_driver, "test", gather=("xml",))) == state | {"xml"}
+
+
+@pytest.mark.lab
+def test_a_vm_s_xml_is_that_of_libvirt_without_its_passwords(hypervisor: Hypervisor, lab_host: Host) -> None:
+    made(hypervisor, desired(lab_host, "shown", graphics={"type": "vnc", "password": "s3cr3t"}))
+
+    found = entry(hypervisor, "shown", gather=("xml",))
+
+    assert found["xml"].strip() == lab_host.virsh("dumpxml", "shown").strip()
+    assert "<graphics type='vnc'" in found["xml"]
+    assert "s3cr3t" not in found["xml"]
 
 
 def test_guests_that_only_try_the_host_are_nobodys(test_driver: Hypervisor) -> None:

@@ -33,6 +33,7 @@ def test_only_what_is_asked_for_is_told(test_driver: Hypervisor) -> None:
 
     assert set(found) == {"exists", "name", "uuid", "state", "autostart", "persistent"}
     assert "leases" in gather_networks(test_driver, NetworkInquiry(Selection(), ("leases",)))[0]
+    assert "<name>default</name>" in gather_networks(test_driver, NetworkInquiry(Selection(), ("xml",)))[0]["xml"]
 
 
 def test_one_that_is_not_there_says_so(test_driver: Hypervisor) -> None:

@@ -22,7 +22,7 @@ def test_every_pool_is_told_of_and_one_that_is_not_there_is_no_error(
     hypervisor.pool("default").create_volume("told.qcow2", MIB, "qcow2")
     lab_host.virsh("pool-define-as", "asleep", "dir", "--target", tmp_path)
     with pools_swept(lab_host.uri):
-        everything = {one["name"]: one for one in gather_pools(hypervisor, PoolInquiry(volumes=True))}
+        everything = {one["name"]: one for one in gather_pools(hypervisor, PoolInquiry(volumes=True, xml=True))}
         some = gather_pools(hypervisor, PoolInquiry(name=("nowhere", "default", "default")))
         lab_host.virsh("pool-undefine", "asleep")
 
@@ -36,7 +36,8 @@ def test_every_pool_is_told_of_and_one_that_is_not_there_is_no_error(
     assert (asleep["state"], asleep["capacity"], asleep["volumes"]) == ("inactive", None, None)
     assert some[0] == {"exists": False, "name": "nowhere"}
     assert [one["name"] for one in some] == ["nowhere", "default"]
-    assert "volumes" not in some[1]
+    assert "<name>asleep</name>" in asleep["xml"]
+    assert {"volumes", "xml"} & set(some[1]) == set()
     assert gather_pools(hypervisor, PoolInquiry(name=())) == []
 
 

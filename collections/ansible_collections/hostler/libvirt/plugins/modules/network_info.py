@@ -42,10 +42,11 @@ options:
     description:
       - What is told beside the network's state.
       - V(spec) is what it consists of, V(leases) are the addresses that its DHCP has leased, V(users) are the cards of VMs on it.
+      - V(xml) is its definition in libvirt's own words.
       - An empty list is the quickest.
     type: list
     elements: str
-    choices: [spec, leases, users]
+    choices: [spec, leases, users, xml]
     default: [spec, leases, users]
   timeout:
     description:
@@ -55,8 +56,8 @@ options:
     default: 30
 notes:
   - Calls to libvirt beside those that connect, twice, however many networks the host has; 4 for the state of all of them. V(spec) and
-    V(users) take up to 3 for each that is asked about, V(leases) 1. V(users) takes 4 more for the state of all VMs, 1 for the
-    definition of each and 1 for that of each that runs, and 1 for each card that is plugged in.
+    V(users) take up to 3 for each that is asked about, V(leases) and V(xml) 1 each. V(users) takes 4 more for the state of all VMs,
+    1 for the definition of each and 1 for that of each that runs, and 1 for each card that is plugged in.
   - No QEMU and no guest is asked anything, so one that hangs keeps nobody waiting.
 seealso:
   - module: hostler.libvirt.network
@@ -234,6 +235,10 @@ networks:
           description: When it expires, in seconds since 1970; none for never.
           returned: always
           type: int
+    xml:
+      description: Its definition as libvirt's XML, as it runs, or, of one that is inactive, as it is defined.
+      returned: when it exists, with V(xml)
+      type: str
     users:
       description:
         - Cards of VMs on it; those of VMs that are off, too, and those that name the bridge that is the network's own.
@@ -307,6 +312,7 @@ field:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.gather_networks import (
+    DEFAULT_PARTS,
     PARTS,
     NetworkInquiry,
     gather_networks,
@@ -325,7 +331,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.options import (
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            gather=dict(type="list", elements="str", choices=list(PARTS), default=list(PARTS)),
+            gather=dict(type="list", elements="str", choices=list(PARTS), default=list(DEFAULT_PARTS)),
             timeout=dict(type="float", default=NetworkInquiry.timeout),
             **CONNECTION_OPTIONS,
             **SELECTION_OPTIONS,

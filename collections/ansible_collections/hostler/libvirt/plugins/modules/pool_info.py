@@ -32,6 +32,10 @@ options:
     description: Whether the names of the volumes of active pools are told, too. M(hostler.libvirt.volume_info) tells more of them.
     type: bool
     default: false
+  xml:
+    description: Whether the definition is told in libvirt's own words, too.
+    type: bool
+    default: false
   refresh:
     description:
       - Whether libvirt first looks again at what is in the pools that are active. Without it what others have put into a folder is
@@ -147,6 +151,10 @@ pools:
       returned: if it is there and O(volumes=true)
       type: list
       elements: str
+    xml:
+      description: Its definition as libvirt's XML.
+      returned: if it is there and O(xml=true)
+      type: str
   sample:
     - exists: true
       name: default
@@ -196,6 +204,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.options import CON
 INQUIRY_OPTIONS = dict(
     name=dict(type="list", elements="str"),
     volumes=dict(type="bool", default=False),
+    xml=dict(type="bool", default=False),
     refresh=dict(type="bool", default=False),
     timeout=dict(type="float", default=10),
 )
@@ -207,7 +216,7 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("libvirt-python"), exception=LIBVIRT_IMPORT_ERROR)
     params = module.params
     names = None if params["name"] is None else tuple(params["name"])
-    inquiry = PoolInquiry(names, params["volumes"], params["refresh"], params["timeout"])
+    inquiry = PoolInquiry(names, params["volumes"], params["xml"], params["refresh"], params["timeout"])
     try:
         with Hypervisor.open(host_uri(params)) as hypervisor:
             pools = gather_pools(hypervisor, inquiry)

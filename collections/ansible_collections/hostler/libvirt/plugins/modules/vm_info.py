@@ -30,10 +30,11 @@ options:
       - V(spec) is what the VM is, with its disks and network cards.
       - V(addresses) are those at which its guest can be reached.
       - V(statistics) are what it has used since it was started.
+      - V(xml) is its definition in libvirt's own words.
       - An empty list is the quickest, see the notes.
     type: list
     elements: str
-    choices: [spec, addresses, statistics]
+    choices: [spec, addresses, statistics, xml]
     default: [spec, addresses, statistics]
   timeout:
     description:
@@ -46,8 +47,8 @@ notes:
   - Calls to libvirt beside those that connect, however many VMs the host has; 4 for the state of all of them. With V(spec) or
     V(statistics) 2 more on a second connection, and with V(addresses) 1 for the list of networks and 1 for each of them,
     if any of the VMs runs.
-  - To these come, for each VM, 1 for its definition with V(spec); for each that runs, 1 for the definition that it runs by
-    unless O(gather) is empty, with V(addresses) 1 for the host's ARP table, and 3 where its agent is connected.
+  - To these come, for each VM, 1 for its definition with V(spec) and 1 with V(xml); for each that runs, 1 for the definition
+    that it runs by with anything but V(xml), with V(addresses) 1 for the host's ARP table, and 3 where its agent is connected.
   - The status V(creating) is told only with V(spec); without it such a VM is V(stopped).
 seealso:
   - module: hostler.libvirt.vm
@@ -75,6 +76,12 @@ EXAMPLES = r"""
 - name: The state of every VM, which takes four calls to libvirt
   hostler.libvirt.vm_info:
     gather: []
+
+- name: Its definition in libvirt's own words
+  hostler.libvirt.vm_info:
+    name: web-server-01
+    gather:
+      - xml
 """
 
 RETURN = r"""
@@ -402,6 +409,10 @@ vms:
               description: Packets dropped when they were sent.
               returned: always
               type: int
+    xml:
+      description: Its definition as libvirt's XML, as it runs, or, of one that is off, as it starts next; without passwords.
+      returned: when it exists, with V(xml)
+      type: str
   sample:
     - exists: true
       name: web-server-01
@@ -424,7 +435,12 @@ field:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.gather import PARTS, Inquiry, gather
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.gather import (
+    DEFAULT_PARTS,
+    PARTS,
+    Inquiry,
+    gather,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
@@ -439,7 +455,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.options import (
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            gather=dict(type="list", elements="str", choices=list(PARTS), default=list(PARTS)),
+            gather=dict(type="list", elements="str", choices=list(PARTS), default=list(DEFAULT_PARTS)),
             timeout=dict(type="int", default=Inquiry.timeout),
             **CONNECTION_OPTIONS,
             **SELECTION_OPTIONS,

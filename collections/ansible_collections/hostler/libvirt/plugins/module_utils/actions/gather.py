@@ -39,7 +39,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.selection import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.statistics import answered, disk_sizes, statistics_of
 
-PARTS = ("spec", "addresses", "statistics")
+DEFAULT_PARTS = ("spec", "addresses", "statistics")
+PARTS = (*DEFAULT_PARTS, "xml")
 
 # one QEMU that hangs costs one round: in the next it is known to be busy, and passed over
 _ROUNDS = 3
@@ -50,7 +51,7 @@ class Inquiry:
     """Which VMs are asked about, and what; their state is told in any case."""
 
     selection: Selection = field(default_factory=Selection)
-    gather: Tuple[str, ...] = PARTS
+    gather: Tuple[str, ...] = DEFAULT_PARTS
     timeout: float = field(
         default=20,
         metadata=facts("How long guests may take in all for what only they know.", unit="s", minimum=1),
@@ -92,7 +93,7 @@ class _Reading:
         self._figures: Optional[Mapping[str, Figures]] = {}
         self._leases: Dict[str, Sequence[Address]] = {}
         self._definitions: Mapping[str, Definitions] = {}
-        if self._gather:
+        if any(part in self._gather for part in DEFAULT_PARTS):
             self._definitions = read_definitions(hypervisor, rows, whole="spec" in self._gather)
         if "spec" in self._gather or "statistics" in self._gather:
             self._figures = self._read_figures({row.domain.uuid for row in rows})
@@ -139,6 +140,8 @@ class _Reading:
         if "statistics" in self._gather:
             cards = () if running is None else tuple(card.mac_address for card in running.interfaces)
             parts["statistics"] = statistics_of(figures, cards) if row.active and figures else None
+        if "xml" in self._gather:
+            parts["xml"] = row.domain.xml()
         return parts
 
     def _spec(

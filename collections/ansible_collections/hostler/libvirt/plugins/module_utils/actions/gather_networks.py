@@ -32,7 +32,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.side_connection import SideConnection
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection, choose, validate_selection
 
-PARTS = ("spec", "leases", "users")
+DEFAULT_PARTS = ("spec", "leases", "users")
+PARTS = (*DEFAULT_PARTS, "xml")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class NetworkInquiry:
     """Which networks are asked about, and what; their state is told in any case."""
 
     selection: Selection = field(default_factory=Selection)
-    gather: Tuple[str, ...] = PARTS
+    gather: Tuple[str, ...] = DEFAULT_PARTS
     timeout: float = field(default=30, metadata=facts("How long all of it may take.", unit="s", minimum=1))
 
 
@@ -97,6 +98,8 @@ def _entry(row: NetworkRow, parts: Sequence[str], cards: Optional[Cards]) -> Opt
                 data["users"] = _users(plugs, network.ports() if row.active else [])
         if "leases" in parts:
             data["leases"] = network.lease_details() if row.active else []
+        if "xml" in parts:
+            data["xml"] = network.xml()
     except HostUnreachable:
         raise
     except HostlerError:

@@ -30,10 +30,11 @@ NAME_FACTS = FieldFacts(
 
 @dataclass(frozen=True)
 class PoolInquiry:
-    """Which pools are asked about, all where ``name`` is None, and whether their volumes' names are told."""
+    """Which pools are asked about, all where ``name`` is None, and whether volumes' names and the XML are told."""
 
     name: Optional[Tuple[str, ...]] = None
     volumes: bool = False
+    xml: bool = False
     refresh: bool = False
     timeout: float = field(default=10, metadata=facts("How long each pool may take.", unit="s", minimum=1))
 
@@ -83,9 +84,12 @@ def _told(hypervisor: Hypervisor, name: str, inquiry: PoolInquiry, unreadable: L
             raise
         except HostlerError as error:
             unreadable.append(error.message)
-    data = pool.observe().as_data()
+    observed = pool.observe()
+    data = observed.as_data()
     if inquiry.volumes:
         data["volumes"] = _volumes(pool, unreadable) if data["state"] == "active" else None
+    if inquiry.xml:
+        data["xml"] = observed.xml
     return data
 
 

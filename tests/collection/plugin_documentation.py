@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the plugins' documentation says, read from their files: ansible-doc, which does that too, takes seconds."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_PLUGINS = Path("collections/ansible_collections/hostler/libvirt/plugins")
+
+
+def options_of(repo: Path, name: str, kind: str = "modules") -> dict[str, Any]:
+    """The plugin's options by name, those of the collection's own fragments, too, and none of Ansible's."""
+    documentation = _read(repo / _PLUGINS / kind / f"{name}.py", "DOCUMENTATION")
+    options: dict[str, Any] = dict(documentation.get("options") or {})
+    for fragment in documentation.get("extends_documentation_fragment", ()):
+        collection, _, of_it = fragment.rpartition(".")
+        if collection == "hostler.libvirt":
+            options |= _read(repo / _PLUGINS / "doc_fragments" / f"{of_it}.py", "DOCUMENTATION")["options"]
+    return options
+
+
+def returned_by(repo: Path, module: str) -> dict[str, Any]:
+    """What the module returns, by name."""
+    return _read(repo / _PLUGINS / "modules" / f"{module}.py", "RETURN")
+
+
+def _read(file: Path, variable: str) -> dict[str, Any]:
+    for statement in ast.walk(ast.parse(file.read_text())):
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=found)], value=ast.Constant(value=str(text))) if found == variable:
+                content: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)
+                return content
+    raise LookupError(f"{file} has no {variable}")
