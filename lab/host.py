@@ -21,6 +21,7 @@ from lab.network import HostNetwork
 from lab.processes import Process, end_processes_with, processes_with
 from lab.record import Record
 from lab.storage import HostStorage
+from lab.subnets import further_subnet, taken_subnets
 from lab.virsh import active, answers, virsh
 
 START_SECONDS = 30
@@ -122,6 +123,10 @@ class Host:
                 "bridge": self.layout.bridge,
                 "subnet": str(subnet) if subnet else None,
                 "active": up and active(self.uri, "net", network.NAME),
+                "further": {
+                    "bridge": f"{self.layout.further_bridge}x",
+                    "subnet": str(further_subnet(self.layout.lab.id, taken_subnets())),
+                },
             }
             if self.network
             else None,

@@ -154,6 +154,14 @@ class HostLayout:
         return f"hl-{self.lab.id}-{self.index}"
 
     @property
+    def further_bridge(self) -> str:
+        """What the bridges of further networks begin with, and up to three characters more end with.
+
+        So they are taken away with the host, whoever made them.
+        """
+        return f"{self.bridge}-"
+
+    @property
     def marker(self) -> str:
         """The TMPDIR of all the host's processes, by which they are found. libvirt hands TMPDIR on to its guests."""
         return str(self.runtime / "tmp")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The NAT network of a host: libvirt's ``default``, on a bridge and a subnet of its own."""
 
+import json
 import socket
 import time
 import xml.etree.ElementTree as ElementTree
@@ -15,7 +16,7 @@ from lab.commands import run
 from lab.errors import LabError
 from lab.layout import HostLayout
 from lab.machine import note_machine
-from lab.subnets import free_subnet, taken_subnets
+from lab.subnets import free_subnet, subnets_of_addresses, taken_subnets
 
 NAME = "default"
 
@@ -68,14 +69,21 @@ class HostNetwork:
             virsh.virsh(uri, "net-start", NAME)
 
     def remove(self) -> None:
-        """Remove the bridge and the firewall's rules, whether or not a libvirtd knows of them."""
-        bridge = self._layout.bridge
-        names = {bridge}
+        """Remove the bridge and the firewall's rules, whether or not a libvirtd knows of them.
+
+        Those of further networks go, too, if their bridges have names that are the host's.
+        """
+        bridge, further = self._layout.bridge, self._layout.further_bridge
+        bridges = [name for _, name in socket.if_nameindex() if name == bridge or name.startswith(further)]
+        names = {bridge, *bridges}
         if subnet := self.subnet:
             names.add(str(subnet))
+        for name in bridges:
+            links = json.loads(run("ip", "-json", "-4", "address", "show", "dev", name) or "[]")
+            names.update(str(one) for one in subnets_of_addresses(links))
         firewall.remove_rules(names)
-        if bridge in (name for _, name in socket.if_nameindex()):
-            run("ip", "link", "delete", bridge)
+        for name in bridges:
+            run("ip", "link", "delete", name)
 
     def hold_back(self) -> None:
         """Keep a libvirtd that is going to start from starting the network: its subnet may be taken by now."""

@@ -34,7 +34,7 @@ def subnets_of_routes(routes: Iterable[dict[str, str]]) -> list[IPv4Network]:
 
 
 def free_subnet(taken: Iterable[IPv4Network]) -> IPv4Network:
-    """Choose a /24 that overlaps none of `taken`. Raises LabError if there is none.
+    """Choose a /24 for a host that overlaps none of `taken`. Raises LabError if there is none.
 
     libvirt's usual 192.168.122.0/24 is not among the choices: that network may be defined and just not active.
     """
@@ -47,3 +47,17 @@ def free_subnet(taken: Iterable[IPv4Network]) -> IPv4Network:
         if not any(subnet.overlaps(other) for other in taken):
             return subnet
     raise LabError("no free subnet: the machine's routes cover 192.168.130.0 to 192.168.249.0 and 10.213.0.0/16")
+
+
+def further_subnet(lab_id: str, taken: Iterable[IPv4Network]) -> IPv4Network:
+    """Choose a /24 for a further network of a host's, of those that `free_subnet` never answers.
+
+    Each lab begins to look elsewhere, as nothing holds a subnet from now until the network is started.
+    """
+    taken = list(taken)
+    first = int(lab_id, 16)
+    choices = (IPv4Network(f"10.214.{(first + n) % 256}.0/24") for n in range(256))
+    for subnet in choices:
+        if not any(subnet.overlaps(other) for other in taken):
+            return subnet
+    raise LabError("no free subnet: the machine's routes cover 10.214.0.0/16")

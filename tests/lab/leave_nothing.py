@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 
 from lab.commands import run
@@ -66,7 +67,16 @@ def processes() -> list[str]:
 
 
 def kill_one_and_pause_another(hosts: list[Host]) -> None:
-    """Leave a guest without its libvirtd, and a libvirtd that hangs."""
+    """Leave a guest and a further network without their libvirtd, and a libvirtd that hangs."""
+    further = hosts[0].status()["network"]["further"]
+    definition = hosts[0].layout.runtime / "further.xml"
+    address = ip_network(further["subnet"])[1]
+    definition.write_text(
+        f"<network><name>further</name><forward mode='nat'/><bridge name='{further['bridge']}'/>"
+        f"<ip address='{address}' prefix='24'/></network>"
+    )
+    hosts[0].virsh("net-define", definition)
+    hosts[0].virsh("net-start", "further")
     hosts[0].kill_libvirtd()
     hosts[1].pause_libvirtd()
 

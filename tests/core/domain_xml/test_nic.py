@@ -81,7 +81,7 @@ def test_every_setting_can_be_taken_away() -> None:
     xml = with_nic_settings(with_nic("<domain/>", WHOLE), bare, ("alias", "link", "filter", "inbound", "outbound"))
 
     assert read_nics(xml) == (bare,)
-    assert [child.tag for child in element(xml).find("devices/interface") or ()] == ["mac", "source", "model"]
+    assert [child.tag for child in element(xml).findall("devices/interface/*")] == ["mac", "source", "model"]
 
 
 def test_a_card_and_its_place_are_found_by_its_address() -> None:

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which of our errors one of libvirt's becomes, and what it says."""
 
+import sys
+from types import FrameType
+from typing import Any
+
 import libvirt
 import pytest
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import failure_of, translated
 
 
@@ -82,3 +87,20 @@ def test_the_cause_stays_with_the_error_for_the_log() -> None:
 def test_what_is_not_libvirts_passes_through() -> None:
     with pytest.raises(ZeroDivisionError), translated("divide"):
         raise ZeroDivisionError
+
+
+def test_what_is_freed_in_the_same_moment_hides_no_error(test_driver: Hypervisor) -> None:
+    """As the garbage collector may free another object of libvirt's before its library has asked what was wrong."""
+    garbage = [test_driver.domains()[0].handle]
+
+    def free(frame: FrameType, event: str, _argument: Any) -> None:
+        if event == "call" and frame.f_code is libvirt.libvirtError.__init__.__code__:
+            garbage.clear()
+
+    sys.setprofile(free)
+    try:
+        with pytest.raises(errors.MachineNotFound, match="Domain not found"):
+            test_driver.domain("00000000-0000-4000-8000-000000000000")
+    finally:
+        sys.setprofile(None)
+    assert garbage == []

@@ -9,6 +9,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
     graphics,
     machine_doers,
     migrations,
+    network_doers,
     nics,
     snapshots,
 )
@@ -59,6 +60,7 @@ def test_every_operation_has_somebody_who_does_it() -> None:
         drives.DOERS,
         given_xml.DOERS,
         graphics.DOERS,
+        network_doers.DOERS,
         nics.DOERS,
         snapshots.DOERS,
     )

@@ -49,19 +49,27 @@ class GivenXml:
 
 def given_xml(text: str) -> GivenXml:
     """The domain that ``text`` describes; raises `InvalidSpec` for what describes none."""
+    return GivenXml(*given_element(text, "domain"))
+
+
+def given_element(text: str, tag: str) -> Tuple[str, str, Optional[str]]:
+    """The XML, name and UUID of what ``text`` describes, which has to be a ``<tag>`` of libvirt's.
+
+    Raises `InvalidSpec` for what describes none.
+    """
     if len(text) > MOST_CHARACTERS:
         raise _refused(f"is longer than {MOST_CHARACTERS} characters")
     _require_xml(text)
-    xml = edited(text.encode(), lambda _domain: None)
-    domain = parse(xml)
-    if domain.tag != "domain":
-        raise _refused(f"describes no domain: its root is <{domain.tag}>")
-    name = (domain.findtext("name") or "").strip()
+    xml = edited(text.encode(), lambda _root: None)
+    root = parse(xml)
+    if root.tag != tag:
+        raise _refused(f"describes no {tag}: its root is <{root.tag}>")
+    name = (root.findtext("name") or "").strip()
     if not name:
         raise _refused("has no <name>")
-    uuid = (domain.findtext("uuid") or "").strip()
+    uuid = (root.findtext("uuid") or "").strip()
     try:
-        return GivenXml(xml, name, str(uuids.UUID(uuid)) if uuid else None)
+        return xml, name, str(uuids.UUID(uuid)) if uuid else None
     except ValueError:
         raise _refused("has a <uuid> that is none") from None
 
@@ -128,12 +136,12 @@ def _refused(reason: str) -> InvalidSpec:
 
 
 def _digest(xml: str) -> str:
-    return hashlib.sha256(edited(xml, _without_space).encode()).hexdigest()
+    return hashlib.sha256(edited(xml, without_space).encode()).hexdigest()
 
 
-def _without_space(domain: Element) -> None:
+def without_space(root: Element) -> None:
     """Take out what stands between elements, which libvirt does as it likes, too, when it writes a record."""
-    for element in domain.iter():
+    for element in root.iter():
         if not (element.text or "").strip():
             element.text = None
         if not (element.tail or "").strip():

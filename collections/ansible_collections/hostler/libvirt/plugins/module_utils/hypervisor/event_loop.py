@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor import last_error
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 
 _start = threading.Lock()
@@ -20,7 +21,7 @@ def ensure_running() -> None:
     with _start:
         if not _running:
             # it prints every error on stderr unless told not to; ours are raised, and logged by whoever catches them
-            libvirt.registerErrorHandler(lambda _context, _error: None, None)
+            libvirt.registerErrorHandler(last_error.note, None)
             libvirt.virEventRegisterDefaultImpl()
             threading.Thread(target=_run, name="libvirt-events", daemon=True).start()
             _running = True

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Dict, Iterator, Type
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor import last_error
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 
 # by name: an older library lacks some
@@ -53,6 +54,7 @@ _LOST = (
 
 def failure_of(error: libvirt.libvirtError, doing: str) -> errors.HostlerError:
     """Our error for libvirt's. ``doing`` begins the message: "Failed to <doing>: <libvirt's reason>"."""
+    _restore(error)
     reason = _reason(error)
     if any(words in reason.lower() for words in _NO_SPACE):
         kind: Type[errors.HostlerError] = errors.NotEnoughSpace
@@ -65,6 +67,7 @@ def failure_of(error: libvirt.libvirtError, doing: str) -> errors.HostlerError:
 
 def is_about_xml(error: libvirt.libvirtError) -> bool:
     """Whether it says that XML is none, or describes nothing that libvirt knows."""
+    _restore(error)
     names = ("VIR_ERR_XML_ERROR", "VIR_ERR_XML_DETAIL", "VIR_ERR_XML_INVALID_SCHEMA", "VIR_ERR_OS_TYPE")
     return error.get_error_code() in [getattr(libvirt, name, None) for name in names]
 
@@ -81,6 +84,13 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except libvirt.libvirtError as error:
         raise failure_of(error, doing) from error
+
+
+def _restore(error: libvirt.libvirtError) -> None:
+    """Have the error say what is wrong, also where its library was too late to ask."""
+    said = last_error.take()
+    if error.err is None:
+        error.err = said
 
 
 def _is_lost(error: libvirt.libvirtError, reason: str) -> bool:

@@ -8,4 +8,7 @@ from __future__ import annotations
 
 
 class Operation:
-    """One thing that is done to a VM, as plain data. What does it stands in a table, by the operation's class."""
+    """One thing that is done to a VM or a network, as plain data.
+
+    What does it stands in a table, by the operation's class.
+    """
