@@ -161,13 +161,12 @@ def test_ansible_rulebook_starts_a_guest_again_whose_qemu_is_killed(
     names = ("eda-crash", "eda-off")
     for name in names:
         hypervisor.define(shell(lab_host, name)).start()
-    (tmp_path / "hosts.ini").write_text("localhost ansible_connection=local\n")
     (tmp_path / "vars.yml").write_text(yaml.safe_dump({"libvirt_uris": [lab_host.uri], "vm_names": ["eda-*"]}))
     log = tmp_path / "log"
     command = [REPO / "scripts/ansible-rulebook", "--rulebook", "hostler.libvirt.start_crashed", "--inventory"]
     with log.open("w") as output:
         rulebook = subprocess.Popen(
-            [*command, "hosts.ini", "--vars", "vars.yml", "--verbose"],
+            [*command, REPO / "inventory/example.ini", "--vars", "vars.yml", "--verbose"],
             cwd=tmp_path,
             env={**os.environ, "HOME": str(tmp_path)},
             stdout=output,
