@@ -18,6 +18,7 @@ from bench.create import create
 from bench.direct import direct
 from bench.errors import BenchError
 from bench.figures import Figure, Result
+from bench.image import image
 from bench.memory import memory
 from bench.reads import reads, reads_postgres
 from bench.report import write_page
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "direct": direct,
     "create": create,
     "collection": collection,
+    "image": image,
     "reads": reads,
     "writes": reads_beside_writes,
     "postgres": reads_postgres,

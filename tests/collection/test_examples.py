@@ -8,6 +8,7 @@ hosts are those of the lab.
 import os
 import shutil
 from collections.abc import Iterator
+from hashlib import sha512
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from lab.subnets import further_subnet, taken_subnets
 from tests.collection.conftest import Ansible
 from tests.collection.module_examples import examples_of, modules, preparation_of
 from tests.core.actions.guests import swept
+from tests.core.web import Web, served
 
 pytestmark = [
     pytest.mark.lab,
@@ -66,14 +68,24 @@ def site(lab_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
     lab_host.virsh("pool-refresh", "default")
 
 
+@pytest.fixture(scope="module")
+def web(lab_host: Host) -> Iterator[Web]:
+    """A web server with an image and the list of its checksum."""
+    name, content = "debian-13-genericcloud-amd64.qcow2", lab_host.image_path.read_bytes()
+    with served() as web:
+        web.files = {f"/{name}": content, "/SHA512SUMS": f"{sha512(content).hexdigest()}  {name}\n".encode()}
+        yield web
+
+
 @pytest.fixture
-def addresses(lab_hosts: list[Host]) -> dict[str, str]:
-    """What an example's address of a host, its bridge and its subnet may stand for."""
+def addresses(lab_hosts: list[Host], web: Web) -> dict[str, str]:
+    """What an example's address of a host or a server, its bridge and its subnet may stand for."""
     here, there = lab_hosts
     subnet = further_subnet(here.layout.lab.id, taken_subnets())
     return {
         "further_bridge": f"{here.layout.further_bridge}e",
         "further_prefix": str(subnet[0]).removesuffix("0"),
+        "web": web.url,
         "here": here.uri,
         "there": there.uri,
         "there_tls": there.uri_by("tls"),

@@ -10,7 +10,7 @@ import structlog
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import VolumeFacts
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import VolumeFacts
 from hostler.events.record import Kind, record
 from hostler.hosts.models import Server
 from hostler.images.models import Image

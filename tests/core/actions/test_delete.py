@@ -16,7 +16,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write i
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import OperationFailed, Protected
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
 from lab.commands import run
 from lab.host import Host

@@ -18,7 +18,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     PoolNotFound,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 from lab.commands import run
 from lab.host import Host
 from tests.core.machines import GIB, MIB

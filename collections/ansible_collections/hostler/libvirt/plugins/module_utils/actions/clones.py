@@ -16,8 +16,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapshot import Snapshots
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_steps import CloneDisk, DefineClone
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import path_of
 

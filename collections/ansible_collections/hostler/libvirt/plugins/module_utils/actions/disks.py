@@ -8,7 +8,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     OperationFailed,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import (
     CreateVolume,
     WriteSeed,

@@ -5,13 +5,18 @@ from __future__ import annotations
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import ImageNotFound
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import ImageFacts
 
 
 def mark_of(name: str) -> str:
     """The name of the volume that says that the image ``name`` is not whole yet."""
     return f".{name}.unfinished"
+
+
+def record_of(name: str) -> str:
+    """The name of the volume that says where the image ``name`` came from (see `image_record`)."""
+    return f".{name}.origin"
 
 
 def find_image(hypervisor: Hypervisor, pool_name: str, name: str, field: str) -> Volume:

@@ -7,12 +7,13 @@ the same name meanwhile, and goes away last, when all of it is there and right, 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
-from typing import Iterable, Iterator, List, Optional
+from itertools import chain
+from typing import Iterable, Iterator, List, Mapping, Optional, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import mark_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import is_disk_name
+from ansible_collections.hostler.libvirt.plugins.module_utils.digests import Digests
 from ansible_collections.hostler.libvirt.plugins.module_utils.disk_image import (
     FORMATS,
     HEAD_BYTES,
@@ -28,7 +29,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import LIBVIRT_NAME_PATTERN, facts, field_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume, VolumeFacts
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume, VolumeFacts
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import FILE_POOLS
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_gib
 
@@ -63,15 +65,28 @@ class NewImage:
         ),
     )
     size: Optional[int] = None  # bytes, where it is known beforehand
+    sha512: Optional[str] = field(
+        default=None,
+        metadata=facts(
+            "The SHA-512 of the whole image, in hexadecimal; another one is refused.",
+            pattern=r"^[0-9A-Fa-f]{128}$",
+            pattern_says="128 hexadecimal digits",
+        ),
+    )
 
 
 @dataclass(frozen=True)
 class Uploaded:
-    """An image that was put there, and the SHA-256 of what was written."""
+    """An image that was put there, and the checksums of what was written, by algorithm; SHA-256 is among them."""
 
     volume: VolumeFacts
-    sha256: str
+    digests: Mapping[str, str]
     size: int  # bytes of the file
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of what was written."""
+        return self.digests["sha256"]
 
 
 def check_new_image(image: NewImage) -> None:
@@ -100,7 +115,7 @@ def upload(hypervisor: Hypervisor, pool_name: str, image: NewImage, pieces: Iter
     """
     check_new_image(image)
     pool = _room(hypervisor, pool_name, image)
-    content = _Content(pieces)
+    content = _Content(pieces, ("sha256",) if image.sha512 is None else ("sha256", "sha512"))
     kind = check_head(image.name, content.head, image.format)
     try:
         mark = pool.create_volume(mark_of(image.name), 0, "raw")
@@ -113,7 +128,10 @@ def upload(hypervisor: Hypervisor, pool_name: str, image: NewImage, pieces: Iter
         except HostlerError:
             ours = False  # what has its name is somebody else's
             raise
-        seen = _filled(pool, volume, image, kind, content)
+        try:
+            seen = _filled(pool, volume, image, kind, content)
+        finally:
+            content.close()
     except BaseException:  # Ctrl-C may come at any moment
         # the mark stays as long as what it stands for
         if ours:
@@ -121,7 +139,7 @@ def upload(hypervisor: Hypervisor, pool_name: str, image: NewImage, pieces: Iter
         mark.delete()
         raise
     mark.delete()
-    return Uploaded(seen, content.sha256, content.size)
+    return Uploaded(seen, content.digests, content.size)
 
 
 def _made(pool: Pool, image: NewImage) -> Volume:
@@ -146,27 +164,36 @@ def _filled(pool: Pool, volume: Volume, image: NewImage, kind: str, content: _Co
 class _Content:
     """The bytes of an image, counted and hashed as they are taken; the first of them are looked at beforehand."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
+    def __init__(self, pieces: Iterable[bytes], algorithms: Sequence[str]) -> None:
         self._rest = iter(pieces)
-        self._hash = hashlib.sha256()
         self.size = 0
         self.head = self._first()
+        self._algorithms = algorithms
+        self._digests: Optional[Digests] = None
 
     def __iter__(self) -> Iterator[bytes]:
-        yield self._taken(self.head)
-        for piece in self._rest:
-            yield self._taken(piece)
+        self._digests = Digests(self._algorithms)
+        for piece in chain((self.head,), self._rest):
+            self._digests.update(piece)
+            self.size += len(piece)
+            yield piece
 
     @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
+    def digests(self) -> Mapping[str, str]:
+        return {} if self._digests is None else self._digests.result()
+
+    def close(self) -> None:
+        if self._digests is not None:
+            self._digests.close()
 
     def check(self, image: NewImage, kind: str) -> None:
         """Raise `InvalidSpec` if what was taken is not all of the image, or not that image."""
         if image.size is not None and self.size != image.size:
             raise InvalidSpec([FieldError("content", f"it has {self.size} bytes and not the {image.size} announced")])
-        if image.sha256 is not None and self.sha256 != image.sha256.lower():
-            raise InvalidSpec([FieldError("sha256", f"is not that of the content, which is {self.sha256}")])
+        for name, found in self.digests.items():
+            wanted = getattr(image, name)
+            if wanted is not None and found != wanted.lower():
+                raise InvalidSpec([FieldError(name, f"is not that of the content, which is {found}")])
         check_whole(kind, self.head, self.size)
 
     def _first(self) -> bytes:
@@ -176,11 +203,6 @@ class _Content:
             if len(head) >= HEAD_BYTES:
                 break
         return bytes(head)
-
-    def _taken(self, piece: bytes) -> bytes:
-        self._hash.update(piece)
-        self.size += len(piece)
-        return piece
 
 
 def _name_errors(name: str) -> Iterator[FieldError]:

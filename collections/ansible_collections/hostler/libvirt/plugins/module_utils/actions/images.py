@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Container, FrozenSet, Iterable, Optional, Set, Tuple
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import mark_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import mark_of, record_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.disk_image import FORMATS, SECTOR
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
@@ -22,7 +22,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import LIBVIRT_NAME_PATTERN
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume, VolumeFacts
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume, VolumeFacts
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import (
     definitions_of,
     look_for_overlays,
@@ -83,6 +84,7 @@ def look(
 def remove(hypervisor: Hypervisor, pool_name: str, name: str) -> None:
     """Delete an image; raises what `require_unused` does."""
     require_unused(hypervisor, pool_name, name).delete()
+    hypervisor.pool(pool_name).discard(record_of(name))
 
 
 def require_unused(hypervisor: Hypervisor, pool_name: str, name: str) -> Volume:

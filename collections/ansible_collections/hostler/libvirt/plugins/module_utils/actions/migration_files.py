@@ -12,7 +12,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.pool_facts
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import FILE_POOLS
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_facts import FileFacts, MovedFile

@@ -21,7 +21,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     VolumeNotFound,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.migration_steps import CarryVolume, MakeTarget
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import paths_in_use
 

@@ -20,7 +20,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume, VolumeFacts
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume, VolumeFacts
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.disk import Source
 from ansible_collections.hostler.libvirt.plugins.module_utils.storage import (
     backing_files,

@@ -20,7 +20,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.sizes import MUST_BE_STOPPED
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volume_steps import (
     AddVolume,

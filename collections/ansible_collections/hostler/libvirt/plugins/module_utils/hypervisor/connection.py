@@ -22,9 +22,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network import Network
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.patience import within
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool, Volume
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow, read_roster
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.statistics import Figures, read_figures
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 
 # an error 15 s after the daemon stopped answering; without keepalive a call to a hung daemon blocks for ever
 _KEEPALIVE_SECONDS = 5

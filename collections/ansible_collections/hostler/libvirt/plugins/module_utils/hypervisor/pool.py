@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Union
+from typing import Any, List, NamedTuple, Optional
 from xml.etree import ElementTree
-from xml.etree.ElementTree import Element, SubElement
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
@@ -17,33 +16,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure import translated
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume, VolumeFacts
+from ansible_collections.hostler.libvirt.plugins.module_utils.storage_xml.volume import volume_xml
 
-# more than this does not fit into one message of libvirt's
-_PIECE_BYTES = 256 * 1024
-_AT_A_HOLE = -3  # virStreamRecvFlags' answer where zeros begin that were never written
 _BUSY_LOOK_SECONDS = 0.1
 _OUTAGE_SECONDS = 2.0
-
-Content = Union[bytes, int]
-"""A piece of a volume: bytes, or how many zeros there are where nothing is written."""
-
-
-class VolumeFacts(NamedTuple):
-    """What a volume is. ``capacity`` (virtual size) and ``allocation`` in bytes; ``backing_path`` on the host.
-
-    ``type`` is file, block, dir, network …; ``length`` what a file has in bytes, and ``modified`` when it was written
-    to last, in seconds; None where the host does not say it.
-    """
-
-    name: str
-    path: str
-    format: Optional[str]
-    capacity: int
-    allocation: int
-    backing_path: Optional[str]
-    type: str = "file"
-    length: Optional[int] = None
-    modified: Optional[str] = None
 
 
 class PoolSpace(NamedTuple):
@@ -51,115 +28,6 @@ class PoolSpace(NamedTuple):
 
     capacity: int
     available: int
-
-
-class Volume:
-    """One volume."""
-
-    def __init__(self, connection: Any, handle: Any) -> None:
-        self._connection = connection
-        self.handle = handle
-        self.name: str = handle.name()
-        self.path: str = handle.path()
-
-    def facts(self) -> VolumeFacts:
-        """Read what it is."""
-        with translated("read the volume"):
-            root = ElementTree.fromstring(self.handle.XMLDesc(0))  # noqa: S314  libvirtd made it
-        kind = root.find("target/format")
-        length = root.findtext("physical")
-        return VolumeFacts(
-            name=self.name,
-            path=self.path,
-            format=None if kind is None else kind.get("type"),
-            capacity=int(root.findtext("capacity", "0")),
-            allocation=int(root.findtext("allocation", "0")),
-            backing_path=root.findtext("backingStore/path"),
-            type=root.get("type", ""),
-            length=None if length is None else int(length),
-            modified=root.findtext("target/timestamps/mtime"),
-        )
-
-    def grow(self, capacity: int) -> None:
-        """Make its virtual size ``capacity`` bytes. Only while no running domain has it open."""
-        with translated("resize the disk"):
-            self.handle.resize(capacity, 0)
-
-    def head(self, size: int) -> bytes:
-        """The first ``size`` bytes of the file itself, or what there is of them."""
-        with translated("read the volume"):
-            stream = self._connection.newStream(0)
-            try:
-                self.handle.download(stream, 0, size, 0)
-                pieces = list(iter(lambda: stream.recv(_PIECE_BYTES), b""))
-                stream.finish()
-            except BaseException:
-                _abort(stream)
-                raise
-        return b"".join(pieces)
-
-    def content(self) -> Iterator[Content]:
-        """All of it, piece by piece: bytes, or how many zeros there are where nothing is written.
-
-        Leave the iterator by `close` where not all is taken.
-        """
-        with translated("read the volume"):
-            stream = self._connection.newStream(0)
-            try:
-                self.handle.download(stream, 0, 0, libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
-                while True:
-                    piece = stream.recvFlags(_PIECE_BYTES, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
-                    if piece == _AT_A_HOLE:
-                        piece = int(stream.recvHole())
-                    if not piece:
-                        break
-                    yield piece
-                stream.finish()
-            except BaseException:
-                _abort(stream)
-                raise
-
-    def fill(self, pieces: Iterable[Content]) -> None:
-        """Write ``pieces`` as `content` gives them, from the volume's beginning; a raw one grows as it needs."""
-        with translated("write the volume"):
-            stream = self._connection.newStream(0)
-            try:
-                self.handle.upload(stream, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
-                for piece in pieces:
-                    if isinstance(piece, int):
-                        stream.sendHole(piece)
-                    else:
-                        _send(stream, piece)
-                stream.finish()
-            except BaseException:
-                _abort(stream)
-                raise
-
-    def upload(self, content: bytes) -> None:
-        """Fill it with ``content``."""
-        self.write((content,))
-
-    def write(self, pieces: Iterable[bytes]) -> None:
-        """Write ``pieces``, one after the other, from the volume's beginning; a raw one grows as it needs.
-
-        A piece is taken when libvirt has taken the one before, so no more than one is held here. What ``pieces`` raises
-        ends the upload and is raised; the volume then holds what was written so far.
-        """
-        with translated("upload the volume"):
-            stream = self._connection.newStream(0)
-            try:
-                self.handle.upload(stream, 0, 0, 0)
-                for piece in pieces:
-                    _send(stream, piece)
-                stream.finish()
-            except BaseException:
-                _abort(stream)
-                raise
-
-    def delete(self) -> None:
-        """Delete it, with its content."""
-        with translated("delete the disk"):
-            self.handle.delete(0)
 
 
 class Pool:
@@ -259,49 +127,33 @@ class Pool:
             listed = self._handle.listAllVolumes(0)
         return [name for name in (_name(handle) for handle in listed) if name is not None]
 
-    def create_volume(self, name: str, capacity: int, kind: str, backing: Optional[VolumeFacts] = None) -> Volume:
-        """Make a sparse volume of ``capacity`` bytes, an overlay of ``backing`` if that is given."""
+    def create_volume(
+        self,
+        name: str,
+        capacity: int,
+        kind: Optional[str],
+        backing: Optional[VolumeFacts] = None,
+        preallocation: Optional[str] = None,
+    ) -> Volume:
+        """Make a volume of ``capacity`` bytes, an overlay of ``backing`` if that is given.
+
+        ``preallocation`` is none, metadata (of a qcow2) or full; None: full of what is no qcow2, none of a qcow2.
+        """
+        is_qcow2 = kind == "qcow2"
+        whole = preallocation == "full" or (preallocation is None and not is_qcow2)
+        flags = 0
+        if is_qcow2 and preallocation in ("metadata", "full"):
+            flags = libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA
+        below = () if backing is None else (backing.path, backing.format)
+        xml = volume_xml(name, capacity, kind, capacity if whole else 0, *below)
         with translated(f"create volume '{name}'"):
-            return Volume(self._connection, self._handle.createXML(_volume_xml(name, capacity, kind, backing), 0))
+            return Volume(self._connection, self._handle.createXML(xml, flags))
 
-    def copy_volume(self, name: str, capacity: int, kind: str, source: Volume) -> Volume:
+    def copy_volume(self, name: str, capacity: int, kind: Optional[str], source: Volume) -> Volume:
         """Make a volume that is an independent copy of ``source``; blocks until it is copied."""
+        xml = volume_xml(name, capacity, kind, 0)
         with translated(f"copy volume '{source.name}' to '{name}'"):
-            xml = _volume_xml(name, capacity, kind, None, sparse=True)
             return Volume(self._connection, self._handle.createXMLFrom(xml, source.handle, 0))
-
-
-def _volume_xml(name: str, capacity: int, kind: str, backing: Optional[VolumeFacts], sparse: bool = False) -> str:
-    root = Element("volume")
-    SubElement(root, "name").text = name
-    SubElement(root, "capacity", {"unit": "bytes"}).text = str(capacity)
-    SubElement(root, "allocation", {"unit": "bytes"}).text = "0" if sparse or kind == "qcow2" else str(capacity)
-    target = SubElement(root, "target")
-    SubElement(target, "format", {"type": kind})
-    if kind == "qcow2":
-        # libvirt's default is the version of 2009, whose disks can't be resized once they have an internal snapshot
-        SubElement(target, "compat").text = "1.1"
-    if backing is not None:
-        store = SubElement(root, "backingStore")
-        SubElement(store, "path").text = backing.path
-        # the format is named, or a guest could write a qcow2 header into a raw image and read the host's files
-        # (and QEMU has no driver for what libvirt calls iso)
-        SubElement(store, "format", {"type": "raw" if backing.format in (None, "iso") else str(backing.format)})
-    return ElementTree.tostring(root, encoding="unicode")
-
-
-def _send(stream: Any, piece: bytes) -> None:
-    rest = memoryview(piece)
-    while rest:
-        taken = stream.send(bytes(rest[:_PIECE_BYTES]))
-        rest = rest[taken:]
-
-
-def _abort(stream: Any) -> None:
-    try:
-        stream.abort()
-    except libvirt.libvirtError:
-        pass  # it has failed already, and why is what is worth telling
 
 
 def _name(handle: Any) -> Optional[str]:
