@@ -18,7 +18,9 @@ from bench.create import create
 from bench.direct import direct
 from bench.errors import BenchError
 from bench.figures import Figure, Result
+from bench.guest_agent import guest_agent
 from bench.image import image
+from bench.inventory import inventory
 from bench.memory import memory
 from bench.reads import reads, reads_postgres
 from bench.report import write_page
@@ -32,6 +34,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "direct": direct,
     "create": create,
     "collection": collection,
+    "inventory": inventory,
+    "guest_agent": guest_agent,
     "image": image,
     "reads": reads,
     "writes": reads_beside_writes,

@@ -89,7 +89,7 @@ def _many(plays: _Plays, host: Host) -> list[Figure]:
         "state and spec of each": {},
     }
     figures = []
-    with _defined(host, MANY):
+    with defined_domains(host, MANY):
         for name, options in asked.items():
             play: Play = [{"hostler.libvirt.vm_info": {"uri": plays.uri, **options}}]
             value = statistics.median(plays.own(play) for _ in range(ROUNDS))
@@ -161,7 +161,7 @@ def _vms(plays: _Plays, host: Host, names: list[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _defined(host: Host, count: int) -> Iterator[None]:
+def defined_domains(host: Host, count: int) -> Iterator[None]:
     """So many domains that are only defined, with a disk and a card each."""
     xml = (
         "<domain type='{type}'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os>"

@@ -28,7 +28,7 @@ class Workspace:
         self._stack = contextlib.ExitStack()
         self._template: Path | None = None
         self._postgres: Postgres | None = None
-        self._host: Host | None = None
+        self._lab_that_is_up: Lab | None = None
         self._number = 0
 
     def __enter__(self) -> Self:
@@ -67,6 +67,14 @@ class Workspace:
 
     def host(self) -> Host:
         """A private libvirt host with the tiny guest image."""
-        if self._host is None:
-            self._host = self._stack.enter_context(Lab(self.folder / "lab")).hosts[0]
-        return self._host
+        return self._lab().hosts[0]
+
+    def debian_host(self) -> Host:
+        """The same, with the Debian guest image, too."""
+        self._lab().up(debian=True)
+        return self.host()
+
+    def _lab(self) -> Lab:
+        if self._lab_that_is_up is None:
+            self._lab_that_is_up = self._stack.enter_context(Lab(self.folder / "lab"))
+        return self._lab_that_is_up

@@ -36,7 +36,10 @@ Tasks = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def ansible(lab_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Ansible:
-    """Run ``ansible-playbook`` with these arguments; ``extra`` goes into a file of variables, as a service would do."""
+    """Run ``ansible-playbook`` with these arguments; ``extra`` goes into a file of variables, as a service would do.
+
+    ``program`` is another one of Ansible's.
+    """
     folder = tmp_path_factory.mktemp("ansible")
     environment = {
         "PATH": f"{BIN}:{os.defpath}",
@@ -48,8 +51,14 @@ def ansible(lab_host: Host, tmp_path_factory: pytest.TempPathFactory) -> Ansible
         "LIBVIRT_DEFAULT_URI": lab_host.uri,
     }
 
-    def run(*arguments: str | Path, extra: dict[str, Any] | None = None, timeout: float = 120, **changes: str) -> Run:
-        command = [str(BIN / "ansible-playbook"), *map(str, arguments)]
+    def run(
+        *arguments: str | Path,
+        extra: dict[str, Any] | None = None,
+        timeout: float = 120,
+        program: str = "ansible-playbook",
+        **changes: str,
+    ) -> Run:
+        command = [str(BIN / program), *map(str, arguments)]
         if extra is not None:
             file = folder / "extra.json"
             file.write_text(json.dumps(extra))

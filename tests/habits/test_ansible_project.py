@@ -18,7 +18,12 @@ def ansible(repo: Path, home: Path, program: str, *arguments: str) -> str:
     result = subprocess.run(
         [scripts / program, *arguments],
         cwd=repo,
-        env={"PATH": f"{scripts}:{os.defpath}", "HOME": str(home), "LANG": "C.UTF-8"},
+        env={
+            "PATH": f"{scripts}:{os.defpath}",
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "LIBVIRT_DEFAULT_URI": "test:///default",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -37,6 +42,14 @@ def test_the_example_inventory_is_valid_and_runs_on_this_machine(repo: Path, tmp
         repo, tmp_path, "ansible", "-i", "inventory/example.ini", "localhost", "-m", "ansible.builtin.ping"
     )
     assert '"ping": "pong"' in answer
+
+
+def test_the_example_of_vms_as_an_inventory_has_those_of_the_host_that_the_environment_names(
+    repo: Path, tmp_path: Path
+) -> None:
+    shown = json.loads(ansible(repo, tmp_path, "ansible-inventory", "-i", "inventory/vms.yml", "--list"))
+
+    assert shown["host_local"]["hosts"] == list(shown["_meta"]["hostvars"]) == ["test"]
 
 
 def test_the_requirements_need_nothing_from_elsewhere(repo: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ VIOLATIONS = {
             "from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor import connection",
         ),
     ],
-    "the service and the modules are neighbours that never import each other": [
+    "the service and the plugins are neighbours that never import each other": [
         ("service/hostler/broken.py", "import ansible_collections.hostler.libvirt.plugins.modules.vm"),
         (f"{PLUGINS}/modules/broken.py", "import hostler.settings"),
     ],

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every module has what every module has: a place in the action group and the README, a page, examples, a target."""
+"""Every module has what every module has: a place in the action group and the README, a page, examples, a target.
+
+Other plugins have as much of it as their kind can.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,20 @@ from tests.collection.module_examples import examples_of, preparation_of
 COLLECTION = Path("collections/ansible_collections/hostler/libvirt")
 
 
+KINDS = ("connection", "inventory")
+
+
 @pytest.fixture
 def modules(repo: Path) -> set[str]:
     """The names of all modules."""
     return {file.stem for file in (repo / COLLECTION / "plugins/modules").glob("*.py")}
+
+
+@pytest.fixture
+def others(repo: Path) -> set[tuple[str, str]]:
+    """Kind and name of all plugins that are no modules."""
+    files = (file for kind in KINDS for file in (repo / COLLECTION / "plugins" / kind).glob("*.py"))
+    return {(file.parent.name, file.stem) for file in files}
 
 
 def test_the_action_group_has_every_module(repo: Path, modules: set[str]) -> None:
@@ -32,10 +45,22 @@ def test_every_module_has_a_page_and_a_line_in_the_readme(repo: Path, modules: s
     assert {name for name in modules if f"module `hostler.libvirt.{name}`" not in readme} == set()
 
 
-def test_ansible_test_runs_every_module(repo: Path, modules: set[str]) -> None:
+def test_every_other_plugin_has_a_page_and_a_line_in_the_readme_and_examples(
+    repo: Path, others: set[tuple[str, str]]
+) -> None:
+    readme = (repo / COLLECTION / "README.md").read_text()
+
+    assert others
+    for kind, name in others:
+        assert (repo / f"docs/modules/{name}_{kind}.rst").exists()
+        assert f"{kind} plugin `hostler.libvirt.{name}`" in readme
+        assert list(yaml.safe_load_all(examples_of(repo, name, kind)))
+
+
+def test_ansible_test_runs_every_plugin(repo: Path, modules: set[str], others: set[tuple[str, str]]) -> None:
     targets = {folder.name for folder in (repo / COLLECTION / "tests/integration/targets").iterdir()}
 
-    assert targets == modules
+    assert targets == modules | {f"{kind}_{name}" for kind, name in others}
 
 
 def test_every_module_has_examples_that_can_be_run(repo: Path, modules: set[str]) -> None:

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from ansible_collections.hostler.libvirt.plugins.module_utils.digests import Digests
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, OperationFailed
 
-_PIECE_BYTES = 1024 * 1024
+_PIECE_BYTES = 262120  # of which one of libvirt's messages carries one: it is passed on as it is read
 _MOST_LIST_BYTES = 4 * 1024 * 1024
 _WEB = ("http", "https")
 SCHEMES = (*_WEB, "file")

@@ -8,10 +8,10 @@ else libvirt knows by itself.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import AbstractSet, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.agent_addresses import AgentAddresses
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.definitions import Definitions, read_definitions
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import assembled, status_of_defined
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.roster import present_rows
@@ -43,9 +43,6 @@ PARTS = ("spec", "addresses", "statistics")
 
 # one QEMU that hangs costs one round: in the next it is known to be busy, and passed over
 _ROUNDS = 3
-_AGENT_SECONDS = 3
-# beyond the agent's own time: libvirt may have to wait for somebody else's question to it
-_AGENT_SLACK_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ class _Reading:
         self._is_test_driver = hypervisor.is_test_driver
         self._gather = inquiry.gather
         self._timeout = inquiry.timeout
-        self._deadline = time.monotonic() + inquiry.timeout
+        self._agents = AgentAddresses(side, inquiry.timeout)
         self._figures: Optional[Mapping[str, Figures]] = {}
         self._leases: Dict[str, Sequence[Address]] = {}
         self._definitions: Mapping[str, Definitions] = {}
@@ -177,22 +174,12 @@ class _Reading:
         # a guest that stands still says nothing, and asking an agent that is not there costs seconds, too
         if running.guest_agent_connected and row.status == "running":
             try:
-                told = self._ask_agent(row.domain.uuid)
+                told = self._agents.of(row.domain.uuid)
             except HostUnreachable:
                 raise
             except HostlerError as error:
                 unreadable.append(f"addresses by the guest agent: {error.message}")
         return guest_addresses(running, told, self._leases, row.domain.addresses("arp"))
-
-    def _ask_agent(self, uuid: str) -> List[Address]:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise GuestTimeout(f"it was not asked, for other guests took all of {self._timeout:g} s")
-        patience = max(1, min(_AGENT_SECONDS, int(left)))
-        return self._side.call(
-            patience + _AGENT_SLACK_SECONDS,
-            lambda other: other.domain(uuid).ask_addresses("agent", patience=patience),
-        )
 
     def _read_figures(self, uuids: AbstractSet[str]) -> Optional[Mapping[str, Figures]]:
         """None if no round ended: then each of them met another QEMU that hangs."""

@@ -21,6 +21,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain 
 _WINDOWS = "mswindows"
 _FIRST_LOOK_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.5
+_PATIENCE = 10
+_LEAST_SECONDS = 0.001  # one that may take no time is looked at once
 _SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MOST_OUTPUT = 1024 * 1024
 """How many bytes of each output are brought."""
@@ -86,21 +88,33 @@ def execute(domain: Domain, command: Command, windows: Optional[bool] = None) ->
     end it.
     """
     command = validate_command(command)
-    deadline = time.monotonic() + command.timeout
-    pid = ask_agent(domain, "guest-exec", _arguments(command, is_windows(domain) if windows is None else windows))[
-        "pid"
-    ]
-    pause = _FIRST_LOOK_SECONDS
+    arguments = _arguments(command, is_windows(domain) if windows is None else windows)
+    told = ended(run_to_its_end(domain, arguments, command.timeout or _LEAST_SECONDS))
+    cut = told.truncated or len(told.stdout) > MOST_OUTPUT or len(told.stderr) > MOST_OUTPUT
+    return Ended(told.exit_code, told.stdout[:MOST_OUTPUT], told.stderr[:MOST_OUTPUT], cut)
+
+
+def run_to_its_end(
+    domain: Domain, arguments: Mapping[str, Any], timeout: float, patience: int = _PATIENCE
+) -> Mapping[str, Any]:
+    """What ``guest-exec-status`` says when the program of ``guest-exec``'s ``arguments`` has ended.
+
+    ``timeout`` is in seconds, 0 for as long as it takes; ``patience`` for each answer of the agent. Raises what
+    `execute` does.
+    """
+    began = time.monotonic()
+    pid = ask_agent(domain, "guest-exec", arguments, patience)["pid"]
     while True:
-        status = ask_agent(domain, "guest-exec-status", {"pid": pid})
+        status: Mapping[str, Any] = ask_agent(domain, "guest-exec-status", {"pid": pid}, patience)
         if status["exited"]:
-            return _ended(status)
-        if time.monotonic() >= deadline:
+            return status
+        took = time.monotonic() - began
+        if timeout and took >= timeout:
             raise GuestTimeout(
-                f"The program did not end within {command.timeout:g} s; it runs on in the guest as process {pid}"
+                f"The program did not end within {timeout:g} s; it runs on in the guest as process {pid}"
             )
-        time.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        # seldom enough for a program that takes long, and soon enough for one that does not
+        time.sleep(min(max(_FIRST_LOOK_SECONDS, took / 8), _LONGEST_PAUSE_SECONDS))
 
 
 def _arguments(command: Command, windows: bool) -> Dict[str, Any]:
@@ -118,15 +132,15 @@ def _arguments(command: Command, windows: bool) -> Dict[str, Any]:
     return arguments
 
 
-def _ended(status: Mapping[str, Any]) -> Ended:
+def ended(status: Mapping[str, Any]) -> Ended:
+    """How a program ended, by what ``guest-exec-status`` says of it."""
     signal: Optional[int] = status.get("signal")
     stdout, stderr = (base64.b64decode(status.get(f"{name}-data", "")) for name in ("out", "err"))
-    cut = status.get("out-truncated") or status.get("err-truncated")
     return Ended(
         exit_code=status.get("exitcode", 0) if signal is None else _OF_A_SIGNAL + signal,
-        stdout=stdout[:MOST_OUTPUT],
-        stderr=stderr[:MOST_OUTPUT],
-        truncated=bool(cut) or len(stdout) > MOST_OUTPUT or len(stderr) > MOST_OUTPUT,
+        stdout=stdout,
+        stderr=stderr,
+        truncated=bool(status.get("out-truncated") or status.get("err-truncated")),
     )
 
 

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import posixpath
 import re
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.guest_exec import (
     Command,
@@ -17,19 +16,23 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.guest_exec
     execute,
     is_windows,
 )
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.guest_transfer import (
+    fill_file,
+    opened,
+    pieces_in,
+    pieces_of_file,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     FieldError,
     HostlerError,
     InvalidSpec,
     OperationFailed,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.agent import MOST_SENT, ask_agent
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 
 MOST_HELD = 64 * 1024 * 1024
 """Of how many bytes a guest's file may be. What a path leads to is the guest's to say, be it a file without end."""
 
-_MOST_READ = 1024 * 1024
 _MOST_SHOWN = 64 * 1024  # of a diff, which people read
 _MISSING = ("No such file or directory", "The system cannot find the")
 
@@ -43,18 +46,13 @@ def read_file(domain: Domain, path: str, most: int = MOST_HELD) -> Optional[byte
     Raises `OperationFailed` with the guest's reason, and for a file of more than ``most`` bytes.
     """
     try:
-        with _opened(domain, path, "rb") as handle:
-            content = bytearray()
-            while True:
-                read = ask_agent(domain, "guest-file-read", {"handle": handle, "count": _MOST_READ})
-                piece = base64.b64decode(read["buf-b64"])
+        content = bytearray()
+        with closing(pieces_of_file(domain, path)) as pieces:
+            for piece in pieces:
                 content += piece
                 if len(content) > most:
                     raise OperationFailed(f"Failed to read {path}: it has more than {most} bytes", "path")
-                if read["eof"]:
-                    return bytes(content)
-                if not piece:
-                    raise OperationFailed(f"Failed to read {path}: its agent goes on to say nothing", "path")
+        return bytes(content)
     except OperationFailed as error:
         if any(words in error.message for words in _MISSING):
             return None
@@ -72,7 +70,7 @@ def read_existing(domain: Domain, path: str) -> bytes:
 def is_there(domain: Domain, path: str) -> bool:
     """Whether there is such a file, folder or other thing in the guest."""
     try:
-        with _opened(domain, path, "rb"):
+        with opened(domain, path, "rb"):
             return True
     except OperationFailed as error:
         if any(words in error.message for words in _MISSING):
@@ -142,12 +140,12 @@ def write_file(domain: Domain, path: str, content: bytes) -> None:
     was there; in Windows it is written in place. Raises `OperationFailed` with the guest's reason.
     """
     if is_windows(domain):
-        _fill(domain, path, content)
+        fill_file(domain, path, pieces_in(content))
         return
     _run(domain, "find the file's folder", "ls", "-d", "--", posixpath.join(posixpath.dirname(path), "."))
     beside = f"{path}.{hashlib.sha256(content).hexdigest()[:16]}.part"
     try:
-        _fill(domain, beside, content)
+        fill_file(domain, beside, pieces_in(content))
         _run(domain, "write the file", "/bin/sh", "-c", _TAKE_OVER, "sh", beside, path)
     except HostlerError:
         _forget(domain, beside)
@@ -162,30 +160,6 @@ def file_mode(domain: Domain, path: str) -> str:
 def set_file_mode(domain: Domain, path: str, mode: str) -> None:
     """Give the file the permissions ``mode``, in octal digits."""
     _run(domain, "set the file's mode", "chmod", "--", mode, path)
-
-
-def _fill(domain: Domain, path: str, content: bytes) -> None:
-    with _opened(domain, path, "wb") as handle:
-        for start in range(0, len(content), MOST_SENT):
-            _write(domain, handle, content[start : start + MOST_SENT])
-        ask_agent(domain, "guest-file-flush", {"handle": handle})
-
-
-@contextmanager
-def _opened(domain: Domain, path: str, mode: str) -> Iterator[Any]:
-    handle = ask_agent(domain, "guest-file-open", {"path": path, "mode": mode})
-    try:
-        yield handle
-    finally:
-        ask_agent(domain, "guest-file-close", {"handle": handle})
-
-
-def _write(domain: Domain, handle: Any, chunk: bytes) -> None:
-    while chunk:
-        written = ask_agent(
-            domain, "guest-file-write", {"handle": handle, "buf-b64": base64.b64encode(chunk).decode()}
-        )["count"]
-        chunk = chunk[written:]
 
 
 def _run(domain: Domain, doing: str, *argv: str) -> Ended:

@@ -59,7 +59,7 @@ def given_element(text: str, tag: str) -> Tuple[str, str, Optional[str]]:
     """
     if len(text) > MOST_CHARACTERS:
         raise _refused(f"is longer than {MOST_CHARACTERS} characters")
-    require_xml(text)
+    _require_xml(text)
     xml = edited(text.encode(), lambda _root: None)
     root = parse(xml)
     if root.tag != tag:
@@ -102,7 +102,7 @@ def definition_fingerprint(xml: str) -> str:
     return _digest(without_record(xml))
 
 
-def require_xml(text: str) -> None:
+def _require_xml(text: str) -> None:
     """Raise `InvalidSpec` (field ``xml``) for what is no XML, or more than may be taken from others."""
     parser = expat.ParserCreate("utf-8")  # whatever it says of itself: it is text already
 

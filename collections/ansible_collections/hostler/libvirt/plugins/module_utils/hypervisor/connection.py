@@ -8,7 +8,19 @@ import shlex
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
-from typing import AbstractSet, Any, Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Type
+from typing import (
+    TYPE_CHECKING,
+    AbstractSet,
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Type,
+)
 from xml.etree import ElementTree
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors
@@ -20,12 +32,14 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure
     translated,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network import Network
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.patience import within
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow, read_roster
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.statistics import Figures, read_figures
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
+
+if TYPE_CHECKING:
+    from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network import Network
+    from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
+    from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 
 # an error 15 s after the daemon stopped answering; without keepalive a call to a hung daemon blocks for ever
 _KEEPALIVE_SECONDS = 5
@@ -326,16 +340,18 @@ class Hypervisor:
     def pool(self, name: str) -> Pool:
         """The storage pool ``name``; raises `PoolNotFound`."""
         with translated("find the storage pool"):
-            return Pool(self._connection, self._connection.storagePoolLookupByName(name))
+            return self._pool(self._connection.storagePoolLookupByName(name))
 
     def pools(self) -> List[Pool]:
         """All active storage pools."""
         with translated("list the storage pools"):
             flags = libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
-            return [Pool(self._connection, pool) for pool in self._connection.listAllStoragePools(flags)]
+            return [self._pool(pool) for pool in self._connection.listAllStoragePools(flags)]
 
     def find_volume_at(self, path: str) -> Optional[Volume]:
         """The volume at ``path`` on the host, in whichever pool; None if no pool knows it."""
+        from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
+
         try:
             with translated("find the volume"):
                 return Volume(self._connection, self._connection.storageVolLookupByPath(path))
@@ -345,10 +361,18 @@ class Hypervisor:
     def pool_of(self, volume: Volume) -> Pool:
         """The storage pool that ``volume`` is in."""
         with translated("find the storage pool"):
-            return Pool(self._connection, volume.handle.storagePoolLookupByVolume())
+            return self._pool(volume.handle.storagePoolLookupByVolume())
+
+    def _pool(self, handle: Any) -> Pool:
+        # here, and so below, as few tasks need it: each task of a module compiles anew what it imports
+        from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
+
+        return Pool(self._connection, handle)
 
     def find_network(self, name: str) -> Optional[Network]:
         """The network ``name``, None if there is none or this libvirtd has no networks at all."""
+        from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network import Network
+
         try:
             with translated("find the network"):
                 return Network(self._connection.networkLookupByName(name))
@@ -357,6 +381,8 @@ class Hypervisor:
 
     def networks(self) -> List[Network]:
         """All active networks; none where this libvirtd has no networks at all."""
+        from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network import Network
+
         try:
             with translated("list the networks"):
                 flags = libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE

@@ -159,6 +159,9 @@ def _in_messages(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in pieces that fill a message each, but for the last."""
     left = b""
     for piece in pieces:
+        if not left and len(piece) == _PIECE_BYTES:
+            yield piece  # whoever reads in pieces of that size has none of them copied
+            continue
         rest = memoryview(piece)
         if left:
             missing = _PIECE_BYTES - len(left)
@@ -175,10 +178,9 @@ def _in_messages(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _send(stream: Any, piece: bytes) -> None:
-    rest = memoryview(piece)
-    while rest:
-        taken = stream.send(bytes(rest[:_PIECE_BYTES]))
-        rest = rest[taken:]
+    while piece:
+        taken = stream.send(piece[:_PIECE_BYTES])
+        piece = piece[taken:]
 
 
 def _abort(stream: Any) -> None:

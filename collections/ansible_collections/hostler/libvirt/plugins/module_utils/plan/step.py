@@ -18,8 +18,8 @@ class Applies(enum.Enum):
 
     NOW = "now"  # as soon as it is done, whether the VM runs or not
     NEXT_BOOT = "next_boot"  # it is written down, and a running VM goes on as it is
+    NEXT_START = "next_start"  # as NEXT_BOOT, of a network or a pool
     OFF = "off"  # it can only be done while the VM is off
-    NEXT_START = "next_start"  # as NEXT_BOOT, of a network or a storage pool
 
 
 @dataclass(frozen=True)

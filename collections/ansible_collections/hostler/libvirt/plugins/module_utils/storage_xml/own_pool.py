@@ -8,13 +8,12 @@ which one could note what it was made from. So two definitions are compared by w
 from __future__ import annotations
 
 import posixpath
-import uuid as uuids
 from dataclasses import dataclass, field
 from typing import Iterator, List, Optional, Tuple
 from xml.etree.ElementTree import Element
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import edited, parse
-from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.given import MOST_CHARACTERS, require_xml
+from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.given import given_element
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 
 # what a pool holds, which is no setting of it
@@ -55,24 +54,13 @@ class OwnPool:
 
 def own_pool(text: str) -> OwnPool:
     """The pool that ``text`` describes; raises `InvalidSpec` for what describes none, or holds a password."""
-    if len(text) > MOST_CHARACTERS:
-        raise _refused(f"is longer than {MOST_CHARACTERS} characters")
-    require_xml(text)
-    xml = edited(text.encode(), lambda _pool: None)
+    xml, name, uuid = given_element(text, "pool")
     root = parse(xml)
-    if root.tag != "pool":
-        raise _refused(f"describes no storage pool: its root is <{root.tag}>")
-    name, uuid = (root.findtext("name") or "").strip(), (root.findtext("uuid") or "").strip()
-    if not name:
-        raise _refused("has no <name>")
     if not root.get("type"):
         raise _refused("says no type of the pool")
     if any(attribute in element.attrib for element in root.iter() for attribute in _PASSWORDS):
         raise _refused("holds a password, which everybody could read: name a libvirt secret that has it")
-    try:
-        return OwnPool(xml, name, root.get("type", ""), str(uuids.UUID(uuid)) if uuid else None)
-    except ValueError:
-        raise _refused("has a <uuid> that is none") from None
+    return OwnPool(xml, name, root.get("type", ""), uuid)
 
 
 def differences(current: str, wanted: str) -> Tuple[List[str], List[str]]:
