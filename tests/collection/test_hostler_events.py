@@ -86,6 +86,7 @@ async def test_an_event_has_the_shape_that_is_documented_and_only_what_is_asked_
     assert started["time"] <= stopped["time"]
 
 
+@pytest.mark.slow
 async def test_a_host_that_comes_back_is_followed_again_and_what_happened_meanwhile_is_told(
     lab_host: Host, hypervisor: Hypervisor
 ) -> None:
@@ -111,6 +112,7 @@ async def test_a_host_that_comes_back_is_followed_again_and_what_happened_meanwh
     assert (heard["event"], heard["missed"]) == ("started", False)
 
 
+@pytest.mark.slow
 async def test_a_host_that_is_not_there_is_told_of_once_and_keeps_no_other_waiting(lab_host: Host) -> None:
     nowhere = "qemu+unix:///system?socket=/nowhere"
     async with told(uris=[nowhere, lab_host.uri], longest_pause=1) as queue:

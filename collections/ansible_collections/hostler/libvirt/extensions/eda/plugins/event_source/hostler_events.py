@@ -211,7 +211,7 @@ class Watch:
             self._failures = 0
             log.info("%s is followed: %s", self._uri or "The default host", self._host)
             await self._tell("host", "connected", None)
-            await self._catch_up(now, [heard.get_nowait() for _ in range(heard.qsize())])
+            await self._catch_up(now, [heard.get_nowait() for _nth in range(heard.qsize())])
             while True:
                 event = await heard.get()
                 if event is None:
