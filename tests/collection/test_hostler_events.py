@@ -113,6 +113,21 @@ async def test_a_host_that_comes_back_is_followed_again_and_what_happened_meanwh
 
 
 @pytest.mark.slow
+async def test_a_host_that_falls_silent_is_told_of_and_followed_again(lab_host: Host) -> None:
+    async with told(uris=[lab_host.uri], longest_pause=1) as queue:
+        assert (await next_of(queue))["event"] == "connected"
+        lab_host.pause_libvirtd()
+        try:
+            lost = await next_of(queue, timeout=120)
+        finally:
+            lab_host.continue_libvirtd()
+        back = await next_of(queue)
+
+    assert lost["event"] == "disconnected"
+    assert back["event"] == "connected"
+
+
+@pytest.mark.slow
 async def test_a_host_that_is_not_there_is_told_of_once_and_keeps_no_other_waiting(lab_host: Host) -> None:
     nowhere = "qemu+unix:///system?socket=/nowhere"
     async with told(uris=[nowhere, lab_host.uri], longest_pause=1) as queue:

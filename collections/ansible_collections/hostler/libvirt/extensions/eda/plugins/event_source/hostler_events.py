@@ -120,6 +120,7 @@ log = logging.getLogger("hostler_events")  # ansible-rulebook shows it with --ve
 
 # libvirt's thread may still be about to tell of what a reply that has arrived already knows
 _SETTLE_SECONDS = 0.1
+_MOST_DOUBLINGS = 20  # of the pause: a host may be away for months
 
 
 class Wishes:
@@ -189,7 +190,7 @@ class Watch:
                     log.warning("%s is not followed: %s", self._uri or "The default host", reason)
                     await self._tell("host", "disconnected", reason)
                 pause = min(2.0**self._failures, self._wishes.longest_pause)
-                self._failures += 1
+                self._failures = min(self._failures + 1, _MOST_DOUBLINGS)
                 await asyncio.sleep(pause * random.uniform(0.75, 1.0))  # noqa: S311  no secret
         finally:
             self._thread.shutdown(wait=False)
