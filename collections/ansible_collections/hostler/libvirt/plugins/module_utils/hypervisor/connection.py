@@ -156,13 +156,13 @@ class Hypervisor:
         with translated("watch the connection"):
             self._connection.registerCloseCallback(lambda _connection, _reason, _opaque: on_close(), None)
         with ExitStack() as watches:
-            watches.enter_context(self._until_left(self._connection.unregisterCloseCallback))
+            watches.enter_context(self.until_left(self._connection.unregisterCloseCallback))
             for kind in (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE):
                 with translated("watch the host"):
                     number = self._connection.domainEventRegisterAny(
                         None, kind, lambda _connection, domain, *_details: on_event(domain.UUIDString()), None
                     )
-                watches.enter_context(self._until_left(partial(self._connection.domainEventDeregisterAny, number)))
+                watches.enter_context(self.until_left(partial(self._connection.domainEventDeregisterAny, number)))
             yield
 
     @contextmanager
@@ -176,11 +176,12 @@ class Hypervisor:
             number = self._connection.domainEventRegisterAny(
                 self.domain(uuid).handle, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, reboots.note, None
             )
-        with self._until_left(partial(self._connection.domainEventDeregisterAny, number)):
+        with self.until_left(partial(self._connection.domainEventDeregisterAny, number)):
             yield reboots
 
     @contextmanager
-    def _until_left(self, unwatch: Callable[[], Any]) -> Iterator[None]:
+    def until_left(self, unwatch: Callable[[], Any]) -> Iterator[None]:
+        """For this package: have ``unwatch`` called when the block is left, or when the connection is closed before."""
         self._unwatch.append(unwatch)
         try:
             yield
