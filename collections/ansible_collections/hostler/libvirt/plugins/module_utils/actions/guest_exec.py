@@ -15,7 +15,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     Unsupported,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts, field_errors
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.agent import MOST_SENT, ask_agent
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.agent import (
+    MOST_SENT,
+    ask_agent,
+    said,
+    said_bytes,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 
 _WINDOWS = "mswindows"
@@ -63,7 +68,7 @@ class Ended:
 def is_windows(domain: Domain) -> bool:
     """Whether the guest's system is Windows; of one whose agent can't tell it is taken for another."""
     try:
-        return bool(ask_agent(domain, "guest-get-osinfo").get("id") == _WINDOWS)
+        return said(ask_agent(domain, "guest-get-osinfo"), "id", str, "") == _WINDOWS
     except Unsupported:
         return False
 
@@ -103,10 +108,10 @@ def run_to_its_end(
     `execute` does.
     """
     began = time.monotonic()
-    pid = ask_agent(domain, "guest-exec", arguments, patience)["pid"]
+    pid = said(ask_agent(domain, "guest-exec", arguments, patience), "pid", int)
     while True:
         status: Mapping[str, Any] = ask_agent(domain, "guest-exec-status", {"pid": pid}, patience)
-        if status["exited"]:
+        if said(status, "exited", bool):
             return status
         took = time.monotonic() - began
         if timeout and took >= timeout:
@@ -134,10 +139,10 @@ def _arguments(command: Command, windows: bool) -> Dict[str, Any]:
 
 def ended(status: Mapping[str, Any]) -> Ended:
     """How a program ended, by what ``guest-exec-status`` says of it."""
-    signal: Optional[int] = status.get("signal")
-    stdout, stderr = (base64.b64decode(status.get(f"{name}-data", "")) for name in ("out", "err"))
+    signal = said(status, "signal", int, 0)
+    stdout, stderr = (said_bytes(status, f"{name}-data", "") for name in ("out", "err"))
     return Ended(
-        exit_code=status.get("exitcode", 0) if signal is None else _OF_A_SIGNAL + signal,
+        exit_code=_OF_A_SIGNAL + signal if signal else said(status, "exitcode", int, 0),
         stdout=stdout,
         stderr=stderr,
         truncated=bool(status.get("out-truncated") or status.get("err-truncated")),

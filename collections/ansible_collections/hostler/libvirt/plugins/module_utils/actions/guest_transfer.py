@@ -11,7 +11,12 @@ from typing import Any, BinaryIO, Dict, Generator, Iterable, Iterator
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.guest_exec import ended, run_to_its_end
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, OperationFailed
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.agent import MOST_SENT, ask_agent
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.agent import (
+    MOST_SENT,
+    ask_agent,
+    said,
+    said_bytes,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 
 _MOST_READ = 1024 * 1024
@@ -79,9 +84,9 @@ def pieces_of_file(domain: Domain, path: str) -> Generator[bytes, None, None]:
     with opened(domain, path, "rb") as handle:
         while True:
             read = ask_agent(domain, "guest-file-read", {"handle": handle, "count": _MOST_READ})
-            piece = base64.b64decode(read["buf-b64"])
+            piece = said_bytes(read, "buf-b64")
             yield piece
-            if read["eof"]:
+            if said(read, "eof", bool):
                 return
             if not piece:
                 raise OperationFailed(f"Failed to read {path}: its agent goes on to say nothing", "path")
@@ -107,9 +112,11 @@ def opened(domain: Domain, path: str, mode: str) -> Iterator[Any]:
 
 def _write(domain: Domain, handle: Any, piece: bytes) -> None:
     while piece:
-        written = ask_agent(
-            domain, "guest-file-write", {"handle": handle, "buf-b64": base64.b64encode(piece).decode()}
-        )["count"]
+        answer = ask_agent(domain, "guest-file-write", {"handle": handle, "buf-b64": base64.b64encode(piece).decode()})
+        written = said(answer, "count", int)
+        if not 0 < written <= len(piece):  # it would be asked for ever
+            reason = f"it has written {written} bytes of {len(piece)}"
+            raise OperationFailed(f"The guest's agent says what makes no sense: {reason}")
         piece = piece[written:]
 
 

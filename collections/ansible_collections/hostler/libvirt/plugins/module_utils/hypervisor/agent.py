@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Type, TypeVar
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     AgentUnavailable,
@@ -18,6 +19,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure
 # what the agent says of a command that it does not know, or that whoever looks after the guest has forbidden
 _REFUSED = ("has been disabled", "has not been found", "not allowed")
 
+Kind = TypeVar("Kind", int, bool, str)
+
 MOST_SENT = 64 * 1024
 """How many bytes a command may carry. Of one with 192 KiB the agent never saw the end (libvirt 9.0, QEMU 7.2), and was
 gone for everybody until its next start."""
@@ -27,7 +30,7 @@ def ask_agent(domain: Domain, command: str, arguments: Optional[Mapping[str, Any
     """What the agent answers to ``command`` within ``patience`` seconds.
 
     Raises `AgentUnavailable` if it does not, `Unsupported` for a command that the guest refuses, `WrongState` for a VM
-    that does not run, `OperationFailed` with the agent's reason.
+    that does not run, `OperationFailed` with the agent's reason, and for what is no answer.
     """
     try:
         import libvirt_qemu  # a part of libvirt-python, that only this needs
@@ -47,4 +50,30 @@ def ask_agent(domain: Domain, command: str, arguments: Optional[Mapping[str, Any
         raise AgentUnavailable(
             "The guest's agent does not answer: is qemu-guest-agent installed and running in the guest?"
         ) from error
-    return json.loads(answer)["return"]
+    try:
+        return json.loads(answer)["return"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise _senseless(f"no answer to {command}") from None
+
+
+def said(answer: Any, name: str, kind: Type[Kind], default: Optional[Kind] = None) -> Kind:
+    """What ``answer`` says by that name: the guest may be anybody's, and answer anything.
+
+    Raises `OperationFailed` where it is not of that kind.
+    """
+    value = answer.get(name, default) if isinstance(answer, dict) else None
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise _senseless(f"no {kind.__name__} as '{name}'")
+    return value
+
+
+def said_bytes(answer: Any, name: str, default: Optional[str] = None) -> bytes:
+    """As `said`, of bytes, which are written in base64."""
+    try:
+        return base64.b64decode(said(answer, name, str, default))
+    except ValueError:
+        raise _senseless(f"no base64 as '{name}'") from None
+
+
+def _senseless(reason: str) -> OperationFailed:
+    return OperationFailed(f"The guest's agent says what makes no sense: {reason}")
