@@ -128,9 +128,8 @@ class _Bringing:
             head = _head(pieces)
             kind = check_head(wanted.name, head, wanted.format)
             plan = plan_present(found, wanted, Coming(kind, opened.size, digest))
-            if volume is None:
-                new = image_upload.NewImage(wanted.name, wanted.format, size=opened.size)
-                image_upload.check_room(self._hypervisor, wanted.pool, new)
+            new = image_upload.NewImage(wanted.name, wanted.format, size=opened.size)
+            image_upload.check_room(self._hypervisor, wanted.pool, new, in_place=volume is not None)
             if not self._check:
                 perform(self._hypervisor, plan, doers=self.doers(itertools.chain((head,), pieces), opened.size))
         return plan
@@ -217,6 +216,8 @@ class _Bringing:
             uploaded = image_upload.upload(self._hypervisor, wanted.pool, new, pieces)
         else:
             with self._verified(new, pieces) as (known, whole):
+                # what would be refused must be refused before the other one is gone
+                image_upload.check_room(self._hypervisor, wanted.pool, known, in_place=True)
                 images.remove(self._hypervisor, wanted.pool, wanted.name)
                 try:
                     uploaded = image_upload.upload(self._hypervisor, wanted.pool, known, whole)

@@ -98,12 +98,13 @@ def check_new_image(image: NewImage) -> None:
         raise InvalidSpec(errors)
 
 
-def check_room(hypervisor: Hypervisor, pool_name: str, image: NewImage) -> None:
+def check_room(hypervisor: Hypervisor, pool_name: str, image: NewImage, in_place: bool = False) -> None:
     """Raise what keeps the image from that pool, as far as it shows beforehand.
 
-    `PoolNotFound`, `InvalidSpec` for a pool of no files, `NameTaken`, `NotEnoughSpace`.
+    `PoolNotFound`, `InvalidSpec` for a pool of no files, `NameTaken`, `NotEnoughSpace`. With ``in_place`` what has its
+    name goes before it comes.
     """
-    _room(hypervisor, pool_name, image)
+    _room(hypervisor, pool_name, image, in_place)
 
 
 def upload(hypervisor: Hypervisor, pool_name: str, image: NewImage, pieces: Iterable[bytes]) -> Uploaded:
@@ -214,14 +215,16 @@ def _name_errors(name: str) -> Iterator[FieldError]:
         yield FieldError("name", "is what the disks of VMs are called")
 
 
-def _room(hypervisor: Hypervisor, pool_name: str, image: NewImage) -> Pool:
+def _room(hypervisor: Hypervisor, pool_name: str, image: NewImage, in_place: bool = False) -> Pool:
     pool = hypervisor.pool(pool_name).require_active()
     kind = pool.type_and_path()[0]
     if kind not in FILE_POOLS:
         raise InvalidSpec([FieldError("pool", f"'{pool_name}' is of type {kind}; images need a pool of files")])
     pool.refresh_if_idle()  # a file that somebody has put there has its name, too
-    _require_free(pool, image.name)
-    available = pool.space().available
+    going = pool.find_volume(image.name) if in_place else None
+    if not in_place:
+        _require_free(pool, image.name)
+    available = pool.space().available + (0 if going is None else going.facts().allocation)
     if image.size is not None and image.size > available:
         raise NotEnoughSpace(
             f"Storage pool '{pool_name}' has {disk_gib(available):g} GiB free, less than the"
