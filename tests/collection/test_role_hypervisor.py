@@ -81,6 +81,16 @@ def test_check_mode_foretells_what_a_run_does_and_says_what_the_host_can(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("password", ["hunter22", 'hunter22"'])
+def test_a_password_among_the_settings_is_not_shown(role: Any, tmp_path: Path, password: str) -> None:
+    run = role("--diff", "-v", hypervisor_qemu_settings={"vnc_password": password}, hypervisor_pools=[])
+
+    assert "vnc_password" in run.output
+    assert "hunter22" not in run.output
+    assert ("hunter22" in (tmp_path / "qemu.conf").read_text()) == ('"' not in password)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "complaint"),
     [
