@@ -36,6 +36,8 @@ MOST_HELD = 64 * 1024 * 1024
 _MOST_SHOWN = 64 * 1024  # of a diff, which people read
 _MISSING = ("No such file or directory", "The system cannot find the")
 
+# Arguments: the folder, the file beside, which the agent would make one that everybody reads and writes to.
+_MAKE_BESIDE = 'ls -d -- "$1" >/dev/null && rm -f -- "$2" && umask 077 && set -C && : >"$2"'
 # The file that is there keeps its owner, its mode, its links and its extended attributes.
 _TAKE_OVER = 'cat "$1" > "$2" && rm -f "$1"'
 
@@ -142,9 +144,10 @@ def write_file(domain: Domain, path: str, content: bytes) -> None:
     if is_windows(domain):
         fill_file(domain, path, pieces_in(content))
         return
-    _run(domain, "find the file's folder", "ls", "-d", "--", posixpath.join(posixpath.dirname(path), "."))
+    folder = posixpath.join(posixpath.dirname(path), ".")
     beside = f"{path}.{hashlib.sha256(content).hexdigest()[:16]}.part"
     try:
+        _run(domain, "find the file's folder", "/bin/sh", "-c", _MAKE_BESIDE, "sh", folder, beside)
         fill_file(domain, beside, pieces_in(content))
         _run(domain, "write the file", "/bin/sh", "-c", _TAKE_OVER, "sh", beside, path)
     except HostlerError:

@@ -23,8 +23,10 @@ _MOST_READ = 1024 * 1024
 _RUN_SECONDS = 300  # for a checksum of a large file, and the like
 
 # Arguments: the file beside, its name, its checksum. A folder would take the file in, by the name that it has beside.
+# The agent makes files that everybody may write to.
 _TAKE_OVER = """
 [ ! -d "$2" ] || { echo "$2 is a folder" >&2; exit 1; }
+chmod go-w -- "$1" || exit 1
 sum=$(sha256sum <"$1") || exit 1
 [ "${sum%% *}" = "$3" ] || { echo "what has arrived is not what was sent" >&2; exit 1; }
 mv -f -- "$1" "$2"
