@@ -12,7 +12,7 @@ from typing import Any, cast
 import libvirt_qemu
 import pytest
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.guest_file import write_file
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.guest_file import place, set_file_mode, write_file
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.guest_transfer import send_file
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import OperationFailed
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
@@ -32,7 +32,7 @@ class _Agent:
 
     def _do(self, command: str, given: dict[str, Any]) -> Any:
         if command == "guest-exec":
-            done = subprocess.run([given["path"], *given["arg"]], capture_output=True, check=False)  # noqa: S603
+            done = subprocess.run([given["path"], *given["arg"]], capture_output=True, check=False)
             outputs = (("out-data", done.stdout), ("err-data", done.stderr))
             self._ended = {name: base64.b64encode(content).decode() for name, content in outputs}
             self._ended.update({"exited": True, "exitcode": done.returncode})
@@ -41,6 +41,9 @@ class _Agent:
             return self._ended
         if command == "guest-file-open":
             is_new = not Path(given["path"]).exists()
+            if is_new and given["mode"] == "rb":
+                reason = "unable to execute QEMU agent command: failed to open file: No such file or directory"
+                raise OperationFailed(reason)
             self._file = Path(given["path"]).open(given["mode"])  # noqa: SIM115  closed when it is told to
             if is_new:
                 os.fchmod(self._file.fileno(), 0o666)  # as its safe_open_or_create does
@@ -82,8 +85,27 @@ def test_nobody_else_reads_or_writes_what_lies_beside(agent: _Agent, tmp_path: P
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_new_file_is_nobody_else_s_before_it_has_its_mode(
+    agent: _Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key"
+    before: list[int] = []
+
+    def setting(domain: Domain, path: str, mode: str) -> None:
+        before.append(stat.S_IMODE(file.stat().st_mode))
+        set_file_mode(domain, path, mode)
+
+    monkeypatch.setattr(f"{place.__module__}.set_file_mode", setting)
+    assert place(GUEST, str(file), b"secret", "0640").changed
+
+    assert before == [0o600]
+    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"secret", 0o640)
+    assert place(GUEST, str(tmp_path / "open"), b"no secret").changed
+    assert stat.S_IMODE((tmp_path / "open").stat().st_mode) & 0o044 == 0o044
+
+
 def test_a_folder_that_is_not_there_is_told(agent: _Agent, tmp_path: Path) -> None:
-    with pytest.raises(OperationFailed, match="find the file's folder in the guest: .*No such file"):
+    with pytest.raises(OperationFailed, match=r"find the file's folder in the guest: .*No such file"):
         write_file(GUEST, str(tmp_path / "none" / "file"), b"new")
 
     assert agent.modes == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions import ensure_image as ensuring
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import images
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_image import ensure_image
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
@@ -95,7 +95,7 @@ def test_the_room_of_what_goes_is_room_for_what_comes(
         raise Gone
 
     monkeypatch.setattr(Pool, "space", lambda _self: PoolSpace(10 * MIB, 2 * MIB))
-    monkeypatch.setattr(ensuring.images, "remove", gone)
+    monkeypatch.setattr(images, "remove", gone)
 
     assert ensure_image(test_driver, wanted, str(tmp_path), check=True)["changed"]
     with pytest.raises(Gone):

@@ -38,8 +38,12 @@ _MISSING = ("No such file or directory", "The system cannot find the")
 
 # Arguments: the folder, the file beside, which the agent would make one that everybody reads and writes to.
 _MAKE_BESIDE = 'ls -d -- "$1" >/dev/null && rm -f -- "$2" && umask 077 && set -C && : >"$2"'
-# The file that is there keeps its owner, its mode, its links and its extended attributes.
-_TAKE_OVER = 'cat "$1" > "$2" && rm -f "$1"'
+# The file that is there keeps its owner, its mode, its links and its extended attributes. A new one whose mode is yet
+# to be set is its owner's alone until then.
+_TAKE_OVER = """
+[ -z "$3" ] || [ -e "$2" ] || umask 077
+cat "$1" > "$2" && rm -f "$1"
+"""
 
 
 def read_file(domain: Domain, path: str, most: int = MOST_HELD) -> Optional[bytes]:
@@ -115,7 +119,7 @@ def place(domain: Domain, path: str, content: bytes, mode: Optional[str] = None,
     mode_before = file_mode(domain, path) if wanted_mode is not None and before is not None else None
     if not check:
         if before != content:
-            write_file(domain, path, content)
+            write_file(domain, path, content, private=wanted_mode is not None)
         if wanted_mode is not None and file_mode(domain, path) != wanted_mode:
             set_file_mode(domain, path, wanted_mode)
     return Placed(before, content, mode_before, wanted_mode)
@@ -135,8 +139,8 @@ def validate_mode(mode: str) -> str:
     return f"{int(mode, 8):o}"
 
 
-def write_file(domain: Domain, path: str, content: bytes) -> None:
-    """Have the file hold ``content``; one that is there keeps its owner and mode.
+def write_file(domain: Domain, path: str, content: bytes, private: bool = False) -> None:
+    """Have the file hold ``content``; one that is there keeps its owner and mode, a new one may be ``private``.
 
     It is written beside and then taken over by the guest itself, so that a connection which ends half-way leaves what
     was there; in Windows it is written in place. Raises `OperationFailed` with the guest's reason.
@@ -149,7 +153,7 @@ def write_file(domain: Domain, path: str, content: bytes) -> None:
     try:
         _run(domain, "find the file's folder", "/bin/sh", "-c", _MAKE_BESIDE, "sh", folder, beside)
         fill_file(domain, beside, pieces_in(content))
-        _run(domain, "write the file", "/bin/sh", "-c", _TAKE_OVER, "sh", beside, path)
+        _run(domain, "write the file", "/bin/sh", "-c", _TAKE_OVER, "sh", beside, path, "private" * private)
     except HostlerError:
         _forget(domain, beside)
         raise
