@@ -66,7 +66,13 @@ def resize(hypervisor: Hypervisor, operation: ResizeVolume) -> None:
 
     def work(host: Hypervisor) -> None:
         volume = _volume(host, operation.pool, operation.name)
-        if operation.capacity > operation.before:
+        grows = operation.capacity > operation.before
+        look_for_overlays(host)
+        users = UsersOfVolumes(host).of(volume.path)
+        user = users.first_running or (None if grows else users.first_overlay)
+        if user is not None:
+            raise WrongState(_in_use_by_now(operation.pool, operation.name, user), "size_gb")
+        if grows:
             volume.grow(operation.capacity)
         else:
             volume.shrink(operation.capacity)
@@ -134,7 +140,11 @@ def _require_unused(hypervisor: Hypervisor, pool: str, name: str) -> None:
     volume = hypervisor.pool(pool).require_active().find_volume(name)
     user = None if volume is None else UsersOfVolumes(hypervisor).of(volume.path).first
     if user is not None:
-        raise WrongState(f"Volume '{name}' in storage pool '{pool}' is in use by {user} by now", "name")
+        raise WrongState(_in_use_by_now(pool, name, user), "name")
+
+
+def _in_use_by_now(pool: str, name: str, user: str) -> str:
+    return f"Volume '{name}' in storage pool '{pool}' is in use by {user} by now"
 
 
 def _volume(hypervisor: Hypervisor, pool: str, name: str) -> Volume:
