@@ -78,6 +78,14 @@ def test_no_server_leads_to_what_is_not_the_webs(web: Web, where: str) -> None:
     assert caught.value.field == "url"
 
 
+def test_a_login_in_a_redirect_is_not_told(web: Web) -> None:
+    web.redirects["/moved"] = web.url.replace("//", "//me:hunter2@") + "/image"
+
+    with pytest.raises(OperationFailed, match="redirects to an address with a login") as caught:
+        read(ImageSource(url=f"{web.url}/moved"))
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("path", "says"), [("/nothing", "the server answers 404"), ("/dir/an%20image.qcow2", "timed out")]
 )

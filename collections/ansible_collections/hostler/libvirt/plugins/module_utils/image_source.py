@@ -200,6 +200,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if there not in _WEB or (here == "https" and there != "https"):
             fp.close()
             raise ValueError(f"the server redirects from {here} to {there}")
+        if "@" in urlsplit(newurl).netloc:  # which would be told as a port that is none
+            fp.close()
+            raise ValueError("the server redirects to an address with a login in it")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
