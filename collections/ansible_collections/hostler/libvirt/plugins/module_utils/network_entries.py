@@ -115,7 +115,14 @@ class DnsText:
     """A TXT record."""
 
     name: str = field(metadata=facts("Its name.", pattern=_DNS_NAME, pattern_says=_DNS_NAME_SAYS))
-    value: str = field(metadata=facts("Its text.", max_length=255))
+    value: str = field(
+        metadata=facts(
+            "Its text.",
+            max_length=255,
+            pattern=r"^[^\x00-\x1f\x7f]*\Z",
+            pattern_says="a text without control characters",
+        )
+    )
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,12 @@ class NetworkWish:
     bridge: Optional[str] = field(
         default=None, metadata=facts("The bridge.", pattern=BRIDGE_PATTERN, pattern_says=INTERFACE_SAYS)
     )
-    domain: Optional[str] = field(default=None, metadata=facts("The DNS domain.", max_length=253))
+    domain: Optional[str] = field(
+        default=None,
+        metadata=facts(
+            "The DNS domain.", max_length=253, pattern=r"^[^\x00-\x20\x7f]*\Z", pattern_says="a name without spaces"
+        ),
+    )
     domain_local: Optional[bool] = None
     mtu: Optional[int] = field(default=None, metadata=facts("Bytes in a packet.", minimum=0, maximum=65535))
     addresses: Optional[Tuple[str, ...]] = field(default=None, metadata=facts("Its own addresses.", max_length=64))
@@ -173,6 +178,9 @@ def _entry_errors(wish: NetworkWish) -> Iterator[FieldError]:
         yield from _ip_errors(f"dns_hosts.{index}.ip", known.ip)
         if not known.hostnames:
             yield FieldError(f"dns_hosts.{index}.hostnames", "must have a name")
+        for at, name in enumerate(known.hostnames):
+            if not re.fullmatch(r"[^\x00-\x20\x7f#]+", name):  # libvirt writes it into a file of lines as it is
+                yield FieldError(f"dns_hosts.{index}.hostnames.{at}", "must be a name, without spaces and #")
     for index, asked in enumerate(wish.dns_forwarders or ()):
         if asked.address is not None:
             yield from _ip_errors(f"dns_forwarders.{index}.address", asked.address)
