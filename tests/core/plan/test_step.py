@@ -5,18 +5,22 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions import (
     clones,
     devices,
     drives,
+    ensure_image,
     given_xml,
     graphics,
     machine_doers,
     migrations,
     network_doers,
     nics,
+    pool_volumes,
+    pools,
     snapshots,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.operation import Operation
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import PowerOff, StartDomain
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Applies, Plan, Step
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_image import WantedImage
 
 
 def test_nothing_to_do_is_no_change() -> None:
@@ -52,8 +56,10 @@ def test_fields_that_wait_are_told_once_and_in_order() -> None:
 def test_every_operation_has_somebody_who_does_it() -> None:
     with Hypervisor.open("test:///default") as anywhere:
         moves = migrations.doers(anywhere, migrations.Transfer())
+        images = ensure_image.Bringing(anywhere, WantedImage("x", path="/x"), "/", check=True).doers(())
     tables = (
         moves,
+        images,
         machine_doers.DOERS,
         clones.DOERS,
         devices.DOERS,
@@ -62,6 +68,8 @@ def test_every_operation_has_somebody_who_does_it() -> None:
         graphics.DOERS,
         network_doers.DOERS,
         nics.DOERS,
+        pool_volumes.DOERS,
+        pools.DOERS,
         snapshots.DOERS,
     )
 

@@ -66,7 +66,7 @@ def ensure_image(hypervisor: Hypervisor, wanted: WantedImage, folder: str, check
     wanted = validate_image(wanted)
     image_upload.check_new_image(image_upload.NewImage(wanted.name))
     with _options_of(wanted):
-        bringing = _Bringing(hypervisor, wanted, folder, check)
+        bringing = Bringing(hypervisor, wanted, folder, check)
         plan = bringing.absent() if wanted.state == "absent" else bringing.present()
     answer = plan.as_answer()
     shown = bringing.image_as_data()
@@ -91,7 +91,7 @@ def _option(field: str, wanted: WantedImage) -> str:
     return (_OPTIONS[field] or wanted.source.option) if field in _OPTIONS else field
 
 
-class _Bringing:
+class Bringing:
     """What is known of the image on its host, and what brings another one."""
 
     def __init__(self, hypervisor: Hypervisor, wanted: WantedImage, folder: str, check: bool) -> None:
