@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Optional, Tuple
 from xml.etree import ElementTree
 
@@ -49,6 +50,11 @@ class Record:
     incomplete: bool = False  # its create has not ended: its disks may be missing
     cloned_from: Optional[str] = None  # the UUID of the VM that it is a clone of
     kept: Tuple[str, ...] = ()  # paths of disks that were there before the VM had them: they outlive it
+
+
+def time_of_record() -> str:
+    """Now, as ``created`` has it."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def record_element(record: Record) -> ElementTree.Element:

@@ -176,16 +176,14 @@ def _snapshots_of(hypervisor: Hypervisor, uuid: str) -> List[Snapshot]:
         return []  # a driver without snapshots, or it has gone meanwhile
 
 
-def holding_snapshot(hypervisor: Hypervisor, uuid: str, target: str) -> Optional[str]:
-    """The name of an external snapshot of the VM that has its disk at ``target``; None if there is none."""
-    return next(
-        (
-            one.name
-            for one in _snapshots_of(hypervisor, uuid)
-            if any(disk.target == target and disk.kind == "external" for disk in one.disks)
-        ),
-        None,
-    )
+def holding_snapshots(hypervisor: Hypervisor, uuid: str) -> Dict[str, str]:
+    """The name of an external snapshot of the VM for each of its disks that is in one, by the disk's target."""
+    return {
+        disk.target: one.name
+        for one in _snapshots_of(hypervisor, uuid)
+        for disk in one.disks
+        if disk.kind == "external"
+    }
 
 
 def _below(hypervisor: Hypervisor, path: str, snapshots: Sequence[Snapshot]) -> Iterator[str]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.names import require_free_name
@@ -13,6 +12,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.volumes im
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import time_of_record
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, plan_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.machine_steps import (
     ConnectCard,
@@ -37,8 +37,7 @@ def plan_for(hypervisor: Hypervisor, uuid: str, change: Change, placement: Place
     can't grow, and `InvalidSpec` for a network that is not there.
     """
     observed = observe(hypervisor, hypervisor.domain(uuid))
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    plan = plan_change(observed, change, nat_network_of(hypervisor, placement), now)
+    plan = plan_change(observed, change, nat_network_of(hypervisor, placement), time_of_record())
     require_possible(hypervisor, plan)
     require_connectable(hypervisor, plan, change.network_config, placement)
     return plan

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import posixpath
 import uuid as uuids
-from datetime import datetime, timezone
 from typing import Dict, FrozenSet, List, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import clones
@@ -26,7 +25,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapshot import Snapshots
-from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record, time_of_record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone import disk_name, own_disks, plan_clone
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_wish import CloneSource, CloneWish, SourceDisk
@@ -76,7 +75,7 @@ def _record(observed: ObservedMachine, wish: CloneWish, uuid: str) -> Record:
     of_source = observed.record or Record(observed.uuid, "")
     return Record(
         uuid=uuid,
-        created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=time_of_record(),
         id=wish.record_id,
         owner=of_source.owner if wish.owner is None else wish.owner,
         os_type=of_source.os_type,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import uuid as uuids
-from datetime import datetime, timezone
 from typing import Any, Dict, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import create
@@ -20,7 +19,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.side_connection import SideConnection
-from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record, time_of_record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.metadata import entries_of
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import (
@@ -83,7 +82,7 @@ def _plan(hypervisor: Hypervisor, desired: Desired, observed: Optional[ObservedM
     if observed is not None:
         from ansible_collections.hostler.libvirt.plugins.module_utils.actions import existing
 
-        return existing.plan_for(hypervisor, desired, observed, _now())
+        return existing.plan_for(hypervisor, desired, observed, time_of_record())
     return _plan_new(hypervisor, desired)
 
 
@@ -106,7 +105,7 @@ def new_record(desired: Desired, spec: MachineSpec) -> Record:
     """The record that a new VM gets."""
     return Record(
         uuid=desired.uuid or str(uuids.uuid4()),
-        created=_now(),
+        created=time_of_record(),
         id=desired.record_id,
         owner=desired.owner,
         os_type=spec.os_type,
@@ -143,7 +142,7 @@ def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
     if desired.xml is not None:
         from ansible_collections.hostler.libvirt.plugins.module_utils.actions import plugged
 
-        return plugged.plan_for_new(hypervisor, desired, _now())
+        return plugged.plan_for_new(hypervisor, desired, time_of_record())
     spec = spec_from(desired.spec)
     return create.plan_for(
         hypervisor,
@@ -153,10 +152,6 @@ def _plan_new(hypervisor: Hypervisor, desired: Desired) -> Plan:
         start=desired.state in STARTING,
         paused=desired.state == "paused",
     )
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _answer(desired: Desired, plan: Plan, observed: Optional[ObservedMachine]) -> Dict[str, Any]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.change import require_possible
@@ -27,6 +26,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     VolumeNotFound,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import time_of_record
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.chassis import Chassis
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.disk import (
     Source,
@@ -39,7 +39,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import P
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import WantedDisk, validate_disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_gib
-from ansible_collections.hostler.libvirt.plugins.module_utils.storage import holding_snapshot, owned_among
+from ansible_collections.hostler.libvirt.plugins.module_utils.storage import holding_snapshots, owned_among
 
 
 def ensure_disk(hypervisor: Hypervisor, which: OneMachine, wanted: WantedDisk, check: bool = False) -> Dict[str, Any]:
@@ -55,13 +55,13 @@ def ensure_disk(hypervisor: Hypervisor, which: OneMachine, wanted: WantedDisk, c
     path = _path(hypervisor, wanted)
     found = find_disk(wanted, chassis, path)
     if wanted.state == "absent":
-        held_by = None if found.drive is None else holding_snapshot(hypervisor, chassis.uuid, found.drive.target)
-        plan = plan_absent(wanted, chassis, found, _owned(hypervisor, wanted, chassis, found), held_by)
+        held = {} if found.drive is None else holding_snapshots(hypervisor, chassis.uuid)
+        owned = _owned(hypervisor, wanted, chassis, found)
+        plan = plan_absent(wanted, chassis, found, owned, None if found.drive is None else held.get(found.drive.target))
     else:
         source = None if found.drive is not None else _source(hypervisor, wanted, chassis)
         size = _size(hypervisor, chassis, found) if wanted.size_gb is not None else None
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        plan = plan_present(wanted, chassis, found, source, size, now)
+        plan = plan_present(wanted, chassis, found, source, size, time_of_record())
         require_possible(hypervisor, plan)
     if not check:
         perform(hypervisor, plan, doers={**MACHINE_DOERS, **DOERS})

@@ -25,7 +25,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.further impor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.wanted_disk import WantedDisk
-from ansible_collections.hostler.libvirt.plugins.module_utils.storage import holding_snapshot, owned_among
+from ansible_collections.hostler.libvirt.plugins.module_utils.storage import holding_snapshots, owned_among
 
 _CONNECTING = (PlugNic, DefineNic, ChangeNic, SetNic)
 
@@ -57,9 +57,10 @@ def take_stock(hypervisor: Hypervisor, observed: ObservedMachine, further: Furth
             with fields_within(f"disks.{index}"):
                 images[index] = path_in_pool(hypervisor, placement.image_pool, config.image)
             chains[drive.target] = _chain(hypervisor, drive)
-    owned, held = {}, {}
+    owned: Dict[str, List[str]] = {}
+    held: Dict[str, str] = {}
     if further.disks_exclusive:
-        held = {drive.target: holding_snapshot(hypervisor, chassis.uuid, drive.target) for drive in beyond}
+        held = holding_snapshots(hypervisor, chassis.uuid)
         if further.delete_disks:
             owned = {drive.target: _owned(hypervisor, drive, chassis) for drive in beyond}
     return Stock(chassis, sources, sizes, images, chains, owned, held)

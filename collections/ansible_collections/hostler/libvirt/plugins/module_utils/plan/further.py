@@ -58,7 +58,7 @@ class Stock:
     images: Mapping[int, str] = field(default_factory=dict)  # where the image of an entry that is an overlay is
     chains: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)  # below the disks of such entries, by target
     owned: Mapping[str, Sequence[str]] = field(default_factory=dict)  # files that go with a disk, by target
-    held: Mapping[str, Optional[str]] = field(default_factory=dict)  # the external snapshot of a disk, by target
+    held: Mapping[str, str] = field(default_factory=dict)  # the external snapshot of a disk, by target
     displays: Tuple[Graphics, ...] = ()  # as they are defined, with their passwords
     running_displays: Tuple[Graphics, ...] = ()
 
