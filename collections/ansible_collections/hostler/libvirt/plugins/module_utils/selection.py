@@ -11,6 +11,7 @@ from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     LIBVIRT_NAME_PATTERN,
+    LIBVIRT_NAME_SAYS,
     FieldFacts,
     value_errors,
 )
@@ -19,7 +20,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
 NAME_FACTS = FieldFacts(
     "The domain's name.",
     pattern=LIBVIRT_NAME_PATTERN,
-    pattern_says="1 to 255 characters, no slashes and no control characters",
+    pattern_says=LIBVIRT_NAME_SAYS,
 )
 
 

@@ -8,7 +8,7 @@ happen is ours to see to.
 from __future__ import annotations
 
 import posixpath
-from typing import Container, Dict, Iterator, List, Optional, Sequence
+from typing import Container, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk, DomainDefinition
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
@@ -121,6 +121,21 @@ def backing_files(hypervisor: Hypervisor, except_paths: Container[str] = ()) -> 
     The volumes at ``except_paths`` are not asked.
     """
     users: Dict[str, str] = {}
+    for one in overlays(hypervisor, except_paths):
+        _claim(users, one.backing_path, f"volume '{one.volume}' in storage pool '{one.pool}'")
+    return users
+
+
+class Overlay(NamedTuple):
+    """A volume that is built on the file at ``backing_path``, as it is written there."""
+
+    pool: str
+    volume: str
+    backing_path: str
+
+
+def overlays(hypervisor: Hypervisor, except_paths: Container[str] = ()) -> Iterator[Overlay]:
+    """The volumes of active pools that have a backing file, but for those at ``except_paths``."""
     for pool in hypervisor.pools():
         for volume in pool.volumes():
             if volume.path in except_paths:
@@ -129,11 +144,10 @@ def backing_files(hypervisor: Hypervisor, except_paths: Container[str] = ()) -> 
                 backing = volume.facts().backing_path
             except HostlerError:
                 if pool.find_volume(volume.name) is None:
-                    continue
+                    continue  # it has gone meanwhile
                 raise
             if backing is not None:
-                _claim(users, backing, f"volume '{volume.name}' in storage pool '{pool.name}'")
-    return users
+                yield Overlay(pool.name, volume.name, backing)
 
 
 def definitions_of(hypervisor: Hypervisor, domain: Domain) -> List[DomainDefinition]:

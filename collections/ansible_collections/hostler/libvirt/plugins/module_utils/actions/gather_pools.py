@@ -15,6 +15,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     LIBVIRT_NAME_PATTERN,
+    LIBVIRT_NAME_SAYS,
     FieldFacts,
     facts,
     field_errors,
@@ -23,9 +24,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.storage_pools import StoragePool, StoragePools
 
-NAME_FACTS = FieldFacts(
-    "", pattern=LIBVIRT_NAME_PATTERN, pattern_says="1 to 255 characters, no slashes and no control characters"
-)
+NAME_FACTS = FieldFacts("", pattern=LIBVIRT_NAME_PATTERN, pattern_says=LIBVIRT_NAME_SAYS)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ from __future__ import annotations
 import posixpath
 from typing import Dict, List, Tuple
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.pool_volume import UserVm, VolumeUsers
-from ansible_collections.hostler.libvirt.plugins.module_utils.storage import definitions_of, path_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.storage import definitions_of, overlays, path_of
 
 
 class UsersOfVolumes:
@@ -22,16 +21,8 @@ class UsersOfVolumes:
         for domain in hypervisor.domains():
             for path, writes in _named_by(hypervisor, domain).items():
                 self._vms.setdefault(path, []).append(UserVm(domain.name, domain.is_active(), writes))
-        for pool in hypervisor.pools():
-            for volume in pool.volumes():
-                try:
-                    backing = volume.facts().backing_path
-                except HostlerError:
-                    if pool.find_volume(volume.name) is None:
-                        continue  # it has gone meanwhile
-                    raise
-                if backing is not None:
-                    self._overlays.setdefault(posixpath.normpath(backing), []).append((pool.name, volume.name))
+        for one in overlays(hypervisor):
+            self._overlays.setdefault(posixpath.normpath(one.backing_path), []).append((one.pool, one.volume))
 
     def of(self, path: str) -> VolumeUsers:
         """Who needs the volume at ``path``, in the order of their names."""

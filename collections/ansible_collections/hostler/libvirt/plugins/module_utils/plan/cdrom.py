@@ -17,6 +17,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.sockets
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     LIBVIRT_NAME_PATTERN,
+    LIBVIRT_NAME_SAYS,
     check_types,
     facts,
     field_errors,
@@ -43,7 +44,7 @@ STATES = ("present", "ejected", "absent")
 BUSES = ("scsi", "sata")
 
 _CDROM = "cdrom"
-_NAME = {"pattern": LIBVIRT_NAME_PATTERN, "pattern_says": "1 to 255 characters, no slashes and no control characters"}
+_NAME = {"pattern": LIBVIRT_NAME_PATTERN, "pattern_says": LIBVIRT_NAME_SAYS}
 
 
 @dataclass(frozen=True)

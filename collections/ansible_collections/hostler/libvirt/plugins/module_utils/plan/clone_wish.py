@@ -12,6 +12,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.cloud_init import 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     LIBVIRT_NAME_PATTERN,
+    LIBVIRT_NAME_SAYS,
     check_types,
     facts,
     field_errors,
@@ -40,7 +41,7 @@ class CloneWish:
         metadata=facts(
             "The storage pool for its disks.",
             pattern=LIBVIRT_NAME_PATTERN,
-            pattern_says="1 to 255 characters, no slashes and no control characters",
+            pattern_says=LIBVIRT_NAME_SAYS,
         ),
     )
     mac_addresses: Tuple[str, ...] = field(

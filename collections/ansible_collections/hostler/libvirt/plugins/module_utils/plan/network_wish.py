@@ -13,6 +13,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.card import BRIDGE
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     LIBVIRT_NAME_PATTERN,
+    LIBVIRT_NAME_SAYS,
     check_types,
     facts,
     field_errors,
@@ -49,7 +50,7 @@ class NetworkWish:
         metadata=facts(
             "The network's name.",
             pattern=LIBVIRT_NAME_PATTERN,
-            pattern_says="1 to 255 characters, no slashes and no control characters",
+            pattern_says=LIBVIRT_NAME_SAYS,
         )
     )
     state: str = field(default="present", metadata=facts("What is wanted of it.", choices=STATES))

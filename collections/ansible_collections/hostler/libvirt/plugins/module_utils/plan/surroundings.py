@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from typing import FrozenSet, Mapping, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.abilities import Abilities
-from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts
-from ansible_collections.hostler.libvirt.plugins.module_utils.spec import LIBVIRT_NAME_PATTERN, VIRT_TYPES
+from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
+    LIBVIRT_NAME_PATTERN,
+    LIBVIRT_NAME_SAYS,
+    facts,
+)
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import VIRT_TYPES
 
-_NAME = {"pattern": LIBVIRT_NAME_PATTERN, "pattern_says": "1 to 255 characters, no slashes and no control characters"}
+_NAME = {"pattern": LIBVIRT_NAME_PATTERN, "pattern_says": LIBVIRT_NAME_SAYS}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Iterator, Optional
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     LIBVIRT_NAME_PATTERN,
+    LIBVIRT_NAME_SAYS,
     check_types,
     facts,
     field_errors,
@@ -26,7 +27,7 @@ DELETES = ("none", "owned")
 SHARED_FORMAT = "goes with format raw, or with read_only: two VMs that write would ruin a qcow2"
 
 _MOST_NAME_BYTES = 255  # of a file, to every file system of Linux
-_VOLUME = {"pattern": LIBVIRT_NAME_PATTERN, "pattern_says": "1 to 255 characters, no slashes and no control characters"}
+_VOLUME = {"pattern": LIBVIRT_NAME_PATTERN, "pattern_says": LIBVIRT_NAME_SAYS}
 _MOST = 2**63 - 1
 
 

@@ -13,6 +13,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.disk_image import 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     LIBVIRT_NAME_PATTERN,
+    LIBVIRT_NAME_SAYS,
     check_types,
     facts,
     field_errors,
@@ -25,7 +26,7 @@ STATES = ("present", "absent")
 _CHECKSUM_SAYS = "sha256: or sha512: and the checksum in hexadecimal, or the URL of a list of checksums"
 _NAME: Dict[str, Any] = {
     "pattern": LIBVIRT_NAME_PATTERN,
-    "pattern_says": "1 to 255 characters, no slashes and no control characters",
+    "pattern_says": LIBVIRT_NAME_SAYS,
 }
 
 

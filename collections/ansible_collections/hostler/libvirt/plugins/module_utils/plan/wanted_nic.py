@@ -18,6 +18,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.card import (
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     LIBVIRT_NAME_PATTERN,
+    LIBVIRT_NAME_SAYS,
     check_types,
     facts,
     field_errors,
@@ -27,7 +28,7 @@ STATES = ("present", "absent")
 TYPES = ("nat", "bridge", "network")
 LINKS = ("up", "down")
 
-_NAME = {"pattern": LIBVIRT_NAME_PATTERN, "pattern_says": "1 to 255 characters, no slashes and no control characters"}
+_NAME = {"pattern": LIBVIRT_NAME_PATTERN, "pattern_says": LIBVIRT_NAME_SAYS}
 _MOST = 2**31 - 1
 _QEMUS = "52:54:00"  # the first half of the addresses of QEMU's cards
 

@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     LIBVIRT_NAME_PATTERN,
+    LIBVIRT_NAME_SAYS,
     FieldFacts,
     check_types,
     facts,
@@ -72,7 +73,7 @@ _AUTH_OF = {"iscsi": "chap", "rbd": "ceph"}
 
 _NAME: Dict[str, Any] = {
     "pattern": LIBVIRT_NAME_PATTERN,
-    "pattern_says": "1 to 255 characters, no slashes and no control characters",
+    "pattern_says": LIBVIRT_NAME_SAYS,
 }
 _ENTRY = FieldFacts("", pattern=r"[^\x00-\x1f\x7f]{1,1024}", pattern_says="1 to 1024 characters, none of control")
 

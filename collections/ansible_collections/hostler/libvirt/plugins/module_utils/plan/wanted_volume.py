@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, Optional
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import (
     LIBVIRT_NAME_PATTERN,
+    LIBVIRT_NAME_SAYS,
     check_types,
     facts,
     field_errors,
@@ -22,7 +23,7 @@ PREALLOCATIONS = ("none", "metadata", "full")
 _MOST_NAME_BYTES = 255  # of a file, to every file system of Linux
 _NAME: Dict[str, Any] = {
     "pattern": LIBVIRT_NAME_PATTERN,
-    "pattern_says": "1 to 255 characters, no slashes and no control characters",
+    "pattern_says": LIBVIRT_NAME_SAYS,
 }
 
 
