@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
+from awx.documentation import options_of, returned_by
 from tests.collection.migration_guide import counterparts, examples, rows, sections, tasks, used
 from tests.collection.module_examples import examples_of, modules, preparation_of
-from tests.collection.plugin_documentation import options_of, returned_by
 
 COLLECTION = Path("collections/ansible_collections/hostler/libvirt")
 # whose sections are not called as they are

@@ -3,30 +3,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Iterator, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError
+from ansible_collections.hostler.libvirt.plugins.module_utils.fields import facts, field_errors
 
 WAITS = ("off", "address", "agent", "port")
 
 
 @dataclass(frozen=True)
 class WaitFor:
-    """That a VM is off, or has an address, an agent, a TCP ``port`` that is open; ``timeout`` in seconds."""
+    """That a VM is off, or has an address, an agent, a TCP ``port`` that is open."""
 
     what: str
-    timeout: float
-    port: Optional[int] = None
+    timeout: float = field(metadata=facts("How long it is waited for.", unit="s", minimum=0))
+    port: Optional[int] = field(default=None, metadata=facts("The TCP port.", minimum=1, maximum=65535))
 
 
 def wait_errors(wanted: WaitFor) -> Iterator[FieldError]:
     """What is wrong with it, by the names of the modules' options."""
     yield from port_errors(wanted.what, wanted.port)
-    if wanted.port is not None and not 1 <= wanted.port <= 65535:
-        yield FieldError("wait_port", "must be 1 to 65535")
-    if wanted.timeout < 0:
-        yield FieldError("wait_timeout", "must be at least 0 s")
+    for error in field_errors(wanted):
+        yield FieldError(f"wait_{error.field}", error.message)
 
 
 def port_errors(what: Optional[str], port: Optional[int]) -> Iterator[FieldError]:

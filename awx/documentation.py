@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the plugins' documentation says, read from their files: ansible-doc, which does that too, takes seconds."""
+"""What the collection's documentation says, read from its files: ansible-doc, which does that too, takes seconds."""
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-_PLUGINS = Path("collections/ansible_collections/hostler/libvirt/plugins")
+_COLLECTION = Path("collections/ansible_collections/hostler/libvirt")
+_PLUGINS = _COLLECTION / "plugins"
+
+_MARKED = re.compile(r"\b(?P<mark>[BICMOPVE]|RV)\((?P<content>[^)]*)\)")
 
 
 def options_of(repo: Path, name: str, kind: str = "modules") -> dict[str, Any]:
@@ -24,6 +28,23 @@ def options_of(repo: Path, name: str, kind: str = "modules") -> dict[str, Any]:
 def returned_by(repo: Path, module: str) -> dict[str, Any]:
     """What the module returns, by name."""
     return _read(repo / _PLUGINS / "modules" / f"{module}.py", "RETURN")
+
+
+def variables_of(repo: Path, role: str) -> dict[str, Any]:
+    """The variables of the role, by name, as its argument specification has them."""
+    file = repo / _COLLECTION / "roles" / role / "meta" / "argument_specs.yml"
+    options: dict[str, Any] = yaml.load(file.read_text(), yaml.CSafeLoader)["argument_specs"]["main"]["options"]
+    return options
+
+
+def plain(marked: str) -> str:
+    """The text without the documentation's markup: ``V(full)`` is ``full``, ``O(x.y.z#module:name)`` is ``name``."""
+    return _MARKED.sub(_content, marked)
+
+
+def _content(mark: re.Match[str]) -> str:
+    content = mark["content"].rpartition("#module:")[2]
+    return content.partition("#")[0] if mark["mark"] == "P" else content
 
 
 def _read(file: Path, variable: str) -> dict[str, Any]:
