@@ -14,6 +14,10 @@ options:
       - The libvirt connection URI of the host, such as C(qemu:///system) or C(qemu+ssh://root@host/system).
       - Where it is left out or empty, the environment variable E(LIBVIRT_DEFAULT_URI) of the machine that the
         task runs on counts; where that is empty too, libvirt's own default.
+      - A URI with the transport C(ssh) or C(tls) that does not name its own key or certificates gets those of that
+        machine's environment variables E(HOSTLER_SSH_KEY), E(HOSTLER_SSH_KNOWN_HOSTS), E(HOSTLER_TLS_CACERT),
+        E(HOSTLER_TLS_CLIENTCERT) and E(HOSTLER_TLS_CLIENTKEY), which are paths of files. With E(HOSTLER_SSH_INSECURE)
+        and E(HOSTLER_TLS_INSECURE) set to V(true) whoever answers is believed to be that host. Empty is unset.
     type: str
 requirements:
   - libvirt-python

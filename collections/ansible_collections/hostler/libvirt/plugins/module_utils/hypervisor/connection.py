@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 # an error 15 s after the daemon stopped answering; without keepalive a call to a hung daemon blocks for ever
 _KEEPALIVE_SECONDS = 5
 _KEEPALIVE_COUNT = 3
+
+_CREDENTIALS = ("HOSTLER_SSH_", "HOSTLER_TLS_")
 
 
 class HostResources(NamedTuple):
@@ -93,14 +96,17 @@ class Hypervisor:
     def open(cls, uri: Optional[str] = None, deadline: float = 15.0) -> Hypervisor:
         """Connect to ``uri`` (libvirt's default where it is None) within ``deadline`` seconds.
 
-        Raises `HostUnreachable`, or `HostTimeout` when nothing answered in time.
+        With the environment's `credentials`, if there are some. Raises `HostUnreachable`, or `HostTimeout` when nothing
+        answered in time; `InvalidSpec` for credentials that can't be.
         """
         event_loop.ensure_running()
-        connection = _open_within(uri, deadline)
+        with _reaching(uri) as reached:
+            connection = _open_within(reached, deadline)
         with translated("connect to the host"):
             if not (uri or "").startswith("test:"):
                 connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
-            return cls(connection, connection.getURI())
+            # one by which it can be opened again: libvirt's names the credentials, whose files are gone by now
+            return cls(connection, connection.getURI() if uri is None or reached == uri else uri)
 
     @property
     def handle(self) -> Any:
@@ -411,6 +417,18 @@ class Hypervisor:
         except errors.Unsupported:
             return True
         return True
+
+
+@contextmanager
+def _reaching(uri: Optional[str]) -> Iterator[Optional[str]]:
+    if uri is None or not any(name.startswith(_CREDENTIALS) for name in os.environ):
+        yield uri
+        return
+    # here, as few tasks need it: each task of a module compiles anew what it imports
+    from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.credentials import reaching
+
+    with reaching(uri, os.environ) as reached:
+        yield reached
 
 
 def _open_within(uri: Optional[str], seconds: float) -> Any:

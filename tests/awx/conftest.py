@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The surveys, and jobs as AWX runs them on the lab's hosts."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.host import Host
+from tests.awx.job import Controller, project_in
+from tests.core.actions.guests import swept
+
+CORES = ("2.16", "2.18", "2.19")
+REPO = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def surveys() -> dict[str, Any]:
+    """The surveys by their playbooks' names, as the templates get them."""
+    content = yaml.safe_load((REPO / "playbooks" / "vars" / "awx_surveys.yml").read_text())
+    found: dict[str, Any] = content["awx_surveys"]
+    return found
+
+
+@pytest.fixture(scope="module", params=CORES)
+def environment(request: pytest.FixtureRequest) -> Path:
+    """An environment with each ansible-core in turn."""
+    made = subprocess.run(
+        [REPO / "scripts" / "ansible-core", request.param], capture_output=True, text=True, check=False, timeout=600
+    )
+    assert made.returncode == 0, made.stderr
+    return Path(made.stdout.strip())
+
+
+@pytest.fixture(scope="module")
+def launch(
+    environment: Path, lab_hosts: list[Host], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Any]]:
+    """Run a playbook with a launch's variables on an inventory of the lab's hosts; the first is the credential's."""
+    folder = tmp_path_factory.mktemp("awx")
+    project_in(folder, REPO)
+    inventory = {
+        "all": {
+            "hosts": {
+                f"kvm{number}": {
+                    "ansible_connection": "local",
+                    "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+                    "libvirt_uri": host.uri,
+                    "vm_virt_type": host.virt_type,
+                }
+                for number, host in enumerate(lab_hosts, start=1)
+            },
+        }
+    }
+    with swept(lab_hosts[0].uri), swept(lab_hosts[1].uri):
+        yield Controller(environment, folder, {"LIBVIRT_DEFAULT_URI": lab_hosts[0].uri}, inventory).run
