@@ -143,3 +143,44 @@ def test_what_is_no_file_is_never_opened(tmp_path: Path) -> None:
     for path in (tmp_path / "pipe", tmp_path / "nothing", tmp_path):
         with pytest.raises(HostlerError, match="is no file on the machine that the task runs on"):
             ImageSource(path=str(path)).open()
+
+
+def test_a_list_without_end_is_none(web: Web, source: ImageSource) -> None:
+    web.files["/SUMS"] = b"a" * (4 * 1024 * 1024 + 1)
+
+    with pytest.raises(OperationFailed, match="more than 4 MiB") as caught:
+        source.listed_digest(f"{web.url}/SUMS", 64)
+
+    assert caught.value.field == "checksum"
+
+
+def test_a_list_that_drips_is_given_up(web: Web) -> None:
+    web.files["/SUMS"] = b"a" * 100
+    web.drip = 0.1
+    source = ImageSource(url=f"{web.url}/image", timeout=0.3)
+
+    with pytest.raises(OperationFailed, match=r"it takes more than 0\.3 s"):
+        source.listed_digest(f"{web.url}/SUMS", 64)
+
+
+def test_a_path_need_not_be_ascii(web: Web) -> None:
+    web.files["/Bücher und Bilder/größer.img"] = b"content"
+    source = ImageSource(url=f"{web.url}/Bücher%20und Bilder/größer.img?für=x")
+
+    with source.open() as opened:
+        assert b"".join(opened.pieces()) == b"content"
+    assert source.file_name == "größer.img"
+
+
+def test_a_server_that_has_no_name_is_told_of() -> None:
+    with pytest.raises(OperationFailed, match="Failed to read"):
+        ImageSource(url="http://bü..cher.invalid/x").stamp()
+
+
+def test_what_a_server_says_reaches_no_terminal(web: Web) -> None:
+    web.reason = "no\x1b[2Jthing"
+
+    with pytest.raises(OperationFailed) as caught:
+        ImageSource(url=f"{web.url}/nothing").stamp()
+
+    assert "404 no?[2Jthing" in caught.value.message

@@ -2,6 +2,7 @@
 """A web server on loopback that gives what a test says, and remembers what it was asked."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ class Web:
     redirects: dict[str, str] = field(default_factory=dict)
     cut_off_at: int | None = None
     silent: threading.Event | None = None
+    drip: float | None = None  # how many seconds each byte of a body takes
+    reason: str | None = None  # what it says beside 404
     answers_head: bool = True
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
 
@@ -51,7 +54,7 @@ def served() -> Iterator[Web]:
                 self.end_headers()
                 return
             if path not in web.files:
-                self.send_error(404)
+                self.send_error(404, web.reason)
                 return
             content = web.files[path]
             self.send_response(200)
@@ -61,10 +64,21 @@ def served() -> Iterator[Web]:
             self.end_headers()
             if not body:
                 return
+            if web.drip is not None:
+                self._drip(content, web.drip)
+                return
             self.wfile.write(content[: web.cut_off_at])
             if web.silent is not None:
                 self.wfile.flush()
                 web.silent.wait(30)
+
+        def _drip(self, content: bytes, seconds: float) -> None:
+            try:
+                for one in content:
+                    self.wfile.write(bytes([one]))
+                    time.sleep(seconds)
+            except OSError:
+                pass  # nobody reads any more
 
         def log_message(self, *_arguments: object) -> None:
             pass

@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import ssl
+import time
 import urllib.error
 import urllib.request
 from contextlib import closing
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any, Dict, Iterator, Optional
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.digests import Digests
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec, OperationFailed
@@ -109,7 +110,7 @@ class ImageSource:
         """
         try:
             with closing(self._request(url, "GET", field="checksum")) as answer:
-                text = answer.read(_MOST_LIST_BYTES).decode("utf-8", "replace")
+                text = self._short_text(answer, _shown(url))
         except (OSError, HTTPException) as error:
             raise _failed(_shown(url), str(error), "checksum") from error
         for line in text.splitlines():
@@ -120,6 +121,20 @@ class ImageSource:
         reason = f"{_shown(url)} has no checksum of {digits} digits for '{self.file_name}'"
         raise InvalidSpec([FieldError("checksum", reason)])
 
+    def _short_text(self, answer: IO[bytes], shown: str) -> str:
+        """A list of checksums, which is short and comes as soon as a server may be silent."""
+        content, end = b"", time.monotonic() + self.timeout
+        while len(content) <= _MOST_LIST_BYTES:
+            piece = answer.read1(_PIECE_BYTES)  # type: ignore[attr-defined]  # an http.client.HTTPResponse
+            if not piece:
+                return content.decode("utf-8", "replace")
+            content += piece
+            if time.monotonic() > end:
+                raise _failed(shown, f"it takes more than {self.timeout:g} s", "checksum")
+        raise _failed(
+            shown, f"it has more than {_MOST_LIST_BYTES // 1024**2} MiB, which no list of checksums has", "checksum"
+        )
+
     def _file(self) -> Path:
         path = Path(str(self.path))
         if not path.is_file():  # a FIFO or a device would keep us waiting for ever
@@ -127,17 +142,20 @@ class ImageSource:
         return path
 
     def _request(self, url: str, method: str, field: str = "url") -> Any:
-        request = urllib.request.Request(url, method=method, headers={"User-Agent": "hostler.libvirt"})  # noqa: S310
+        headers = {"User-Agent": "hostler.libvirt"}
         same_server = urlsplit(url)[:2] == urlsplit(self.url or "")[:2]
-        if self.username is not None and same_server:
-            login = base64.b64encode(f"{self.username}:{self.password or ''}".encode()).decode()
-            # one that it redirects to has no business with it
-            request.add_unredirected_header("Authorization", f"Basic {login}")
         try:
+            request = urllib.request.Request(_as_sent(url), method=method, headers=headers)  # noqa: S310
+            if self.username is not None and same_server:
+                login = base64.b64encode(f"{self.username}:{self.password or ''}".encode()).decode()
+                # one that it redirects to has no business with it
+                request.add_unredirected_header("Authorization", f"Basic {login}")
             return self._opener().open(request, timeout=self.timeout)
         except urllib.error.HTTPError as error:
             error.close()
-            raise _Refused(_shown(url), error.code, f"the server answers {error.code} {error.reason}", field) from None
+            raise _Refused(
+                _shown(url), error.code, _plain(f"the server answers {error.code} {error.reason}"), field
+            ) from None
         except (OSError, HTTPException, ValueError) as error:
             raise _failed(_shown(url), str(getattr(error, "reason", error)), field) from error
 
@@ -225,7 +243,21 @@ def _of_headers(headers: Any) -> Optional[Dict[str, Any]]:
 
 
 def _failed(shown: str, reason: str, field: str) -> OperationFailed:
-    return OperationFailed(f"Failed to read {shown}: {' '.join(reason.split())}", field)
+    return OperationFailed(f"Failed to read {shown}: {_plain(reason)}", field)
+
+
+def _plain(text: str) -> str:
+    """Without what a terminal would act upon: a server has said it."""
+    return "".join(one if one.isprintable() else "?" for one in " ".join(text.split()))
+
+
+def _as_sent(url: str) -> str:
+    """The URL as HTTP has it, which knows ASCII only."""
+    parts = urlsplit(url)
+    known = "".join(map(chr, range(0x21, 0x7F)))
+    login, at, server = parts.netloc.rpartition("@")
+    host = server if server.isascii() else server.encode("idna").decode("ascii")
+    return urlunsplit((parts.scheme, login + at + host, quote(parts.path, known), quote(parts.query, known), ""))
 
 
 def _shown(url: str) -> str:

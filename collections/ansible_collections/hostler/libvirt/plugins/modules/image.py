@@ -89,7 +89,7 @@ options:
     type: bool
     default: false
   timeout:
-    description: How many seconds a server may be silent.
+    description: How many seconds a server may be silent; and what a list of checksums may take in all.
     type: float
     default: 30
 notes:
