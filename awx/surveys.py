@@ -190,8 +190,8 @@ SURVEYS: dict[str, tuple[Question, ...]] = {
     "host_prepare": (
         Question("hypervisor", "Machine", says="The host of the inventory that becomes a libvirt host.", required=True),
         Question("hypervisor_daemons", "Daemons", "role:hypervisor.hypervisor_daemons"),
-        Question("hypervisor_users", "Users who manage VMs", "role:hypervisor.hypervisor_users"),
-        Question("hypervisor_extra_packages", "Further packages", "role:hypervisor.hypervisor_extra_packages"),
+        Question("host_users", "Users who manage VMs", "role:hypervisor.hypervisor_users"),
+        Question("host_packages", "Further packages", "role:hypervisor.hypervisor_extra_packages"),
         Question(
             "host_prepare_service",
             "With the Hostler service",
@@ -200,10 +200,10 @@ SURVEYS: dict[str, tuple[Question, ...]] = {
             default="false",
         ),
         Question("service_package", "Its package", "role:service.service_package", required=False),
-        Question("service_host", "Its address", "role:service.service_host"),
-        Question("service_port", "Its port", "role:service.service_port"),
+        Question("service_host", "Its address", "role:service.service_host", required=True),
+        Question("service_port", "Its port", "role:service.service_port", required=True),
         Question("service_database_url", "Its database", "role:service.service_database_url", secret=True),
-        Question("service_admin_user", "First administrator", "role:service.service_admin_user"),
+        Question("service_admin_user", "First administrator", "role:service.service_admin_user", required=True),
         Question("service_admin_password", "Password", "role:service.service_admin_password", secret=True),
     ),
 }

@@ -52,6 +52,15 @@ def launch(
                     "vm_virt_type": host.virt_type,
                 }
                 for number, host in enumerate(lab_hosts, start=1)
+            }
+            | {
+                # a libvirt host already, whose Python has apt's library
+                "machine": {
+                    "ansible_connection": "local",
+                    "ansible_python_interpreter": "/usr/bin/python3",
+                    "hypervisor_uri": lab_hosts[0].uri,
+                    "hypervisor_config_dir": str(folder),
+                }
             },
         }
     }

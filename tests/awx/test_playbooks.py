@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Each playbook that people run from AWX, with what AWX sends of its survey, on each ansible-core."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,22 @@ def test_a_launch_that_can_not_be_fails_with_one_clear_message(
     assert finished.output.count("failed=1") == 1, finished.output
     assert says in finished.output.replace("\n", " ")
     assert "Traceback" not in finished.output
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the playbook is for root")
+def test_a_machine_is_prepared_by_the_answers_to_a_survey(
+    launch: Launch, surveys: dict[str, Any], done: Callable[..., Any], lab_hosts: list[Host]
+) -> None:
+    assert done("host_prepare", hypervisor="machine")["host"]["virt_type"] == lab_hosts[0].virt_type
+
+    wrong = answered(surveys["host_prepare"], hypervisor="machine", host_users="nobody-here, root")
+    finished = launch("host_prepare", wrong, check=True)
+    assert finished.code != 0
+    assert "there is no user nobody-here" in finished.output
+    wrong = answered(surveys["host_prepare"], hypervisor="machine", host_prepare_service="true")
+    finished = launch("host_prepare", wrong, check=True)
+    assert finished.code != 0
+    assert "service_package: what pip installs is missing" in finished.output
 
 
 def test_check_mode_changes_nothing(launch: Launch, surveys: dict[str, Any], here: Hypervisor) -> None:
