@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from lab.host import Host
+from lab.ports import LOOPBACK
 from tests.awx.job import Controller, project_in
 from tests.core.actions.guests import swept
 
@@ -36,10 +37,10 @@ def environment(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="module")
-def launch(
+def controller(
     environment: Path, lab_hosts: list[Host], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[..., Any]]:
-    """Run a playbook with a launch's variables on an inventory of the lab's hosts; the first is the credential's."""
+) -> Iterator[Controller]:
+    """Runs jobs on an inventory of the lab's hosts; the first is the credential's."""
     folder = tmp_path_factory.mktemp("awx")
     project_in(folder, REPO)
     inventory = {
@@ -60,9 +61,25 @@ def launch(
                     "ansible_python_interpreter": "/usr/bin/python3",
                     "hypervisor_uri": lab_hosts[0].uri,
                     "hypervisor_config_dir": str(folder),
-                }
+                },
+                "remote": {
+                    "ansible_host": LOOPBACK,
+                    "ansible_port": lab_hosts[0].access.ports.ssh,
+                    "ansible_user": "root",
+                    "ansible_ssh_private_key_file": str(lab_hosts[0].layout.lab.ssh_key),
+                    "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab_hosts[0].layout.lab.ssh_known_hosts}",
+                    "ansible_python_interpreter": "/usr/bin/python3",
+                    "libvirt_uri": lab_hosts[0].uri,
+                    "vm_virt_type": lab_hosts[0].virt_type,
+                },
             },
         }
     }
     with swept(lab_hosts[0].uri), swept(lab_hosts[1].uri):
-        yield Controller(environment, folder, {"LIBVIRT_DEFAULT_URI": lab_hosts[0].uri}, inventory).run
+        yield Controller(environment, folder, {"LIBVIRT_DEFAULT_URI": lab_hosts[0].uri}, inventory)
+
+
+@pytest.fixture(scope="module")
+def launch(controller: Controller) -> Callable[..., Any]:
+    """Run a playbook with a launch's variables."""
+    return controller.run
