@@ -218,16 +218,20 @@ class InventoryModule(VmInventory):
         return vms_of(kept[mark])
 
     def _ask(self, service: RestService, wanted: Dict[str, Optional[str]]) -> List[Vm]:
-        servers = {server["hostname"]: server for server in service.servers()}
-        for number, name in enumerate(self._texts("servers") or ()):
-            if name not in servers:
-                raise NoAnswer(f"servers.{number}: the service has no server '{name}'")
         query: Dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
-        if "server" in query:
-            query["server_id"] = servers[query.pop("server")]["id"]
-        uris = {server["id"]: server["libvirt_uri"] for server in servers.values()}
         try:
-            return [_vm(shown, uris) for shown in service.vms(**query)]
+            numbers = (
+                {server["hostname"]: server["id"] for server in service.servers()} if self._texts("servers") else {}
+            )
+            for place, name in enumerate(self._texts("servers") or ()):
+                if name not in numbers:
+                    raise NoAnswer(f"servers.{place}: the service has no server '{name}'")
+            if "server" in query:
+                query["server_id"] = numbers[query.pop("server")]
+            shown = list(service.vms(**query))
+            # after the VMs: one may have come with them, and none goes as long as it has some
+            uris = {server["id"]: server["libvirt_uri"] for server in service.servers()}
+            return [_vm(one, uris) for one in shown]
         except (KeyError, TypeError, ValueError):
             raise NoAnswer(f"{service.url}: is no Hostler service: what it tells of a VM is not whole") from None
 
