@@ -371,6 +371,8 @@ def test_a_certificate_has_to_be_of_a_ca_that_is_known_or_named_or_nobody_cares(
 ) -> None:
     service.put("kvm1", {"name": "web-1"})
     own, other = certificate(tmp_path / "own.pem"), certificate(tmp_path / "other.pem")
+    empty = tmp_path / "empty.pem"
+    empty.touch()
 
     def forward(path: str, authorization: str | None) -> tuple[int, bytes]:
         done = httpx.get(service.url + path, headers={"Authorization": authorization or ""})
@@ -379,7 +381,7 @@ def test_a_certificate_has_to_be_of_a_ca_that_is_known_or_named_or_nobody_cares(
     with serving(forward, tls=own) as url:
         assert set(listed({"HOSTLER_CA_CERT": str(own)}, url=url).vms) == {"web-1"}
         assert set(listed({"HOSTLER_INSECURE": "True"}, url=url).vms) == {"web-1"}
-        for unknown in (listed(url=url), listed(url=url, ca_cert=str(other))):
+        for unknown in (listed({"HOSTLER_CA_CERT": str(empty)}, url=url), listed(url=url, ca_cert=str(other))):
             assert unknown.vms == {}
             assert f"{url}: its certificate is not trusted (self" in unknown.said
 
@@ -390,7 +392,7 @@ def test_each_reason_why_there_is_no_answer_is_one_sentence_without_the_token(
 ) -> None:
     service.put("kvm1", {"name": "web-1"})
     elsewhere: list[str | None] = []
-    (tmp_path / "empty.pem").touch()
+    (tmp_path / "odd.pem").write_text("no certificate")
 
     def elsewhere_too(_path: str, authorization: str | None) -> tuple[int, bytes]:
         elsewhere.append(authorization)
@@ -433,7 +435,7 @@ def test_each_reason_why_there_is_no_answer_is_one_sentence_without_the_token(
             "port": ({"url": "http://hostler:99999"}, "url: must be http:// or https:// and a host"),
             "lines": ({"token": f"{NEVER_MADE}\r\nX-Other: 1"}, "token: must be visible ASCII characters"),
             "no_ca": ({"ca_cert": "/nowhere.pem"}, "ca_cert: /nowhere.pem can't be read: No such file or directory"),
-            "empty_ca": ({"ca_cert": f"{tmp_path}/empty.pem"}, "empty.pem can't be read: it has no certificate"),
+            "odd_ca": ({"ca_cert": f"{tmp_path}/odd.pem"}, "odd.pem can't be read: it has no certificate"),
             "never": ({"timeout": 0}, "timeout: must be at least 1"),
             "status": ({"status": ["up"]}, "status"),
         }  # fmt: skip

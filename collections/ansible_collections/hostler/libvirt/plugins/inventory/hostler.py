@@ -44,7 +44,9 @@ options:
     env:
       - name: HOSTLER_TOKEN
   ca_cert:
-    description: A file with the CA, or the CAs, that the service's certificate may be of, in place of those that the machine knows.
+    description:
+      - A file with the CA, or the CAs, that the service's certificate may be of, in place of those that the machine knows.
+      - An empty file is the same as none, as AWX makes such a one of what is left out of a credential.
     type: str
     env:
       - name: HOSTLER_CA_CERT

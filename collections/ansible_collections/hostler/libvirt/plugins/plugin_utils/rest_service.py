@@ -7,6 +7,7 @@ import json
 import re
 import ssl
 from http.client import HTTPException
+from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
@@ -39,11 +40,9 @@ class RestService:
             raise NoAnswer("url: must be http:// or https:// and a host, with no user, no query and no fragment in it")
         if not _TOKEN.fullmatch(token):
             raise NoAnswer("token: must be visible ASCII characters, all on one line")
-        if ca_cert:
-            _require_certificates(ca_cert)
         self.url = url.rstrip("/")
         self._token = token
-        self._ca_cert = ca_cert
+        self._ca_cert = _certificates(ca_cert) if ca_cert else None
         self._insecure = insecure
         self._timeout = timeout
 
@@ -118,12 +117,16 @@ class RestService:
         return f"it can't be reached: {getattr(cause, 'strerror', None) or cause}"
 
 
-def _require_certificates(file: str) -> None:
+def _certificates(file: str) -> Optional[str]:
+    """The file, or None where it is empty: AWX makes such a one of what is left out of a credential."""
     try:
+        if not Path(file).read_bytes().strip():
+            return None
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
     except OSError as error:
         reason = "it has no certificate" if isinstance(error, ssl.SSLError) else error.strerror
         raise NoAnswer(f"ca_cert: {file} can't be read: {reason}") from None
+    return file
 
 
 def _is_url(url: str) -> bool:
