@@ -24,7 +24,7 @@ HOSTILE = {
 }
 DOMAIN = (
     "<domain type='test'><name>{name}</name><uuid>{uuid}</uuid><metadata><h:vm xmlns:h='urn:hostler:vm:1' version='1'>"
-    "<h:uuid>{uuid}</h:uuid><h:created>2024-05-06T07:08:09Z</h:created><h:description>{text}</h:description>"
+    "<h:uuid>{uuid}</h:uuid><h:created>2024-05-06T07:08:09Z</h:created><h:osType>linux</h:osType><h:description>{text}</h:description>"
     "<h:tag>{tag}</h:tag></h:vm></metadata>"
     "<memory>262144</memory><os><type>hvm</type></os></domain>"
 )
@@ -80,7 +80,7 @@ def test_vms_of_hosts_are_grouped_named_and_have_their_hosts_variables(listed: L
             {"uri": one, "name": "kvm-1", "vars": {"ansible_user": "{{ 'dep' ~ 'loy' }}"}},
             {"uri": two, "name": "kvm2"},
         ],
-        group_by=["host", "status", "tag"],
+        group_by=["host", "status", "os_type", "tag"],
         compose={"note": "hostler_vm.description ~ '!'"},
         groups={"large": "hostler_vm.memory_mb > 100"},
         keyed_groups=[{"key": "hostler_vm.virt_type", "prefix": "type"}],
@@ -94,6 +94,7 @@ def test_vms_of_hosts_are_grouped_named_and_have_their_hosts_variables(listed: L
         "host_kvm_1": ["both_kvm-1", "web-1"],
         "host_kvm2": ["both_kvm2"],
         "status_running": ["both_kvm-1", "both_kvm2", "web-1"],
+        "os_type_linux": ["both_kvm-1", "both_kvm2", "web-1"],
         "tag_web": ["both_kvm2", "web-1"],
         "tag_prod_eu_1": ["both_kvm-1"],
         "large": ["both_kvm-1", "both_kvm2", "web-1"],

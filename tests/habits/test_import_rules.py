@@ -25,6 +25,7 @@ VIOLATIONS = {
         (f"{CORE}/broken.py", "import ansible_runner"),
         (f"{CORE}/broken.py", "from ansible.module_utils.basic import AnsibleModule"),
         (f"{CORE}/broken.py", "import hostler.settings"),
+        (f"{CORE}/broken.py", "from ansible_collections.hostler.libvirt.plugins.plugin_utils import vm_inventory"),
         (f"{CORE}/plan/broken.py", "def plan():\n    import pydantic"),
     ],
     "only the core's hypervisor package imports libvirt": [

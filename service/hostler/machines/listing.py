@@ -41,6 +41,8 @@ class Wanted:
     os_type: str | None = None
     search: str | None = None
     """Literal text in the name, in any case; empty is anything."""
+    after_id: int | None = None
+    """Only ids that are larger: who reads on from the last one seen misses none for one that has gone meanwhile."""
 
 
 class _Totals:
@@ -177,6 +179,8 @@ class _Plan:
     def _source(self, with_vm: bool, by_index: bool = True) -> _Source:
         filters = {name: getattr(self.wanted, name) for name in ("status", "server_id", "os_type")}
         of_vm = {f"vm.{name} = ?": value for name, value in filters.items() if value is not None}
+        if self.wanted.after_id is not None:
+            of_vm["vm.id > ?"] = self.wanted.after_id
         if not self.wanted.search:
             return _Source("vm", tuple(of_vm), tuple(of_vm.values()))
         if not self.sqlite:

@@ -115,12 +115,14 @@ class ListQuery(PageRequest):
     server_id: int | None = Field(default=None, description="Only those on this server", ge=1, le=2**31 - 1)
     os_type: StorableText | None = Field(default=None, description="Only those with this OS type", max_length=64)
     search: StorableText | None = Field(default=None, description="Text in the name, in any case", max_length=255)
+    after_id: int | None = Field(default=None, description="Only those with a larger id", ge=0, le=2**31 - 1)
     sort: VmOrder = Field(default="id", description="By which field, with - before it for the other way round")
 
     @property
     def wanted(self) -> Wanted:
         """Which VMs."""
-        return Wanted(None if self.status is None else self.status.value, self.server_id, self.os_type, self.search)
+        status = None if self.status is None else self.status.value
+        return Wanted(status, self.server_id, self.os_type, self.search, self.after_id)
 
 
 @router.get("", summary="List VMs", response_model=VmList)

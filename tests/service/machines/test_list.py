@@ -147,6 +147,21 @@ async def test_another_order_is_by_the_field_that_is_asked_for_and_by_id_where_t
     assert await names(api, sort="cpu_cores", per_page=1, page=2) == ["b"]
 
 
+@pytest.mark.rule("list-after")
+async def test_who_reads_on_from_the_last_id_loses_no_vm_where_one_before_it_is_deleted(
+    api: httpx.AsyncClient, shelf: Server
+) -> None:
+    rows = [await put(shelf, f"vm{number}") for number in range(5)]
+    first = (await api.get("/api/vms", params={"per_page": 2})).json()
+    await rows[0].delete()
+    await put(shelf, "vm5")
+
+    rest = (await api.get("/api/vms", params={"per_page": 4, "after_id": first["vms"][-1]["id"]})).json()
+
+    assert [vm["name"] for vm in first["vms"] + rest["vms"]] == ["vm0", "vm1", "vm2", "vm3", "vm4", "vm5"]
+    assert (rest["total"], rest["total_pages"]) == (4, 1)
+
+
 async def test_a_list_of_nothing_has_no_pages(api: httpx.AsyncClient) -> None:
     assert (await api.get("/api/vms")).json() == {"vms": [], "total": 0, "page": 1, "per_page": 20, "total_pages": 0}
 
@@ -157,6 +172,7 @@ async def test_a_parameter_that_makes_no_sense_is_named(api: httpx.AsyncClient) 
         "per_page": ["101", "0", "-1", "many", ""],
         "page": ["0", "-1", "1e3", str(2**70)],
         "server_id": ["0", "lab1", str(2**63)],
+        "after_id": ["-1", "last", str(2**31)],
         "status": ["runing", ""],
         "search": ["x" * 256],
         "sort": ["", "password_hash", "name; DROP TABLE vm", "--id"],

@@ -7,6 +7,7 @@ import itertools
 import json
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, get_args
 
@@ -86,6 +87,8 @@ def by_the_orm(wanted: Wanted) -> QuerySet[Machine]:
         query = query.filter(os_type=wanted.os_type)
     if wanted.search:
         query = query.filter(name__icontains=wanted.search)
+    if wanted.after_id is not None:
+        query = query.filter(id__gt=wanted.after_id)
     return query.select_related("server")
 
 
@@ -98,9 +101,8 @@ async def expected(wanted: Wanted, page: PageRequest, sort: str) -> dict[str, An
 
 
 def query_of(wanted: Wanted, page: PageRequest, sort: str) -> dict[str, str | int]:
-    asked = {"status": wanted.status, "server_id": wanted.server_id, "os_type": wanted.os_type, "search": wanted.search}
     return {
-        **{name: value for name, value in asked.items() if value is not None},
+        **{name: value for name, value in asdict(wanted).items() if value is not None},
         **page.model_dump(),
         "sort": sort,
     }
@@ -121,6 +123,7 @@ wanteds = st.builds(
     server_id=st.sampled_from([None, None, 1, 2, 3, 4]),
     os_type=st.sampled_from([None, None, "linux", "windows", 'li"nux', "none"]),
     search=searches(),
+    after_id=st.sampled_from([None, None, 0, 1, 40, 75, 2**31 - 1]),
 )
 pages = st.builds(PageRequest, page=st.integers(1, 30), per_page=st.sampled_from([1, 2, 3, 7, 20, 100]))
 

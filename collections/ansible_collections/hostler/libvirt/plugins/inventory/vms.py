@@ -60,11 +60,12 @@ options:
     default: []
   group_by:
     description:
-      - Groups to be made, V(host) for C(host_NAME) of each libvirt host, V(status) for C(status_STATUS), V(tag) for C(tag_TAG).
+      - Groups to be made, V(host) for C(host_NAME) of each libvirt host, V(status) for C(status_STATUS), V(os_type) for
+        C(os_type_TYPE), V(tag) for C(tag_TAG).
       - For others, and other names, there are O(keyed_groups) and O(groups).
     type: list
     elements: str
-    choices: [host, status, tag]
+    choices: [host, status, os_type, tag]
     default: []
   connection:
     description:
@@ -130,6 +131,8 @@ notes:
   - The cache holds what libvirt hosts have told, each for itself; one that could not be reached is asked again.
   - The file is of a kind that AWX takes for no playbook, as it has no key C(hosts).
 seealso:
+  - plugin: hostler.libvirt.hostler
+    plugin_type: inventory
   - plugin: hostler.libvirt.guest_agent
     plugin_type: connection
   - module: hostler.libvirt.vm_info
@@ -173,17 +176,12 @@ address_sources: []
 connection: guest_agent
 """
 
-import hashlib
-import json
 import os
-import time
 from dataclasses import asdict
 from functools import partial
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence
 
 from ansible.errors import AnsibleError, AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible.utils.unsafe_proxy import wrap_var
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.inventory import (
     Listing,
@@ -196,16 +194,20 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Inva
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import LIBVIRT_IMPORT_ERROR
 from ansible_collections.hostler.libvirt.plugins.module_utils.inventory_host import InventoryHost, inventory_hosts
-from ansible_collections.hostler.libvirt.plugins.module_utils.inventory_name import Named, inventory_names
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import Selection
-
-# Ansible before 2.19 takes any text for a template that is not marked as none; since then it is the other way round
-_TRUSTS_ALL = hasattr(wrap_var(""), "__UNSAFE__")
+from ansible_collections.hostler.libvirt.plugins.plugin_utils.vm_inventory import (
+    FoundVm,
+    Vm,
+    VmInventory,
+    answer_of,
+    mark_of,
+    vms_of,
+)
 
 _FILES = ("hostler.yml", "hostler.yaml", "vms.yml", "vms.yaml")
 
 
-class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+class InventoryModule(VmInventory):
     """The VMs of libvirt hosts as hosts of an inventory."""
 
     NAME = "hostler.libvirt.vms"
@@ -228,12 +230,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             validate_listing(listing)
         except InvalidSpec as error:
             raise AnsibleParserError(error.message) from error
-        self._populate(hosts, self._read(hosts, listing, path, cache))
-
-    def _require_positive(self, *options: str) -> None:
-        for option in options:
-            if self.get_option(option) < 1:
-                raise AnsibleParserError(f"{option}: must be at least 1")
+        vms = self._read(hosts, listing, path, cache)
+        self._populate(
+            [FoundVm(host.name, host.uri or "", vm, host.vars) for host in hosts for vm in vms.get(host.name, ())]
+        )
 
     def _listing(self) -> Listing:
         return Listing(
@@ -249,19 +249,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             guest_timeout=self.get_option("guest_timeout"),
         )
 
-    def _texts(self, option: str) -> Optional[Tuple[str, ...]]:
-        given = self.get_option(option)
-        # plain ones: what Ansible knows of them besides can't be written into a cache
-        return None if given is None else tuple(str(one) for one in given)
-
-    def _read(
-        self, hosts: Sequence[InventoryHost], listing: Listing, path: str, cache: bool
-    ) -> Dict[str, List[Dict[str, Any]]]:
+    def _read(self, hosts: Sequence[InventoryHost], listing: Listing, path: str, cache: bool) -> Dict[str, List[Vm]]:
         """The VMs of each host by its name: from the cache, else from the host; none of one that can't be read."""
-        keeps = self.get_option("cache")
-        key = self.get_cache_key(path)
-        kept = self._kept(key) if keeps and cache else {}
-        marks = {host.name: _mark(host, listing) for host in hosts}
+        kept = self._kept(path, cache)
+        marks = {host.name: mark_of([host.uri, asdict(listing)]) for host in hosts}
         missing = [host for host in hosts if marks[host.name] not in kept]
         outcomes = run_apart(
             [partial(_vms_of, host.uri, listing, self.get_option("timeout")) for host in missing],
@@ -270,77 +261,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         )
         for host, outcome in zip(missing, outcomes):
             if outcome.error is None:
-                # one text: Ansible's caches look at each value of what they read, for what only Ansible writes there
-                kept[marks[host.name]] = {"at": time.time(), "vms": json.dumps(outcome.answer)}
+                kept[marks[host.name]] = answer_of(outcome.answer)
             elif self.get_option("fail_on_unreachable"):
                 raise AnsibleError(f"{host.name}: {outcome.error}")
             else:
                 self.display.warning(f"{host.name}: {outcome.error}; its VMs are missing from the inventory")
         kept = {mark: kept[mark] for mark in marks.values() if mark in kept}
-        if keeps and missing:
-            self._cache[key] = kept
-        return {host.name: json.loads(kept[marks[host.name]]["vms"]) for host in hosts if marks[host.name] in kept}
-
-    def _kept(self, key: str) -> Dict[str, Any]:
-        try:
-            kept = self._cache[key]
-        except KeyError:
-            return {}
-        # hosts are read at other times than the whole is written
-        lifetime = self.get_option("cache_timeout")
-        oldest = time.time() - lifetime if lifetime else 0
-        return {mark: one for mark, one in kept.items() if one["at"] >= oldest}
-
-    def _populate(self, hosts: Sequence[InventoryHost], vms: Dict[str, List[Dict[str, Any]]]) -> None:
-        found = [(host, vm) for host in hosts for vm in vms.get(host.name, ())]
-        named = inventory_names(
-            [Named(host.name, vm["name"], vm["uuid"]) for host, vm in found], self.get_option("hostnames")
-        )
-        for clash in named.clashes:
-            self.display.warning(
-                f"No VM alone can be called {clash.name} in the inventory; called instead: {', '.join(clash.instead)}"
-            )
-        for name, (host, vm) in zip(named.names, found):
-            self.inventory.add_host(name)
-            # not by the inventory, which would look at each value of thousands of VMs to note that it is from here
-            entry = self.inventory.get_host(name)
-            for variable, value in self._variables(host, vm).items():
-                entry.set_variable(variable, value)
-            self._group(name, host, vm)
-
-    def _variables(self, host: InventoryHost, vm: Dict[str, Any]) -> Dict[str, Any]:
-        told = {
-            "hostler_host": host.name,
-            "hostler_uri": host.uri or "",
-            "hostler_uuid": vm["uuid"],
-            "hostler_vm": vm,
-        }
-        if vm["ip_address"] is not None:
-            told["ansible_host"] = vm["ip_address"]
-        if self.get_option("connection") == "guest_agent":
-            told["ansible_connection"] = "hostler.libvirt.guest_agent"
-        return {**(wrap_var(told) if _TRUSTS_ALL else told), **host.vars}
-
-    def _group(self, name: str, host: InventoryHost, vm: Dict[str, Any]) -> None:
-        kinds = self.get_option("group_by")
-        groups = [f"host_{host.name}"] if "host" in kinds else []
-        groups += [f"status_{vm['status']}"] if "status" in kinds else []
-        groups += [f"tag_{tag}" for tag in vm["tags"]] if "tag" in kinds else []
-        for group in groups:
-            self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(group)), name)
-        strict = self.get_option("strict")
-        variables = self.inventory.get_host(name).get_vars()
-        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), {}, name, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), {}, name, strict=strict)
+        if missing:
+            self._keep(path, kept)
+        return {host.name: vms_of(kept[marks[host.name]]) for host in hosts if marks[host.name] in kept}
 
 
-def _vms_of(uri: Optional[str], listing: Listing, timeout: float) -> List[Dict[str, Any]]:
+def _vms_of(uri: Optional[str], listing: Listing, timeout: float) -> List[Vm]:
     with Hypervisor.open(uri, timeout) as hypervisor:
         return list_vms(hypervisor, listing)
-
-
-def _mark(host: InventoryHost, listing: Listing) -> str:
-    """What a host's part of the cache is kept under: another URI or another question has another answer."""
-    asked = json.dumps([host.uri, asdict(listing)], sort_keys=True)
-    return hashlib.sha256(asked.encode()).hexdigest()
