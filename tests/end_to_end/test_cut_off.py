@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,14 +93,15 @@ def disks(host: Host) -> list[Path]:
 
 
 def playbooks(service: RunningService) -> list[str]:
-    """Ids of the processes that the playbooks of this service have started."""
+    """Ids of the processes that the playbooks of this service have started; the process that forks them is none."""
+    runs = re.compile(f"{re.escape(str(service.folder))}/state/runs/(?!warm-)".encode())
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             environment = (folder / "environ").read_bytes()
         except OSError:  # it has ended
             continue
-        if f"{service.folder}/state/runs/".encode() in environment:
+        if runs.search(environment):
             found.append(folder.name)
     return found
 
