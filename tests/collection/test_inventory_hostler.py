@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ansible_collections.hostler.libvirt.plugins.plugin_utils import rest_service
+from awx.documentation import options_of
 from hostler.machines.models import Machine, MachineStatus
 from lab.cache import REPOSITORY
 from tests.collection.conftest import Ansible, Run
-from tests.collection.plugin_documentation import options_of
 from tests.collection.rest_service import RestService
 
 NEVER_MADE = "hostler_this-one-was-never-made"
