@@ -26,7 +26,7 @@ def test_no_vm_is_no_guess(ansible: Ansible, step: str) -> None:
 @pytest.mark.parametrize(
     ("step", "says"),
     [
-        ("vm_wait", "There is no VM 'gone'"),
+        ("vm_wait", "VM 'gone' not found on this host"),
         ("vm_configure", "The VM 'gone' is not there."),
         ("vm_report", "The VM 'gone' is not there."),
     ],
