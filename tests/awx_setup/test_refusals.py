@@ -44,6 +44,13 @@ def test_a_project_without_an_address(playbook: Playbook) -> None:
     assert "awx_project_url is empty" in run.output
 
 
+def test_an_inventory_of_nothing(playbook: Playbook) -> None:
+    run = playbook("awx_setup", extra={"awx_inventory_from": "clouds"})
+
+    assert run.code != 0
+    assert "awx_inventory_from is vms or service, not clouds." in run.output
+
+
 def test_an_organization_that_is_not_there(playbook: Playbook) -> None:
     run = playbook("awx_setup", extra={"awx_organization": "Nobody's"})
 
