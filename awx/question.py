@@ -47,7 +47,8 @@ class Question:
     """A question that gives the playbook ``variable``; ``label`` is what people read.
 
     ``option`` is where its type, bounds, choices, default and description are from: a module's option, such as
-    ``vm.cpu_cores`` or ``vm.cloud_init.hostname``, or a role's variable, such as ``role:service.service_user``.
+    ``vm.cpu_cores`` or ``vm.cloud_init.hostname``, a role's variable, such as ``role:service.service_user``, or another
+    plugin's option, such as ``inventory:vms.connection``.
     Those of the module ``vm`` are of a new VM: what that gets, and whether it needs it, the core's spec says. Empty for
     what no option is behind, which is a text. What is given besides wins: ``says`` for the description, ``required``,
     ``choices`` for some of the option's, ``default`` for another of its values, ``lines`` for a text of several lines,
@@ -88,7 +89,7 @@ class Question:
             return {"type": "str"}
         source, *path = self.option.split(".")
         kind, _, name = source.rpartition(":")
-        options = variables_of(repo, name) if kind == "role" else options_of(repo, name)
+        options = variables_of(repo, name) if kind == "role" else options_of(repo, name, kind or "modules")
         found: dict[str, Any] = options[path[0]]
         for step in path[1:]:
             found = found["suboptions"][step]

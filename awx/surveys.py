@@ -63,6 +63,18 @@ _WAITING = (
     ),
 )
 
+# where a workflow tells a step of its VM, nobody has to say which
+_THE_VM = Question(
+    "vm_name", "VM", "vm.name", says="The name of the VM; that of the step before, if empty.", required=False
+)
+
+_CONNECTION = Question(
+    "vm_connection",
+    "Reached by",
+    "inventory:vms.connection",
+    says="How the VM is reached: by SSH at its address, or by its guest agent, without a network.",
+)
+
 SURVEYS: dict[str, tuple[Question, ...]] = {
     "vm_create": (
         _NEW_NAME,
@@ -187,6 +199,20 @@ SURVEYS: dict[str, tuple[Question, ...]] = {
         Question("vm_migrate_on_timeout", "After that", "vm_migrate.on_timeout"),
         _WHERE,
     ),
+    "vm_wait": (
+        _THE_VM,
+        Question(
+            "vm_wait_for",
+            "Wait for",
+            "vm_clone.wait_for",
+            says="An address that the host knows, the guest's agent, or an open port.",
+            default="address",
+        ),
+        *_WAITING[1:],
+        _WHERE,
+    ),
+    "vm_configure": (_THE_VM, _CONNECTION, _WAITING[2], _WHERE),
+    "vm_report": (_THE_VM, _WHERE),
     "host_prepare": (
         Question("hypervisor", "Machine", says="The host of the inventory that becomes a libvirt host.", required=True),
         Question("hypervisor_daemons", "Daemons", "role:hypervisor.hypervisor_daemons"),

@@ -35,6 +35,8 @@ MADE = {
     "schedules": 1,
 }  # fmt: skip
 
+HYPERVISOR = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+
 Objects = dict[str, dict[int, Object]]
 
 
@@ -64,7 +66,16 @@ def story(controller: Controller, playbook: Playbook, lab_host: Host) -> Story:
 
     extra: dict[str, Any] = {
         "awx_credential_inputs": {"libvirt_uri": lab_host.uri, "service_token": "a-secret-of-the-service"},
-        "awx_hypervisors": [{"name": "kvm1.example.com", "variables": {"libvirt_uri": lab_host.uri}}],
+        "awx_template_variables": {"vm_virt_type": lab_host.virt_type},
+        "awx_hypervisors": [
+            {
+                "name": "kvm1.example.com",
+                "variables": {
+                    "libvirt_uri": lab_host.uri,
+                    **{name: {"__ansible_unsafe": value} for name, value in HYPERVISOR.items()},
+                },
+            }
+        ],
     }
     checked = playbook("awx_setup", "--check", extra=extra)
     after_check = objects()
@@ -133,19 +144,20 @@ def test_no_secret_is_shown(story: Story) -> None:
     assert credential["inputs"]["service_token"] == "a-secret-of-the-service"
 
 
-def test_each_template_has_its_survey_and_takes_every_variable(story: Story) -> None:
+def test_each_template_has_its_survey_and_takes_nothing_else(story: Story, lab_host: Host) -> None:
     templates = by_name(story.made, "job_templates")
     [credential] = story.made["credentials"]
     hypervisors = by_name(story.made, "inventories")["Hostler / Hypervisors"]["id"]
 
     for action, name in TEMPLATES.items():
         template = templates[name]
-        assert template["survey_spec"] == SURVEYS.get(action, {}), action
-        assert template["survey_enabled"] is (action in SURVEYS)
+        assert template["survey_spec"] == SURVEYS[action], action
+        assert template["survey_enabled"] is True
         assert template["playbook"] == f"playbooks/{action}.yml"
         assert (template["many"]["credentials"], template["inventory"]) == ([credential], hypervisors)
-        assert (template["ask_variables_on_launch"], template["allow_simultaneous"]) == (True, True)
-    assert set(SURVEYS) == set(TEMPLATES) - {"vm_wait", "vm_configure", "vm_report"}
+        assert (template["ask_variables_on_launch"], template["allow_simultaneous"]) == (False, True)
+        assert json.loads(template["extra_vars"]) == {"vm_virt_type": lab_host.virt_type}
+    assert set(SURVEYS) == set(TEMPLATES)
 
 
 def test_the_workflow_goes_from_create_to_report(story: Story) -> None:
@@ -172,7 +184,7 @@ def test_hypervisors_are_hosts_that_vms_can_be_migrated_to(story: Story, lab_hos
     [host] = story.made["hosts"].values()
 
     assert host["name"] == "kvm1.example.com"
-    assert json.loads(host["variables"]) == {"libvirt_uri": lab_host.uri}
+    assert json.loads(host["variables"]) == {"libvirt_uri": lab_host.uri, **HYPERVISOR}
     assert host["inventory"] == by_name(story.made, "inventories")["Hostler / Hypervisors"]["id"]
 
 
@@ -199,10 +211,10 @@ def test_check_mode_has_nothing_to_say_where_all_is_as_it_should_be(story: Story
     assert story.requests_of_again == {"GET"}
 
 
-def test_a_launch_drops_no_variable_and_runs_with_the_credential(
+def test_a_launch_takes_what_its_survey_asks_for_and_runs_with_the_credential(
     client: httpx.Client, story: Story, lab_host: Host
 ) -> None:
-    job = launch(client, story, "vm_report", extra_vars={"vm_name": "nobody", "hooks_dir": ""}, job_type="check")
+    job = launch(client, story, "vm_report", extra_vars={"vm_name": "nobody"}, job_type="check")
 
     assert job["status"] == "failed"
     assert "The VM 'nobody' is not there." in job["stdout"]
@@ -212,6 +224,12 @@ def test_a_launch_drops_no_variable_and_runs_with_the_credential(
     )
     assert answer.status_code == 400
     assert "too small (must be at least 1)" in answer.text
+    answer = client.post(
+        f"/job_templates/{by_name(story.made, 'job_templates')[TEMPLATES['vm_report']]['id']}/launch/",
+        json={"extra_vars": {"vm_name": "nobody", "libvirt_uri": "qemu+ext:///system?command=/bin/false"}},
+    )
+    assert set(answer.json()["ignored_fields"]["extra_vars"]) == {"libvirt_uri"}
+    assert finished(client, answer)["status"] == "failed"
     assert client.post(f"/jobs/{job['id']}/cancel/").status_code == 405
 
 
@@ -220,7 +238,7 @@ def test_the_workflow_makes_a_vm_and_tells_each_step_of_it(
 ) -> None:
     answers = {
         "vm_name": "from-awx", "vm_cpu_cores": 1, "vm_memory_mb": 128, "vm_disk_gb": 0.25, "vm_image": "tiny.qcow2",
-        "vm_image_pool": "images", "vm_virt_type": lab_host.virt_type,
+        "vm_image_pool": "images",
     }  # fmt: skip
     [workflow] = story.made["workflow_job_templates"]
 

@@ -58,7 +58,7 @@ def test_the_site_s_steps_are_taken_in_the_guest(ansible: Ansible, lab_host: Hos
         "vm_image_pool": "images", "vm_virt_type": lab_host.virt_type,
     }  # fmt: skip
     assert ansible("hostler.libvirt.vm_create", extra=made).code == 0
-    before = {"vm": {"name": "guest"}, "vm_connection": "hostler.libvirt.guest_agent", "hooks_dir": str(tmp_path)}
+    before = {"vm": {"name": "guest"}, "vm_connection": "guest_agent", "hooks_dir": str(tmp_path)}
     (tmp_path / "vm_configure.yml").write_text(
         "- name: Look around\n  ansible.builtin.raw: cat /proc/sys/kernel/ostype /proc/uptime\n  register: seen\n"
         "- name: Show it\n  ansible.builtin.debug:\n    var: seen.stdout_lines\n"
