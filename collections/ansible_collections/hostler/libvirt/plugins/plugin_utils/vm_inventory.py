@@ -73,10 +73,9 @@ class VmInventory(BaseInventoryPlugin, Constructable, Cacheable):  # type: ignor
             )
         for name, one in zip(named.names, found):
             self.inventory.add_host(name)
-            # not by the inventory, which would look at each value of thousands of VMs to note that it is from here
-            entry = self.inventory.get_host(name)
-            for variable, value in self._variables(one).items():
-                entry.set_variable(variable, value)
+            # not by the inventory, which would look at each value of thousands of VMs to note that it is from here; nor
+            # one by one: the host is new, and has nothing that they could be combined with
+            self.inventory.get_host(name).vars.update(self._variables(one))
             self._group(name, one)
 
     def _variables(self, found: FoundVm) -> Dict[str, Any]:
@@ -100,6 +99,8 @@ class VmInventory(BaseInventoryPlugin, Constructable, Cacheable):  # type: ignor
         groups += [f"tag_{tag}" for tag in vm["tags"]] if "tag" in kinds else []
         for group in groups:
             self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(group)), name)
+        if not any(self.get_option(option) for option in ("compose", "groups", "keyed_groups")):
+            return  # what a host's variables are is as much work as all else here
         strict = self.get_option("strict")
         variables = self.inventory.get_host(name).get_vars()
         self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
