@@ -48,20 +48,6 @@ ACTIONS: dict[str, tuple[Fields | None, str, str, Fields | None]] = {
 }
 
 
-def variables_of_nobody(host: Host) -> dict[str, Path]:
-    """Files with UEFI variables, by the names of the VMs that the host does not have."""
-    files = (host.layout.folder / "lib/qemu/nvram").glob("*_VARS.fd")
-    found = {file.name.removesuffix("_VARS.fd"): file for file in files}
-    return {name: found[name] for name in found.keys() - set(host.virsh("list", "--all", "--name").split())}
-
-
-@pytest.fixture(autouse=True)
-def no_variables_of_others(lab_host: Host) -> None:
-    """Take away what other tests' migrations have left: libvirt deletes no variables where a VM was."""
-    for file in variables_of_nobody(lab_host).values():
-        file.unlink()
-
-
 @pytest.fixture
 def gate(lab_host: Host) -> Iterator[Gate]:
     with tempfile.TemporaryDirectory() as folder:  # the path of a socket has to be short
@@ -100,11 +86,12 @@ def differences(service: RunningService, host: Host) -> list[str]:
         used |= {source.get("file", "") for source in document.findall("devices/disk/source")}
     shown = {vm["name"]: vm["status"] for vm in service.get("/api/vms")["vms"]}
     files = {str(file) for file in host.layout.pools["default"].iterdir()}
+    nvram = {file.name.removesuffix("_VARS.fd") for file in (host.layout.folder / "lib/qemu/nvram").glob("*_VARS.fd")}
     found = {
         "domains": domains if domains != shown else {},
         "VMs": shown if domains != shown else {},
         "disks of nobody": files - used,
-        "NVRAM of nobody": set(variables_of_nobody(host)),
+        "NVRAM of nobody": nvram - set(domains),
     }
     return [f"{what}: {which}" for what, which in found.items() if which]
 

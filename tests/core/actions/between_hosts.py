@@ -64,6 +64,16 @@ def between(hosts: list[Host]) -> Iterator[Pair]:
         pair = Pair(hosts, Hypervisor.open(hosts[0].uri), Hypervisor.open(hosts[1].uri))
         yield pair
         pair.close()
+    for host in hosts:
+        _forget_variables(host)
+
+
+def _forget_variables(host: Host) -> None:
+    """Delete UEFI variables of VMs that have left: libvirt keeps them, and has no call that deletes them."""
+    there = set(host.virsh("list", "--all", "--name").split())
+    for file in (host.layout.folder / "lib" / "qemu" / "nvram").glob("*_VARS.fd"):
+        if file.name.removesuffix("_VARS.fd") not in there:
+            file.unlink()
 
 
 def boot_of(hypervisor: Hypervisor, name: str) -> str:
