@@ -79,11 +79,10 @@ def _object(arguments: dict[str, Any], item: dict[str, str], data: dict[str, Any
                 kind: {key: template.replace("{{", "{  {") for key, template in templates.items()}
                 for kind, templates in data["awx_credential_type_injectors"].items()
             }
-        elif name == "survey_enabled" and item:
-            its[name] = item["action"] in data["awx_surveys"]
-        elif name == "survey_spec" and item:
-            if item["action"] in data["awx_surveys"]:
-                its[name] = f"{{{{ awx_surveys.{item['action']} }}}}"
+        elif name in ("survey_spec", "credentials") and item:
+            its[name] = value.replace("[item.action]", f".{item['action']}").replace(
+                "item.action", f"'{item['action']}'"
+            )
         elif name == "playbook":
             own = item["action"] == "vm_configure"
             its[name] = "{{ awx_configure_playbook }}" if own else f"playbooks/{item['action']}.yml"

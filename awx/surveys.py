@@ -226,10 +226,7 @@ SURVEYS: dict[str, tuple[Question, ...]] = {
             default="false",
         ),
         Question("service_package", "Its package", "role:service.service_package", required=False),
-        Question("service_host", "Its address", "role:service.service_host", required=True),
-        Question("service_port", "Its port", "role:service.service_port", required=True),
         Question("service_database_url", "Its database", "role:service.service_database_url", secret=True),
-        Question("service_admin_user", "First administrator", "role:service.service_admin_user", required=True),
         Question("service_admin_password", "Password", "role:service.service_admin_password", secret=True),
     ),
 }

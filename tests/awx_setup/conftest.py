@@ -75,7 +75,9 @@ def playbook(
     home = tmp_path_factory.mktemp("home")
 
     def run(name: str, *arguments: str, extra: dict[str, Any] | None = None, **environment: str) -> Run:
-        variables = {"awx_project_url": str(REPO)} | (extra or {})
+        variables = {"awx_project_url": str(REPO), "awx_execution_environment_image": "localhost/hostler-ee:1"} | (
+            extra or {}
+        )
         done = subprocess.run(
             [
                 awx_environment / "bin/ansible-playbook",

@@ -38,7 +38,7 @@ def test_an_organization_of_our_own(playbook: Playbook, controller: Controller) 
     made = playbook("awx_setup", "-v", extra=extra | access, **nowhere)
     assert made.code == 0, made.output
     assert controller.access.password not in made.output
-    assert taken_over["image"] == "localhost/hostler-ee:latest"
+    assert taken_over["image"] == "localhost/hostler-ee:1"
     assert taken_over["description"].endswith("Made by hostler.libvirt.awx_setup.")
     organizations = {one["name"]: one for one in controller.store.all("organizations")}
     ours = organizations["Virtual machines"]

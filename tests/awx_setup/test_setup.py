@@ -66,13 +66,14 @@ def story(controller: Controller, playbook: Playbook, lab_host: Host) -> Story:
 
     extra: dict[str, Any] = {
         "awx_credential_inputs": {"libvirt_uri": lab_host.uri, "service_token": "a-secret-of-the-service"},
-        "awx_template_variables": {"vm_virt_type": lab_host.virt_type},
+        # what a site has settled is not asked any more
+        "awx_template_variables": {"vm_virt_type": lab_host.virt_type, "vm_image_pool": "images"},
         "awx_hypervisors": [
             {
                 "name": "kvm1.example.com",
                 "variables": {
                     "libvirt_uri": lab_host.uri,
-                    **{name: {"__ansible_unsafe": value} for name, value in HYPERVISOR.items()},
+                    **{name: f"{{% raw %}}{value}{{% endraw %}}" for name, value in HYPERVISOR.items()},
                 },
             }
         ],
@@ -151,12 +152,14 @@ def test_each_template_has_its_survey_and_takes_nothing_else(story: Story, lab_h
 
     for action, name in TEMPLATES.items():
         template = templates[name]
-        assert template["survey_spec"] == SURVEYS[action], action
+        asked = [question for question in SURVEYS[action]["spec"] if question["variable"] != "vm_image_pool"]
+        assert template["survey_spec"] == {**SURVEYS[action], "spec": asked}, action
         assert template["survey_enabled"] is True
         assert template["playbook"] == f"playbooks/{action}.yml"
         assert (template["many"]["credentials"], template["inventory"]) == ([credential], hypervisors)
         assert (template["ask_variables_on_launch"], template["allow_simultaneous"]) == (False, True)
-        assert json.loads(template["extra_vars"]) == {"vm_virt_type": lab_host.virt_type}
+        assert json.loads(template["extra_vars"]) == {"vm_virt_type": lab_host.virt_type, "vm_image_pool": "images"}
+        assert template["ask_credential_on_launch"] is False
     assert set(SURVEYS) == set(TEMPLATES)
 
 
@@ -165,7 +168,9 @@ def test_the_workflow_goes_from_create_to_report(story: Story) -> None:
     nodes = {node["identifier"]: node for node in story.made["workflow_job_template_nodes"].values()}
     templates = by_name(story.made, "job_templates")
 
-    assert workflow["survey_spec"] == SURVEYS["vm_create"]
+    assert [question["variable"] for question in workflow["survey_spec"]["spec"]] == [
+        question["variable"] for question in SURVEYS["vm_create"]["spec"] if question["variable"] != "vm_image_pool"
+    ]
     assert set(nodes) == set(WORKFLOW)
     for action, following in zip(WORKFLOW, [*WORKFLOW[1:], None], strict=True):
         assert nodes[action]["unified_job_template"] == templates[TEMPLATES[action]]["id"]
@@ -238,7 +243,6 @@ def test_the_workflow_makes_a_vm_and_tells_each_step_of_it(
 ) -> None:
     answers = {
         "vm_name": "from-awx", "vm_cpu_cores": 1, "vm_memory_mb": 128, "vm_disk_gb": 0.25, "vm_image": "tiny.qcow2",
-        "vm_image_pool": "images",
     }  # fmt: skip
     [workflow] = story.made["workflow_job_templates"]
 

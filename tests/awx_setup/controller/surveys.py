@@ -83,7 +83,7 @@ def mistakes(spec: Spec, answers: dict[str, Any]) -> list[str]:
 def _mistakes_of(question: dict[str, Any], answers: dict[str, Any]) -> list[str]:
     name, form = question["variable"], question["type"]
     if name not in answers:
-        return [f"'{name}' value missing"] if question["required"] and question.get("default", "") == "" else []
+        return [f"'{name}' value missing"] if question["required"] else []
     value = answers[name]
     if form in ("text", "textarea", "password"):
         if not isinstance(value, str):
@@ -102,8 +102,6 @@ def _mistakes_of(question: dict[str, Any], answers: dict[str, Any]) -> list[str]
         if form == "multiselect" and not isinstance(value, list):
             return [f"'{name}' value is expected to be a list."]
         choices = _lines(question["choices"])
-        if value == "" and not question["required"]:
-            return []
         return [f"Value {one} for '{name}' expected to be one of {choices}." for one in chosen if one not in choices]
     if isinstance(question.get("min"), int) and size < question["min"]:
         return [f"'{name}' {unit} {size} is too small (must be at least {question['min']})."]

@@ -165,6 +165,16 @@ def test_what_a_uri_asks_for_besides_stays_asked_for(tmp_path: Path) -> None:
         assert (program.parent / "key").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_key_that_ssh_takes_as_it_is_is_not_copied(tmp_path: Path) -> None:
+    key = tmp_path / "a %h key"
+    key.write_text("a key\n")
+    key.chmod(0o600)
+
+    with reaching("qemu+ssh://h/system", {"HOSTLER_SSH_KEY": str(key)}) as reached:
+        program = Path(reached.partition("command=")[2])
+        assert (program.parent / "key").resolve() == key
+
+
 @pytest.mark.parametrize("name", ["$(touch x)", "a 'b", "ü\u2028"])
 def test_a_file_may_be_called_as_it_likes(name: str, tmp_path: Path) -> None:
     known = tmp_path / name

@@ -78,8 +78,13 @@ def _ssh(environment: Mapping[str, str], folder: Path) -> Dict[str, str]:
     options: List[str] = []
     key = _content(environment, "HOSTLER_SSH_KEY")
     if key is not None:
-        # ssh refuses a key that others may read, and one without its last line break, which is easily lost on a form
-        _write(folder / "key", key.rstrip() + "\n")
+        original = Path(environment["HOSTLER_SSH_KEY"]).resolve()
+        if key.endswith("\n") and not original.stat().st_mode & 0o077:
+            # whoever is killed in this block leaves no key behind
+            (folder / "key").symlink_to(original)
+        else:
+            # ssh refuses a key that others may read, and one without its last line break, which a form easily loses
+            _write(folder / "key", key.rstrip() + "\n")
         options += ["-i", str(folder / "key"), "-o", "IdentitiesOnly=yes"]
     insecure = _is_on(environment, "HOSTLER_SSH_INSECURE")
     known = _content(environment, "HOSTLER_SSH_KNOWN_HOSTS")
@@ -100,19 +105,18 @@ def _ssh(environment: Mapping[str, str], folder: Path) -> Dict[str, str]:
 
 
 def _tls(environment: Mapping[str, str], folder: Path) -> Dict[str, str]:
-    contents = {variable: _content(environment, variable) for variable in _PARTS_OF_A_CERTIFICATE}
+    given = [variable for variable in _PARTS_OF_A_CERTIFICATE if _content(environment, variable) is not None]
     for variable, other in (
         ("HOSTLER_TLS_CLIENTCERT", "HOSTLER_TLS_CLIENTKEY"),
         ("HOSTLER_TLS_CLIENTKEY", "HOSTLER_TLS_CLIENTCERT"),
         ("HOSTLER_TLS_CLIENTCERT", "HOSTLER_TLS_CACERT"),
     ):
-        if contents[variable] is not None and contents[other] is None:
+        if variable in given and other not in given:
             raise InvalidSpec([FieldError(other, f"is required with {variable}")])
     added = {"no_verify": "1"} if _is_on(environment, "HOSTLER_TLS_INSECURE") else {}
-    found = {name: content for name, content in contents.items() if content is not None}
-    for variable, content in found.items():
-        _write(folder / _PARTS_OF_A_CERTIFICATE[variable], content)
-    return {**added, "pkipath": str(folder)} if found else added
+    for variable in given:
+        (folder / _PARTS_OF_A_CERTIFICATE[variable]).symlink_to(Path(environment[variable]).resolve())
+    return {**added, "pkipath": str(folder)} if given else added
 
 
 def _last_line(path: Path) -> Optional[str]:
