@@ -48,7 +48,7 @@ def test_an_inventory_of_nothing(playbook: Playbook) -> None:
     run = playbook("awx_setup", extra={"awx_inventory_from": "clouds"})
 
     assert run.code != 0
-    assert "awx_inventory_from is vms or service, not clouds." in run.output
+    assert "awx_inventory_from is vms, service or a YAML file of the project, not clouds." in run.output
 
 
 def test_an_organization_that_is_not_there(playbook: Playbook) -> None:
