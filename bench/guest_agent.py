@@ -29,9 +29,22 @@ _VM = "bench-told"
 def guest_agent(workspace: Workspace) -> tuple[list[Figure], list[str]]:
     """A command, a line without Python and a large file, each over both in turns, in a guest with Debian."""
     tasks = _Tasks(workspace.folder, workspace.debian_host())
-    tasks.boot()
-    (workspace.folder / "large").write_bytes(os.urandom(_FILE_BYTES))
-    large = {"src": str(workspace.folder / "large"), "dest": "/root/l{{ 999999 | random }}"}
+    try:
+        tasks.boot()
+        figures = _figures(tasks, workspace.folder)
+    finally:
+        tasks.delete()
+    note = (
+        f"Medians of {ROUNDS}, in turns. A play of {TASKS} such tasks (of one, for the file) in an emulated guest of"
+        " Debian with one CPU, divided by their number; Ansible's own start is in both. SSH keeps its connection"
+        " (ControlPersist) and has pipelining, too."
+    )
+    return figures, [note]
+
+
+def _figures(tasks: _Tasks, folder: Path) -> list[Figure]:
+    (folder / "large").write_bytes(os.urandom(_FILE_BYTES))
+    large = {"src": str(folder / "large"), "dest": "/root/l{{ 999999 | random }}"}
     kinds: dict[str, tuple[dict[str, Any], int]] = {
         "ansible.builtin.raw": ({"ansible.builtin.raw": "true"}, TASKS),
         "ansible.builtin.command": ({"ansible.builtin.command": "true"}, TASKS),
@@ -46,12 +59,7 @@ def guest_agent(workspace: Workspace) -> tuple[list[Figure], list[str]]:
         value, peer = (statistics.median(took[way]) for way in ("agent", "ssh"))
         target, says = round(peer * _TIMES, 2), f"{_TIMES:g} times SSH"
         figures.append(_figure(name, round(value, 2), round(peer, 2), target, says))
-    note = (
-        f"Medians of {ROUNDS}, in turns. A play of {TASKS} such tasks (of one, for the file) in an emulated guest of"
-        " Debian with one CPU, divided by their number; Ansible's own start is in both. SSH keeps its connection"
-        " (ControlPersist) and has pipelining, too."
-    )
-    return figures, [note]
+    return figures
 
 
 def _figure(name: str, value: float, peer: float, target: float, says: str) -> Figure:
@@ -90,6 +98,10 @@ class _Tasks:
         self._play("localhost", {}, [{"hostler.libvirt.vm": {**options, "wait_for": "port", "wait_port": 22}}])
         shown = self._host.virsh("domifaddr", _VM)
         self._address = next(line.split()[3].partition("/")[0] for line in shown.splitlines() if "ipv4" in line)
+
+    def delete(self) -> None:
+        """Leave the host to the next benchmark as it was."""
+        self._play("localhost", {}, [{"hostler.libvirt.vm": {"name": _VM, "state": "absent"}}])
 
     def take(self, way: str, tasks: list[dict[str, Any]]) -> float:
         """Run a play with these tasks, and answer the seconds it took. Raises BenchError if it fails."""
