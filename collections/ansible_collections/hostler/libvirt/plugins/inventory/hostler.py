@@ -155,6 +155,7 @@ compose:
 """
 
 import ipaddress
+import json
 import uuid
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -215,7 +216,7 @@ class InventoryModule(VmInventory):
         mark = mark_of([service.url, token, wanted])
         kept = self._kept(path, cache)
         if mark not in kept:
-            kept = {mark: answer_of(self._ask(service, wanted))}
+            kept = {mark: answer_of(json.dumps(self._ask(service, wanted)))}
             self._keep(path, kept)
         return vms_of(kept[mark])
 

@@ -176,6 +176,7 @@ address_sources: []
 connection: guest_agent
 """
 
+import json
 import os
 from dataclasses import asdict
 from functools import partial
@@ -272,6 +273,7 @@ class InventoryModule(VmInventory):
         return {host.name: vms_of(kept[marks[host.name]]) for host in hosts if marks[host.name] in kept}
 
 
-def _vms_of(uri: Optional[str], listing: Listing, timeout: float) -> List[Vm]:
+def _vms_of(uri: Optional[str], listing: Listing, timeout: float) -> str:
     with Hypervisor.open(uri, timeout) as hypervisor:
-        return list_vms(hypervisor, listing)
+        # as text: what many hosts tell is made into that by their own processes, and is read once by ours
+        return json.dumps(list_vms(hypervisor, listing))

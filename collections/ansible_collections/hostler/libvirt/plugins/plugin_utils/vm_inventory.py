@@ -108,10 +108,10 @@ class VmInventory(BaseInventoryPlugin, Constructable, Cacheable):  # type: ignor
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), {}, name, strict=strict)
 
 
-def answer_of(vms: List[Vm]) -> Answer:
-    """What is told now."""
+def answer_of(vms: str) -> Answer:
+    """What is told now: the JSON of a list of VMs."""
     # one text: Ansible's caches look at each value of what they read, for what only Ansible writes there
-    return {"at": time.time(), "vms": json.dumps(vms)}
+    return {"at": time.time(), "vms": vms}
 
 
 def vms_of(answer: Answer) -> List[Vm]:
