@@ -135,4 +135,5 @@ def test_the_playbook_passes_every_option_on() -> None:
 
     assert set(task[PLAYBOOK]) == {*WISH_OPTIONS, *more}
     for name, value in task[PLAYBOOK].items():
-        assert {"uri": "libvirt_uri", "state": "vm_start"}.get(name, f"vm_{name}") in value, name
+        own = playbook[0]["vars"].get(f"asked_{name}", "")
+        assert {"uri": "libvirt_uri", "state": "vm_start"}.get(name, f"vm_{name}") in value + own, name
