@@ -79,10 +79,11 @@ def _object(arguments: dict[str, Any], item: dict[str, str], data: dict[str, Any
                 kind: {key: template.replace("{{", "{  {") for key, template in templates.items()}
                 for kind, templates in data["awx_credential_type_injectors"].items()
             }
-        elif name in ("survey_spec", "credentials") and item:
-            its[name] = value.replace("[item.action]", f".{item['action']}").replace(
-                "item.action", f"'{item['action']}'"
-            )
+        elif name == "survey_spec" and item:
+            its[name] = value.replace("[item.action]", f".{item['action']}")
+        elif name == "credentials":
+            further = "awx_configure_credentials" if item["action"] == "vm_configure" else "awx_further_credentials"
+            its[name] = f"{{{{ [awx_credential] + {further} }}}}"
         elif name == "playbook":
             own = item["action"] == "vm_configure"
             its[name] = "{{ awx_configure_playbook }}" if own else f"playbooks/{item['action']}.yml"

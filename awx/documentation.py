@@ -2,6 +2,7 @@
 """What the collection's documentation says, read from its files: ansible-doc, which does that too, takes seconds."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def returned_by(repo: Path, module: str) -> dict[str, Any]:
     return _read(repo / _PLUGINS / "modules" / f"{module}.py", "RETURN")
 
 
+@functools.cache
 def variables_of(repo: Path, role: str) -> dict[str, Any]:
     """The variables of the role, by name, as its argument specification has them."""
     file = repo / _COLLECTION / "roles" / role / "meta" / "argument_specs.yml"
@@ -47,6 +49,7 @@ def _content(mark: re.Match[str]) -> str:
     return content.partition("#")[0] if mark["mark"] == "P" else content
 
 
+@functools.cache
 def _read(file: Path, variable: str) -> dict[str, Any]:
     for statement in ast.walk(ast.parse(file.read_text())):
         match statement:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import FieldFacts, facts_in
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.clone_wish import CloneWish
@@ -33,13 +33,6 @@ _SPECS: dict[str, tuple[type[Any], ...]] = {
 _TYPES = {"str": "text", "path": "text", "list": "text", "int": "integer", "float": "float", "bool": "multiplechoice"}
 
 _UNITS = {"MiB": "MiB", "GiB": "GiB", "s": "seconds", "ms": "milliseconds"}
-
-
-class _Known(NamedTuple):
-    """What the core knows of an option: a field of one of its classes."""
-
-    field: dataclasses.Field[Any]
-    facts: FieldFacts | None
 
 
 @dataclass(frozen=True)
@@ -69,7 +62,7 @@ class Question:
         """The question as AWX's API takes it: no value is null, numbers and their bounds are JSON's, choices a list."""
         documented = self._documented(repo)
         known = self._known()
-        facts = None if known is None else known.facts
+        facts = None if known is None else facts_in(known)
         kind = self._kind(documented)
         asked: dict[str, Any] = {
             "question_name": self._name(facts),
@@ -95,24 +88,24 @@ class Question:
             found = found["suboptions"][step]
         return found
 
-    def _known(self) -> _Known | None:
+    def _known(self) -> dataclasses.Field[Any] | None:
         """The core's field of the option; None where the core has none."""
         source, *path = self.option.split(".")
-        for spec in _SPECS.get(source, ()):
-            found = _field_at(spec, path if spec is not WaitFor else [path[0].removeprefix("wait_")])
-            if found is not None:
-                return _Known(found, facts_in(found))
-        return None
+        found = (
+            _field_at(spec, path if spec is not WaitFor else [path[0].removeprefix("wait_")])
+            for spec in _SPECS.get(source, ())
+        )
+        return next((one for one in found if one is not None), None)
 
     @property
     def _is_of_a_new_vm(self) -> bool:
         return self.option.startswith("vm.")
 
-    def _is_required(self, documented: dict[str, Any], known: _Known | None) -> bool:
+    def _is_required(self, documented: dict[str, Any], known: dataclasses.Field[Any] | None) -> bool:
         if self.required is not None:
             return self.required
         if self._is_of_a_new_vm and known is not None:
-            return known.field.default is dataclasses.MISSING
+            return known.default is dataclasses.MISSING
         return bool(documented.get("required", False))
 
     def _kind(self, documented: dict[str, Any]) -> str:
@@ -150,10 +143,10 @@ class Question:
             choices.insert(0, LEFT_OUT)
         return {"choices": choices} | ({} if default is None else {"default": default})
 
-    def _default(self, documented: dict[str, Any], known: _Known | None) -> Any:
+    def _default(self, documented: dict[str, Any], known: dataclasses.Field[Any] | None) -> Any:
         default = documented.get("default") if self.default is None else self.default
         if default is None and self._is_of_a_new_vm and known is not None:
-            default = None if known.field.default is dataclasses.MISSING else known.field.default
+            default = None if known.default is dataclasses.MISSING else known.default
         if isinstance(default, (list, tuple)):
             return ",".join(default) or None
         return None if default == "" else default

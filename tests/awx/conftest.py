@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The surveys, and jobs as AWX runs them on the lab's hosts."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ import yaml
 from lab.host import Host
 from lab.ports import LOOPBACK
 from tests.awx.job import Controller, project_in
+from tests.awx.made import REPO, made_by
 from tests.core.actions.guests import swept
 
 CORES = ("2.16", "2.18", "2.19")
-REPO = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -29,11 +28,7 @@ def surveys() -> dict[str, Any]:
 @pytest.fixture(scope="module", params=CORES)
 def environment(request: pytest.FixtureRequest) -> Path:
     """An environment with each ansible-core in turn."""
-    made = subprocess.run(
-        [REPO / "scripts" / "ansible-core", request.param], capture_output=True, text=True, check=False, timeout=600
-    )
-    assert made.returncode == 0, made.stderr
-    return Path(made.stdout.strip())
+    return made_by("ansible-core", request.param)
 
 
 @pytest.fixture(scope="module")

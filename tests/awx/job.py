@@ -25,11 +25,6 @@ class Finished:
     output: str
     artifacts: dict[str, Any]
 
-    @property
-    def failures(self) -> list[str]:
-        """The lines of its output that say why it failed."""
-        return [line for line in self.output.splitlines() if line.startswith(("fatal:", "ERROR!", "[ERROR]"))]
-
 
 class _Unsafe(str):
     """A text that Ansible shall not look into."""

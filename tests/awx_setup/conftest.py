@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.awx.made import REPO, made_by
 from tests.awx_setup.controller.app import Controller
-
-REPO = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -42,21 +41,16 @@ class Run:
 Playbook = Callable[..., Run]
 
 
-def _made_by(*script: str | Path) -> Path:
-    shown = subprocess.run(script, stdout=subprocess.PIPE, check=True, text=True, timeout=600).stdout
-    return Path(shown.strip())
-
-
 @pytest.fixture(scope="session")
 def awx_environment() -> Path:
     """An environment of its own with Ansible, made when it is first asked for."""
-    return _made_by(REPO / "scripts/ansible-core", "2.19")
+    return made_by("ansible-core", "2.19")
 
 
 @pytest.fixture(scope="session")
 def awx_collection() -> Path:
     """The folder with the collection awx.awx, as the package ansible has it."""
-    return _made_by(REPO / "scripts/awx-collection")
+    return made_by("awx-collection")
 
 
 @pytest.fixture(scope="module")

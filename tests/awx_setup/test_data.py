@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.awx_setup.conftest import REPO
+from tests.awx.made import REPO
 from tests.awx_setup.controller import credential_types, schedules, surveys
 from tests.awx_setup.controller.errors import RefusedError
 from tests.habits.test_awx_playbooks import offered

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.awx_setup.conftest import REPO, Playbook
+from tests.awx.made import REPO
+from tests.awx_setup.conftest import Playbook
 from tests.awx_setup.controller.app import Controller
 
 pytestmark = pytest.mark.slow

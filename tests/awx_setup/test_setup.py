@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from lab.host import Host
-from tests.awx_setup.conftest import REPO, Playbook, Run
+from tests.awx.made import REPO
+from tests.awx_setup.conftest import Playbook, Run
 from tests.awx_setup.controller.app import Controller
 from tests.awx_setup.controller.store import Object
 from tests.core.actions.guests import swept

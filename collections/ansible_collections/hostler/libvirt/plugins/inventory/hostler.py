@@ -20,6 +20,7 @@ description:
   - The name of the configuration has to end in C(hostler_service.yml) or C(hostler_service.yaml); C(hostler.yml) is one of
     P(hostler.libvirt.vms#inventory), which asks the libvirt hosts themselves.
 extends_documentation_fragment:
+  - hostler.libvirt.vm_inventory
   - ansible.builtin.constructed
   - ansible.builtin.inventory_cache
 options:
@@ -60,15 +61,6 @@ options:
     description: How many seconds the service may take to answer a request.
     type: int
     default: 30
-  hostnames:
-    description:
-      - What the VMs are called in the inventory, V(name), V(uuid), or V(name_host), which is the VM's name, C(_) and its
-        server's name.
-      - VMs that would be called the same are all called by their name (or UUID) and their server, and a warning says so.
-        So is a VM called C(localhost), as nobody else's machine should be taken for this one.
-    type: str
-    choices: [name, uuid, name_host]
-    default: name
   status:
     description: Only VMs that are one of these.
     type: list
@@ -85,20 +77,6 @@ options:
   search:
     description: Only VMs with this text in their names, in any case.
     type: str
-  tags:
-    description: Only VMs that have all of these tags.
-    type: list
-    elements: str
-    default: []
-  group_by:
-    description:
-      - Groups to be made, V(host) for C(host_NAME) of each server, V(status) for C(status_STATUS), V(os_type) for
-        C(os_type_TYPE), V(tag) for C(tag_TAG).
-      - For others, and other names, there are O(keyed_groups) and O(groups).
-    type: list
-    elements: str
-    choices: [host, status, os_type, tag]
-    default: []
   connection:
     description:
       - How the VMs are reached.

@@ -19,6 +19,7 @@ description:
   - The name of the configuration has to end in C(hostler.yml), C(hostler.yaml), C(vms.yml) or C(vms.yaml).
 extends_documentation_fragment:
   - hostler.libvirt.selection
+  - hostler.libvirt.vm_inventory
   - ansible.builtin.constructed
   - ansible.builtin.inventory_cache
 requirements:
@@ -39,34 +40,11 @@ options:
         the host. They win over those that the plugin makes, may be templates, and are never cached.
     type: list
     elements: raw
-  hostnames:
-    description:
-      - What the VMs are called in the inventory, V(name), V(uuid), or V(name_host), which is the VM's name, C(_) and its
-        libvirt host's name.
-      - VMs that would be called the same are all called by their name (or UUID) and their libvirt host, and a warning says so.
-        So is a VM called C(localhost), as nobody else's machine should be taken for this one.
-    type: str
-    choices: [name, uuid, name_host]
-    default: name
   status:
     description: Only VMs that are one of these.
     type: list
     elements: str
     choices: [running, paused, suspended, stopping, stopped, saved, crashed, creating, unknown]
-  tags:
-    description: Only VMs that have all of these tags.
-    type: list
-    elements: str
-    default: []
-  group_by:
-    description:
-      - Groups to be made, V(host) for C(host_NAME) of each libvirt host, V(status) for C(status_STATUS), V(os_type) for
-        C(os_type_TYPE), V(tag) for C(tag_TAG).
-      - For others, and other names, there are O(keyed_groups) and O(groups).
-    type: list
-    elements: str
-    choices: [host, status, os_type, tag]
-    default: []
   connection:
     description:
       - How the VMs are reached.
