@@ -103,6 +103,17 @@ class Settings(BaseSettings):
         description="The signing key itself instead of a file, at least 32 characters: for several services that share "
         "one PostgreSQL database.",
     )
+    sealing_keys_file: Path | None = Field(
+        default=None,
+        description="File of the keys that seal the secrets in the database (credentials of servers, keys of "
+        "webhooks), made at first start; by default sealing-keys.json in state_dir. Keep a copy apart from the "
+        "database's: without the keys these secrets have to be given anew.",
+    )
+    sealing_key: SecretStr | None = Field(
+        default=None,
+        description="The sealing key itself instead of a file, at least 32 characters: for several services that share "
+        "one PostgreSQL database.",
+    )
     access_token_seconds: int = Field(default=600, ge=10, le=86400, description="Life of an access token, in seconds.")
     refresh_token_days: int = Field(
         default=30, ge=1, le=365, description="Life of a refresh token since it was last rotated, in days."
@@ -182,25 +193,27 @@ class Settings(BaseSettings):
         description="The largest base image that may be uploaded over REST, in GiB of its file.",
     )
 
-    @field_validator("signing_key")
+    @field_validator("signing_key", "sealing_key")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 32:
             raise ValueError("should have at least 32 characters")
         return value
 
-    @field_validator("state_dir", "signing_keys_file", "playbooks_dir", "hooks_dir")
+    @field_validator("state_dir", "signing_keys_file", "sealing_keys_file", "playbooks_dir", "hooks_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
 
     @model_validator(mode="after")
     def _default_paths(self) -> Settings:
-        # frozen for everyone else; these two defaults need another field's value
+        # frozen for everyone else; these defaults need another field's value
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite://{self.state_dir / 'hostler.sqlite3'}")
         if self.signing_keys_file is None:
             object.__setattr__(self, "signing_keys_file", self.state_dir / "signing-keys.json")
+        if self.sealing_keys_file is None:
+            object.__setattr__(self, "sealing_keys_file", self.state_dir / "sealing-keys.json")
         return self
 
     @classmethod

@@ -41,6 +41,7 @@ def test_secrets_are_marked() -> None:
     assert marked == {
         "database_url": "may hold a secret",
         "signing_key": "a secret",
+        "sealing_key": "a secret",
         "admin_password": "a secret",
     }
 

@@ -31,7 +31,7 @@ class Accounts:
 
 @contextlib.asynccontextmanager
 async def open_accounts(settings: Settings) -> AsyncIterator[Accounts]:
-    """Be ready to tell callers apart in the block, with the database connected; raises SigningKeysError."""
+    """Be ready to tell callers apart in the block, with the database connected; raises KeyFileError."""
     signer = load_signer(settings)
     sessions = Sessions(signer, timedelta(days=settings.refresh_token_days))
     accounts = Accounts(signer, sessions, Throttle(), TokenUse())

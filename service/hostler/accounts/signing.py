@@ -1,33 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Access tokens: JWTs that we sign and nobody else, for ten minutes.
 
-The keys stand in a file of their owner's only::
-
-    {"active": "2026-01-31-1a2b", "keys": {"2026-01-31-1a2b": "<base64, 32 bytes>"}}
-
-``active`` signs, and all of them verify: to rotate, add a key, make it active, and take the old one out when the
-tokens that it signed have expired. HS256 will do, because the service that signs is the one that verifies.
+The keys stand in a file of their owner's only (`hostler.key_file`). The active one signs, and all of them verify: an
+old one can be taken out when the tokens that it signed have expired. HS256 will do, because the service that signs is
+the one that verifies.
 """
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import json
-import os
 import secrets
-import stat
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jwt
 
 from hostler.bodies import LARGEST_INTEGER
-from hostler.errors import OperatorError, Unauthenticated
+from hostler.errors import Unauthenticated
+from hostler.key_file import load_keys
 
 if TYPE_CHECKING:
     from hostler.settings import Settings
@@ -36,13 +29,8 @@ ALGORITHM = "HS256"
 ISSUER = "hostler"
 AUDIENCE = "hostler-api"
 _REQUIRED = ("exp", "iat", "iss", "aud", "sub", "jti")
-_KEY_BYTES = 32
 _REMEMBERED_AT_MOST = 10_000
 _CLOCK_SKEW = timedelta(seconds=5)  # between services that share a database
-
-
-class SigningKeysError(OperatorError):
-    """The file of signing keys can't be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +47,7 @@ class AccessClaims:
 class Signer:
     """Signs and reads access tokens."""
 
-    def __init__(self, keys: dict[str, bytes], active: str, lifetime: timedelta) -> None:
+    def __init__(self, keys: Mapping[str, bytes], active: str, lifetime: timedelta) -> None:
         self._keys = keys
         self._active = active
         self.lifetime = lifetime
@@ -123,7 +111,7 @@ class Signer:
 def load_signer(settings: Settings) -> Signer:
     """Return the signer of the settings' key, or of the file's keys, which are made where there is none.
 
-    Raises SigningKeysError if the file can be read by others, or is not what it should be.
+    Raises `hostler.key_file.KeyFileError` if the file can be read by others, or is not what it should be.
     """
     lifetime = timedelta(seconds=settings.access_token_seconds)
     if settings.signing_key is not None:
@@ -131,45 +119,5 @@ def load_signer(settings: Settings) -> Signer:
     path = settings.signing_keys_file
     assert path is not None  # noqa: S101 - Settings fills it in
     settings.make_state_dir()
-    try:
-        with contextlib.suppress(FileExistsError):
-            _make_keys(path)
-        return Signer(*_read_keys(path), lifetime)
-    except OSError as error:
-        raise SigningKeysError(f"The signing keys {path} can't be read: {error.strerror}") from None
-
-
-def _make_keys(path: Path) -> None:
-    """Write a file with one new key, never shown half-written; raises FileExistsError where there is a file."""
-    if path.exists():
-        raise FileExistsError
-    name = f"{datetime.now(UTC):%Y-%m-%d}-{secrets.token_hex(2)}"
-    key = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii")
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            json.dump({"active": name, "keys": {name: key}}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)  # unlike a rename, it fails where another process was first
-    finally:
-        draft.unlink()
-
-
-def _read_keys(path: Path) -> tuple[dict[str, bytes], str]:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise SigningKeysError(f"Others can read the signing keys {path} (mode {mode:o}); run 'chmod 600 {path}'")
-    try:
-        content = json.loads(path.read_text("ascii"))
-        keys = {str(name): base64.b64decode(key, validate=True) for name, key in content["keys"].items()}
-        active = content["active"]
-        if active not in keys or any(len(key) < _KEY_BYTES for key in keys.values()):
-            raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise SigningKeysError(
-            f"The signing keys {path} are not a JSON object with 'active' and 'keys' (base64, "
-            f"{_KEY_BYTES} bytes each); mend the file, or remove it and everybody logs in anew"
-        ) from None
-    return keys, active
+    keys = load_keys(path, "signing keys", loss="everybody logs in anew")
+    return Signer(keys.by_name, keys.active, lifetime)
