@@ -18,6 +18,7 @@ from bench.create import create
 from bench.direct import direct
 from bench.errors import BenchError
 from bench.figures import Figure, Result
+from bench.follow import follow
 from bench.guest_agent import guest_agent
 from bench.image import image
 from bench.inventory import inventory
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "reads": reads,
     "writes": reads_beside_writes,
     "postgres": reads_postgres,
+    "follow": follow,
     "memory": memory,
     "startup": startup,
 }

@@ -122,9 +122,9 @@ async def _fill(state: Path, nodes: Path, host: Host) -> None:
 
 def _first_seen(server: Server) -> Machine:
     with Hypervisor.open(server.libvirt_uri) as hypervisor:
-        found, _ = look_at(hypervisor, [next(iter(states(hypervisor)))])
+        looks = look_at(hypervisor, [next(iter(states(hypervisor)))])
     row = Machine(server_id=server.id)
-    fill(row, next(iter(found.values())), server)
+    fill(row, next(iter(looks.seen.values())), server)
     return row
 
 

@@ -11,6 +11,15 @@ T = TypeVar("T")
 
 def run(work: Coroutine[object, object, T]) -> T:
     """Run ``work`` with the database connected and up to date, and return what it returns."""
+    return _run(work, alone=False)
+
+
+def run_alone(work: Coroutine[object, object, T]) -> T:
+    """As `run`, with no service beside it on the same SQLite file; raises DatabaseInUse where there is one."""
+    return _run(work, alone=True)
+
+
+def _run(work: Coroutine[object, object, T], alone: bool) -> T:
     import asyncio
 
     from hostler import logs
@@ -18,7 +27,8 @@ def run(work: Coroutine[object, object, T]) -> T:
     from hostler.settings import Settings
 
     async def connected() -> T:
-        async with Database(settings).for_command():
+        database = Database(settings)
+        async with database.for_service() if alone else database.for_command():
             return await work
 
     try:

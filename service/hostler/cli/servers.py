@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hostler.cli.running import run
+from hostler.cli.running import run, run_alone
 from hostler.cli.table import show_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hostler.hosts.models import Server
+    from hostler.hosts.rebuild import HostRebuilt
     from hostler.machines.sync import SyncReport
 
 app = typer.Typer(help="Manage servers, the hypervisors.", no_args_is_help=True)
@@ -120,8 +123,9 @@ def remove(hostname: Hostname) -> None:
 def refresh(hostname: Hostname) -> None:
     """Compare every VM and every base image of a server with what is known of it, now."""
     from hostler.hosts.connection import HostConnection
+    from hostler.hosts.sight import read_host
     from hostler.images.sync import sync_images
-    from hostler.machines.sync import read_host, sync_host
+    from hostler.machines.sync import sync_host
 
     async def work() -> SyncReport:
         server = await server_named(hostname)
@@ -129,7 +133,7 @@ def refresh(hostname: Hostname) -> None:
         try:
             await read_host(server, host)
             await sync_images(server, host, refresh=True)
-            return await sync_host(server, host, look_closely=None)
+            return await sync_host(server, host, look_closely=True)
         finally:
             host.close()
 
@@ -138,6 +142,50 @@ def refresh(hostname: Hostname) -> None:
         f"{report.machines} VMs: {report.appeared} appeared, {report.changed} changed,"
         f" {report.gone} are no longer on the host"
     )
+
+
+@app.command("rebuild")
+def rebuild(
+    hostnames: Annotated[list[str] | None, typer.Argument(help="Which servers.", show_default="all")] = None,
+) -> None:
+    """Make the VMs of a database that was lost again from what the servers have: ids, names, tags, owners, specs.
+
+    Add the servers and users again first, and stop the service: VMs get their ids back only if no other VM has got them
+    meanwhile.
+    """
+    from hostler.errors import OperatorError
+    from hostler.hosts.models import Server
+    from hostler.hosts.rebuild import rebuild as rebuild_servers
+
+    async def work() -> Sequence[HostRebuilt]:
+        chosen = [await server_named(name) for name in hostnames or []]
+        servers = chosen or await Server.filter(enabled=True).order_by("id")
+        if not servers:
+            raise OperatorError("There is no server to rebuild from; add them again with 'hostler server add'")
+        return await rebuild_servers(servers)
+
+    reports = run_alone(work())
+    for report in reports:
+        _tell(report)
+    away = [report.hostname for report in reports if report.unreachable is not None]
+    if away:
+        raise OperatorError(
+            f"Not rebuilt, for nobody answers there: {', '.join(away)}. Run this again when they are back,"
+            " before the service is started"
+        )
+
+
+def _tell(report: HostRebuilt) -> None:
+    if report.unreachable is not None:
+        typer.echo(f"{report.hostname}: {report.unreachable}")
+        return
+    typer.echo(f"{report.hostname}: {len(report.ours)} VMs of ours are back, {len(report.foreign)} are of others")
+    for old, new in report.renumbered.items():
+        typer.echo(f"  VM {new} was {old}, which another VM is")
+    for row in report.foreign:
+        typer.echo(f"  VM {row.id} '{row.name}' is of others")
+    for uuid, reason in report.unreadable.items():
+        typer.echo(f"  {uuid} can't be read: {reason}")
 
 
 def _set_enabled(hostname: str, enabled: bool) -> None:

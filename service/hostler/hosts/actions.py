@@ -14,9 +14,10 @@ from hostler.engine import Engine
 from hostler.errors import Conflict, FieldProblem
 from hostler.events.record import Kind, record_server
 from hostler.hosts.models import Server, ServerState
+from hostler.hosts.sight import mark_unreachable, read_host
 from hostler.images.sync import sync_images
 from hostler.machines.models import Machine
-from hostler.machines.sync import SyncReport, mark_unreachable, read_host, sync_host
+from hostler.machines.sync import SyncReport, sync_host
 
 
 async def register(fields: Mapping[str, Any]) -> Server:
@@ -69,7 +70,7 @@ async def refresh(engine: Engine, server: Server) -> SyncReport:
     try:
         await read_host(server, host)
         await sync_images(server, host, refresh=True)
-        return await sync_host(server, host, look_closely=None)
+        return await sync_host(server, host, look_closely=True)
     except HostUnreachable as error:
         await mark_unreachable(server, error)
         raise

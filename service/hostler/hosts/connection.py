@@ -13,17 +13,18 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import Enum
 from typing import Generic, TypeVar
 
 import structlog
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostTimeout, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from hostler.hosts.door import Door
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +33,26 @@ T = TypeVar("T")
 READ_SECONDS = 5.0
 """How long a request waits for a host that it has to ask, in seconds (api-decisions: 503 after that)."""
 
-_LONG_CALLS = 2  # at the same time on one host; further ones wait for their turn
+_OPEN_SECONDS = 15.0  # for a connection that is needed now
+_AWAY_SECONDS = 1.0
+_TEST_DRIVER = ("test:", "test+")  # all use one connection of it, for its domains are that one's
 _KEPT_IDLE = 2  # connections that wait for the next call; over ssh each is a process, and a third of a second to make
+
+
+class Lane(Enum):
+    """Who waits for whom: calls to one host wait for a thread only behind others of their own lane."""
+
+    COMMON = "host"
+    URGENT = "urgent"
+    """Pulling plugs: never behind a call that hangs on a sick guest."""
+    LONG = "long"
+    """What takes as long as a client does, an upload, say; each has a connection of its own, which ends with it."""
+    WATCH = "watch"
+    """Looking what the host's VMs are."""
+
+
+# at the same time on one host; in the common lane as many as the operator says
+_AT_ONCE = {Lane.URGENT: 1, Lane.LONG: 2, Lane.WATCH: 4}
 
 
 @dataclass(frozen=True)
@@ -55,15 +74,14 @@ class HostConnection:
     def __init__(self, hostname: str, uri: str, threads: int) -> None:
         self.hostname = hostname
         self.uri = uri
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"host-{hostname}")
-        # one that is never behind a call that hangs on a sick guest: for pulling plugs
-        self._urgent_thread = ThreadPoolExecutor(1, thread_name_prefix=f"urgent-{hostname}")
-        # for what takes as long as a client does: an upload must not keep the host from everybody else
-        self._long_threads = ThreadPoolExecutor(_LONG_CALLS, thread_name_prefix=f"long-{hostname}")
+        self._lanes = {
+            lane: ThreadPoolExecutor(_AT_ONCE.get(lane, threads), thread_name_prefix=f"{lane.value}-{hostname}")
+            for lane in Lane
+        }
         self._given_up = False
+        self._door = Door(uri)
         self._opening = threading.Lock()
-        self._failed_at = 0.0
-        self._failure = ""
+        self._is_away = False
         self._counting = threading.Lock()
         self._users: dict[Hypervisor, int] = {}
         """All connections that stand, and how many use each: more than one only of the test driver's."""
@@ -73,21 +91,18 @@ class HostConnection:
         function: Callable[[Hypervisor], T],
         *,
         seconds: float | None = None,
-        urgent: bool = False,
-        long: bool = False,
+        lane: Lane = Lane.COMMON,
     ) -> T:
         """Run ``function`` with a connection to the host that is its own meanwhile, in one of the host's threads.
 
-        Raises `HostUnreachable` naming the host, also after `close`, and `HostTimeout` when ``seconds`` are over: the
-        thread then goes on until libvirt lets it go, its result is dropped. A ``long`` call has threads and a
-        connection apart, which end with it.
+        Raises `HostUnreachable` naming the host, also after `close` and soon while it is away, and `HostTimeout` when
+        ``seconds`` are over: the thread then goes on until libvirt lets it go, its result is dropped.
         """
         if self._given_up:
             raise HostUnreachable(f"Host '{self.hostname}' is unreachable")
-        executor = self._urgent_thread if urgent else self._long_threads if long else self._threads
-        run = self._run_apart if long else self._run
+        run = self._run_apart if lane is Lane.LONG else self._run
         context = contextvars.copy_context()  # what is logged there belongs to the request, too
-        call = asyncio.get_running_loop().run_in_executor(executor, context.run, run, function)
+        call = asyncio.get_running_loop().run_in_executor(self._lanes[lane], context.run, run, function)
         try:
             # not wait_for: on Python 3.11 that swallows a cancellation that comes together with the result
             async with asyncio.timeout(seconds) as deadline:
@@ -97,16 +112,30 @@ class HostConnection:
                 raise  # the function's own
             raise HostTimeout(f"Host '{self.hostname}' did not answer within {seconds:g} s") from None
 
+    def be_away(self, is_away: bool = True) -> None:
+        """Have calls wait for no connection, as long as whoever watches the host knows that it can't be reached.
+
+        They try all the same: it may be back, and whoever watches it looks only every few seconds.
+        """
+        self._is_away = is_away
+
     @contextlib.asynccontextmanager
-    async def listening(self, listen: Callable[[Hypervisor], AbstractContextManager[T]]) -> AsyncIterator[Heard[T]]:
+    async def listening(
+        self,
+        listen: Callable[[Hypervisor], AbstractContextManager[T]],
+        *,
+        seconds: float = _OPEN_SECONDS,
+        lane: Lane = Lane.COMMON,
+    ) -> AsyncIterator[Heard[T]]:
         """Keep a connection in the block that nobody else uses, for the events that ``listen`` begins to hear there.
 
-        Raises `HostUnreachable` naming the host. The connection may fall in the block: `Heard.is_alive`.
+        Also of a host that is away. Raises `HostUnreachable` naming the host, after ``seconds`` without an answer. The
+        connection may fall in the block: `Heard.is_alive`.
         """
         stack = contextlib.ExitStack()
 
         def begin() -> Heard[T]:
-            hypervisor = self._enter()
+            hypervisor = self._enter(seconds)
             try:
                 return Heard(stack.enter_context(listen(hypervisor)), hypervisor)
             except BaseException as error:
@@ -126,7 +155,7 @@ class HostConnection:
         if self._given_up:
             raise HostUnreachable(f"Host '{self.hostname}' is unreachable")
         context = contextvars.copy_context()
-        beginning = self._threads.submit(context.run, begin)
+        beginning = self._lanes[lane].submit(context.run, begin)
         try:
             heard = await asyncio.wrap_future(beginning)
         except HostUnreachable as error:
@@ -144,7 +173,7 @@ class HostConnection:
         self._given_up = True
         # closing waits for libvirtd's answer, and nobody here waits for it
         threading.Thread(target=self._close_idle, name=f"close-{self.hostname}", daemon=True).start()
-        for executor in (self._threads, self._urgent_thread, self._long_threads):
+        for executor in self._lanes.values():
             executor.shutdown(wait=False)
 
     def _run(self, function: Callable[[Hypervisor], T]) -> T:
@@ -172,19 +201,15 @@ class HostConnection:
         log.warning("host.unreachable", host=self.hostname, reason=error.message)
         return HostUnreachable(f"Host '{self.hostname}' is unreachable")
 
-    def _enter(self) -> Hypervisor:
+    def _enter(self, seconds: float | None = None) -> Hypervisor:
         """A connection of the caller's own, made where none is free; whoever enters has to leave."""
-        arrived = time.monotonic()
-        free = self._free()
-        if free is not None:
-            return free
-        with self._opening:
-            free = self._free()  # somebody may have left one while this one waited
+        if seconds is None:
+            seconds = _AWAY_SECONDS if self._is_away else _OPEN_SECONDS
+        with self._opening if self.uri.startswith(_TEST_DRIVER) else contextlib.nullcontext():
+            free = self._free()
             if free is not None:
                 return free
-            if self._failed_at > arrived:  # somebody has tried in vain meanwhile: one patience for all who waited
-                raise HostUnreachable(self._failure)
-            hypervisor = self._opened()
+            hypervisor = self._door.open(seconds)
             with self._counting:
                 self._users[hypervisor] = 1
             return hypervisor
@@ -198,13 +223,6 @@ class HostConnection:
                     self._users[hypervisor] = users + 1
                     return hypervisor
         return None
-
-    def _opened(self) -> Hypervisor:
-        try:
-            return Hypervisor.open(self.uri)
-        except HostUnreachable as error:
-            self._failed_at, self._failure = time.monotonic(), error.message
-            raise
 
     def _leave(self, hypervisor: Hypervisor, lost: bool = False) -> None:
         with self._counting:

@@ -15,6 +15,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 from hostler.bodies import Done
 from hostler.engine import Engine
 from hostler.errors import BadRequest, Conflict, FieldProblem, NotFound
+from hostler.hosts.connection import Lane
 from hostler.hosts.models import Server
 from hostler.images.conveyor import Conveyor
 from hostler.images.models import Image, ImageAction
@@ -65,7 +66,7 @@ async def upload(
         track.step_started(title)
         try:
             done = await _whole(
-                host.call(lambda hypervisor: image_upload.upload(hypervisor, pool, image, conveyor), long=True),
+                host.call(lambda hypervisor: image_upload.upload(hypervisor, pool, image, conveyor), lane=Lane.LONG),
                 conveyor,
             )
         except Exception as error:

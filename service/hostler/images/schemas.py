@@ -43,7 +43,7 @@ class ImageShown(ResponseBody):
             format=row.format,
             size_gb=_rounded_up(row.capacity),
             allocated_gb=_rounded_up(row.allocation),
-            last_seen=row.last_seen,
+            last_seen=row.server.last_seen or row.last_seen,  # its server lists it for as long as the row is there
             created_at=row.created_at,
             updated_at=row.updated_at,
         )

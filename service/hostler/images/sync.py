@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 
 import structlog
@@ -52,7 +51,6 @@ async def sync_images(server: Server, host: HostConnection, *, closely: bool = F
     for facts in found.values():
         if not is_known(rows.get(facts.name), facts):
             await write_down(current, facts)
-    await Image.filter(server_id=server.id, name__in=list(found)).update(last_seen=datetime.now(UTC))
     for name in seen.unfinished:
         await take_back(current, host, name)
 

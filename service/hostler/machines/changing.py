@@ -32,12 +32,12 @@ from hostler.jobs.models import Executor, Job
 from hostler.jobs.track import JobTrack
 from hostler.machines.asked import Asked
 from hostler.machines.dry_run import DryRun, dry_run_of
+from hostler.machines.intake import forget_gone
 from hostler.machines.misfit import bad_field, name_taken
 from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.operation import carry_out, no_longer_there, order_of
 from hostler.machines.playbooks import run_playbook
 from hostler.machines.schemas import ConfigBody, OperationDone, ResizeBody, UpdateBody, Vm, VmConfig
-from hostler.machines.sync import forget_gone
 from hostler.machines.wanted import as_data, change_of, placement_of
 from hostler.machines.words import done
 
@@ -157,7 +157,7 @@ async def _open(
         async with in_transaction():
             if name is None or name == row.name:
                 return await open_job(order, row, asked.check)
-            await forget_gone(row.server_id, name)
+            await forget_gone(row.server_id, [name])
             job = await open_job(order, row, asked.check)
             await Machine.filter(id=row.id).update(name=name, updated_at=datetime.now(UTC))
             await record_vms(Kind.VM_CHANGED, [row.id])

@@ -39,12 +39,12 @@ from hostler.jobs.track import JobTrack
 from hostler.machines.asked import Asked
 from hostler.machines.dry_run import DryRun, dry_run_of
 from hostler.machines.forgetting import forget
+from hostler.machines.intake import forget_gone
 from hostler.machines.misfit import bad_field, name_taken
 from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.observation import write_down
 from hostler.machines.playbooks import run_playbook
 from hostler.machines.schemas import CreateBody, Vm
-from hostler.machines.sync import forget_gone
 from hostler.machines.undoing import undo_create
 
 log = structlog.get_logger(__name__)
@@ -140,7 +140,7 @@ async def _write_down_new(
     )
     try:
         async with in_transaction():
-            await forget_gone(server.id, spec.name)  # the host has just said that it has none of that name
+            await forget_gone(server.id, [spec.name])  # the host has just said that it has none of that name
             row = await Machine.create(
                 uuid=new.record.uuid,
                 server=server,

@@ -31,6 +31,10 @@ class MachineStatus(StrEnum):
     """Its host is unreachable; never shown as stopped, never deleted."""
 
 
+OUT_OF_SIGHT = (MachineStatus.UNKNOWN.value, MachineStatus.ERROR.value)
+"""What a VM is of which nobody can tell what it does: then it is shown when it was last seen."""
+
+
 class Machine(Model):
     """A VM: a libvirt domain, whoever made it."""
 

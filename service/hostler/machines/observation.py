@@ -12,7 +12,7 @@ from hostler.events.record import Kind, record_vms
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine
 
-_SEEN = (
+SEEN = (
     "uuid",
     "name",
     "status",
@@ -41,26 +41,46 @@ _SEEN = (
 _LONGEST = {
     field["name"]: field["constraints"]["max_length"]
     for field in Machine.describe()["data_fields"]
-    if field["name"] in _SEEN and "max_length" in field["constraints"]
+    if field["name"] in SEEN and "max_length" in field["constraints"]
 }
 _LARGEST = 2**31 - 1
 
 
 async def write_down(row: Machine, observed: ObservedMachine, server: Server) -> bool:
     """Bring ``row`` in line with what was seen, and save it if that changed anything; whether it did."""
-    before = {name: getattr(row, name) for name in _SEEN}
-    fill(row, observed, server)
-    changed = [name for name in _SEEN if getattr(row, name) != before[name]]
-    if changed:
-        row.last_seen = datetime.now(UTC)
-        async with in_transaction():
-            await row.save(update_fields=[*changed, "last_seen", "updated_at"])
+    async with in_transaction():
+        current = await Machine.filter(id=row.id).select_for_update().first()
+        if current is None:
+            return False
+        for name in SEEN:  # the watch may have seen the same meanwhile, and told of it
+            setattr(row, name, getattr(current, name))
+        changed = difference(row, observed, server)
+        if changed:
+            await row.save(update_fields=changed)
             await record_vms(Kind.VM_CHANGED, [row.id])
     return bool(changed)
 
 
-def fill(row: Machine, observed: ObservedMachine, server: Server) -> None:
-    """Set the row's fields to what was seen, without saving it."""
+def difference(row: Machine, observed: ObservedMachine, server: Server, *, address: str = "seen") -> list[str]:
+    """Bring ``row`` in line with what was seen, and answer the columns that are to be saved; none where it is alike.
+
+    ``address``: `fill`.
+    """
+    before = {name: getattr(row, name) for name in SEEN}
+    fill(row, observed, server, address=address)
+    changed = [name for name in SEEN if getattr(row, name) != before[name]]
+    if not changed:
+        return []
+    row.last_seen = datetime.now(UTC)
+    return [*changed, "last_seen", "updated_at"]
+
+
+def fill(row: Machine, observed: ObservedMachine, server: Server, *, address: str = "seen") -> None:
+    """Set the row's fields to what was seen, without saving it.
+
+    Where the guest is reached is taken as ``seen``; or it was not looked for: then it is ``kept`` for as long as the VM
+    runs, or ``lost`` for its guest began anew.
+    """
     record = observed.record
     row.uuid = observed.uuid
     row.name = observed.name
@@ -70,8 +90,9 @@ def fill(row: Machine, observed: ObservedMachine, server: Server) -> None:
     root = observed.root_disk
     if root is None or observed.disk_gb is not None:  # a size that can't be read now is not a size of nothing
         row.disk_gb = observed.disk_gb or 0.0
-    row.ip_address = observed.address.address if observed.address else None
-    row.ip_source = observed.address.source if observed.address else None
+    if address != "kept" or not observed.is_active:
+        row.ip_address = observed.address.address if observed.address else None
+        row.ip_source = observed.address.source if observed.address else None
     row.mac_address = observed.mac_address
     row.vnc_enabled = any(shown.type == "vnc" for shown in observed.definition.graphics)
     row.vnc_port = observed.vnc_port

@@ -20,7 +20,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps i
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
 from hostler.dispatch import Action
 from hostler.engine import Engine
-from hostler.hosts.connection import HostConnection
+from hostler.hosts.connection import HostConnection, Lane
 from hostler.jobs.ledger import open_job, require_free
 from hostler.jobs.models import StepState
 from hostler.jobs.track import JobTrack
@@ -146,7 +146,9 @@ async def _switch(
 
     async def work(track: JobTrack) -> Mapping[str, Any]:
         track.step_started(title)
-        changed = await host.call(partial(fenced, track, call, row.uuid), urgent=action is Action.FORCE_STOP)
+        changed = await host.call(
+            partial(fenced, track, call, row.uuid), lane=Lane.URGENT if action is Action.FORCE_STOP else Lane.COMMON
+        )
         track.step_finished(title, StepState.SUCCEEDED, changed=changed)
         return {"changed": changed}
 
@@ -158,7 +160,7 @@ async def _switch(
 async def _pull_the_plug(host: HostConnection, uuid: str, track: JobTrack) -> bool:
     title = "Pull the VM's plug"
     track.step_started(title, progress=90)
-    changed = await host.call(partial(fenced, track, power.force_stop, uuid), urgent=True)
+    changed = await host.call(partial(fenced, track, power.force_stop, uuid), lane=Lane.URGENT)
     track.step_finished(title, StepState.SUCCEEDED, changed=changed)
     return changed
 

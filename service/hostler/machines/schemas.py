@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import spec as core
 from hostler.bodies import RequestBody, ResponseBody, Timestamp
-from hostler.machines.models import Machine, MachineStatus
+from hostler.machines.models import OUT_OF_SIGHT, Machine, MachineStatus
 
 
 def _of(spec_class: type, name: str, **more: Any) -> Any:
@@ -185,6 +185,12 @@ class Vm(ResponseBody):
     tags: list[str]
     autostart: bool
     protected: bool
+    ip_source: str | None = Field(
+        description="Who tells its address: its guest agent (agent), libvirt's DHCP (lease), its host (arp)."
+    )
+    last_seen: Timestamp | None = Field(
+        description="When its server last told of it, of a VM of which it is not known what it does (unknown, error)."
+    )
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -206,6 +212,8 @@ class Vm(ResponseBody):
             tags=row.tags,
             autostart=row.autostart,
             protected=row.protected,
+            ip_source=row.ip_source,
+            last_seen=row.last_seen if row.status in OUT_OF_SIGHT else None,
             created_at=row.created_at,
             updated_at=row.updated_at,
         )

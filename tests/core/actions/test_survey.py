@@ -15,14 +15,15 @@ from tests.core.actions.guests import desired, made
 from tests.core.test_identity import definition
 
 
-def test_a_vm_that_has_gone_is_in_neither_answer(test_driver: Hypervisor) -> None:
+def test_a_vm_that_has_gone_is_said_to_be_and_keeps_no_other_from_being_seen(test_driver: Hypervisor) -> None:
     here = test_driver.domains()[0].uuid
     gone = str(uuids.uuid4())
 
-    found, unreadable = look_at(test_driver, [gone, here])
+    looks = look_at(test_driver, [gone, here])
 
-    assert set(found) == {here}
-    assert unreadable == {}
+    assert set(looks.seen) == {here}
+    assert looks.gone == {gone}
+    assert looks.unreadable == {}
 
 
 @pytest.mark.parametrize("number", ["²", "9" * 5000, "x"])
@@ -31,10 +32,10 @@ def test_a_record_full_of_garbage_keeps_no_vm_from_being_seen(test_driver: Hyper
     xml = f"<vm version='1'><uuid>{domain.uuid}</uuid><id>{number}</id><revision>{number}</revision></vm>"
     domain.handle.setMetadata(2, xml, "hostler", "urn:hostler:vm:1", 2)
 
-    found, unreadable = look_at(test_driver, [domain.uuid])
+    looks = look_at(test_driver, [domain.uuid])
 
-    assert unreadable == {}
-    assert found[domain.uuid].record is not None
+    assert looks.unreadable == {}
+    assert looks.seen[domain.uuid].record is not None
     domain.undefine()
 
 
@@ -58,6 +59,6 @@ def test_a_real_host_with_its_vms(hypervisor: Hypervisor, lab_host: Host) -> Non
     assert facts.pool.capacity > facts.pool.available > 0
     assert host_facts(hypervisor, "nowhere").pool is None
     assert states(hypervisor)[vm.uuid].state == SHUTOFF
-    found, unreadable = look_at(hypervisor, states(hypervisor))
-    assert found[vm.uuid] == vm
-    assert unreadable == {}
+    looks = look_at(hypervisor, states(hypervisor))
+    assert looks.seen[vm.uuid] == vm
+    assert looks.unreadable == {}

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A connection that opens, one that doesn't, and one that is lost; on libvirt's test driver and on the real one."""
 
-import dataclasses
 import os
 import socket
 import threading
@@ -9,7 +8,6 @@ import uuid as uuids
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from queue import Queue
 
 import pytest
 
@@ -24,7 +22,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     PoolNotFound,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.watching import watching
 from lab.host import Host
 from tests.core.actions.guests import wait_until
 
@@ -140,7 +138,7 @@ def test_closing_ends_the_connection_though_it_is_watched(lab_host: Host) -> Non
     before = connections()
     hypervisor = Hypervisor.open(lab_host.uri)
     assert connections() == before + 1
-    with hypervisor.watched(lambda _uuid: None, lambda: None):
+    with watching(hypervisor, lambda _sign: None, lambda: None):
         hypervisor.close()
 
     # libvirt's event loop lets go of the socket a moment later
@@ -232,43 +230,6 @@ def test_a_second_domain_of_a_name_is_refused_and_the_first_one_kept(hypervisor:
 # Watching
 
 
-def test_lifecycle_events_arrive_with_the_domains_uuid(test_driver: Hypervisor) -> None:
-    heard: Queue[str] = Queue()
-    with test_driver.watched(heard.put, lambda: None):
-        domain = test_driver.define(domain_xml(shell("test", "watched")))
-
-        assert heard.get(timeout=10) == domain.uuid
-        domain.undefine()
-        assert heard.get(timeout=10) == domain.uuid
-
-
-def test_a_watch_that_has_ended_hears_nothing_and_another_one_can_begin(test_driver: Hypervisor) -> None:
-    early: Queue[str] = Queue()
-    late: Queue[str] = Queue()
-    with test_driver.watched(early.put, lambda: None):
-        pass
-
-    with test_driver.watched(late.put, lambda: None):
-        domain = test_driver.define(domain_xml(shell("test", "watched")))
-
-        assert late.get(timeout=10) == domain.uuid
-        assert early.empty()
-
-
-@pytest.mark.lab
-def test_lifecycle_events_of_a_real_host_arrive_from_another_connection(hypervisor: Hypervisor, lab_host: Host) -> None:
-    heard: Queue[str] = Queue()
-    with hypervisor.watched(heard.put, lambda: None), Hypervisor.open(lab_host.uri) as other:
-        domain = other.define(domain_xml(dataclasses.replace(shell("qemu", "watched"))))
-        assert heard.get(timeout=10) == domain.uuid
-        domain.start()
-        assert heard.get(timeout=10) == domain.uuid
-        domain.set_record(Record(uuid=domain.uuid, created=""))
-        assert heard.get(timeout=10) == domain.uuid
-        domain.destroy()
-        assert heard.get(timeout=10) == domain.uuid
-
-
 @pytest.mark.lab
 def test_reboots_are_seen_while_they_are_watched_for_and_a_lost_watch_is_no_error(lab_host: Host) -> None:
     with Hypervisor.open(lab_host.uri) as hypervisor:
@@ -289,7 +250,7 @@ def test_a_connection_that_is_lost_says_so_to_whoever_uses_it_and_to_whoever_wat
     lost = threading.Event()
     hypervisor = Hypervisor.open(lab_host.uri)
     watch = ExitStack()
-    watch.enter_context(hypervisor.watched(lambda _uuid: None, lost.set))
+    watch.enter_context(watching(hypervisor, lambda _sign: None, lost.set))
     domain = hypervisor.define(domain_xml(shell("qemu", "lost")))
     pool = hypervisor.pool("default")
     try:

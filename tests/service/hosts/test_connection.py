@@ -11,7 +11,8 @@ import pytest
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostTimeout, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-from hostler.hosts.connection import HostConnection, HostConnections
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.watching import Sign, watching
+from hostler.hosts.connection import HostConnection, HostConnections, Lane
 from lab.host import Host
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lab]
@@ -73,8 +74,8 @@ async def test_the_test_driver_whose_state_is_its_connections_has_only_one() -> 
 async def test_a_connection_that_is_listened_to_is_nobody_elses_until_that_ends(
     host: HostConnection, lab_host: Host
 ) -> None:
-    heard: list[str] = []
-    async with host.listening(lambda hypervisor: hypervisor.watched(heard.append, lambda: None)) as listening:
+    heard: list[Sign] = []
+    async with host.listening(lambda hypervisor: watching(hypervisor, heard.append, lambda: None)) as listening:
         assert await host.call(lambda hypervisor: hypervisor) is not listening.hypervisor
         assert listening.is_alive
         lab_host.kill_libvirtd()
@@ -87,7 +88,7 @@ async def test_a_host_that_is_not_there_can_not_be_listened_to() -> None:
     nowhere = HostConnection("lost-host", "qemu:///system?socket=/nonexistent/socket", threads=1)
 
     with pytest.raises(HostUnreachable, match=r"^Host 'lost-host' is unreachable$"):
-        async with nowhere.listening(lambda hypervisor: hypervisor.watched(lambda _uuid: None, lambda: None)):
+        async with nowhere.listening(lambda hypervisor: watching(hypervisor, lambda _sign: None, lambda: None)):
             pass
 
     nowhere.close()
@@ -135,7 +136,7 @@ async def test_what_is_urgent_is_not_behind_what_hangs(host: HostConnection, bus
     queued = asyncio.create_task(host.call(Hypervisor.host_uuid))
 
     async with asyncio.timeout(20):
-        assert await host.call(Hypervisor.host_uuid, urgent=True) is not None
+        assert await host.call(Hypervisor.host_uuid, lane=Lane.URGENT) is not None
     assert not hanging.done()
     assert not queued.done()
 
@@ -160,7 +161,7 @@ async def test_a_host_that_hangs_keeps_no_other_from_working(lab_host: Host, bus
 async def test_whoever_waits_for_a_host_that_is_given_up_is_told(host: HostConnection, busy: threading.Event) -> None:
     hanging = asyncio.create_task(host.call(lambda _hypervisor: busy.wait()))
     queued = asyncio.create_task(host.call(Hypervisor.host_uuid))
-    await host.call(Hypervisor.host_uuid, urgent=True)  # by now the others are in their queue
+    await host.call(Hypervisor.host_uuid, lane=Lane.URGENT)  # by now the others are in their queue
 
     host.close()
     busy.set()
@@ -216,7 +217,7 @@ async def test_long_calls_keep_nobody_from_a_host(host: HostConnection, busy: th
         busy.wait(30)
         return hypervisor
 
-    first, second, third = (asyncio.create_task(host.call(long, long=True)) for _ in range(3))
+    first, second, third = (asyncio.create_task(host.call(long, lane=Lane.LONG)) for _ in range(3))
     shared = await host.call(lambda hypervisor: hypervisor)
 
     assert not any(call.done() for call in (first, second, third))
@@ -228,4 +229,4 @@ async def test_a_long_call_to_a_host_that_is_not_there_names_it() -> None:
     nowhere = HostConnection("lost-host", "qemu:///system?socket=/nonexistent/socket", threads=1)
 
     with pytest.raises(HostUnreachable, match=r"^Host 'lost-host' is unreachable$"):
-        await nowhere.call(Hypervisor.resources, long=True)
+        await nowhere.call(Hypervisor.resources, lane=Lane.LONG)

@@ -56,7 +56,7 @@ async def test_a_watch_ends_when_it_is_told_to_also_while_something_happens(serv
         connections = HostConnections(threads=1)
         watch = HostWatch(connections, resync_seconds=30)
         await watch.start()
-        task = watch._watches[server.id].task
+        task = watch._lookouts[server.id].task
         await asyncio.sleep(0.3)  # to where it waits for something to happen
 
         watch.look_at(server.id, str(uuid.uuid4()))
@@ -112,7 +112,7 @@ async def test_a_domain_that_makes_no_sense_stops_nobody_from_being_watched(
 async def test_a_watch_that_failed_once_goes_on_with_all_it_listens_to(
     app: FastAPI, server: Server, clean_host: Host, tmp_path: Path
 ) -> None:
-    (watch,) = engine_of(app).watch._watches.values()
+    (watch,) = engine_of(app).watch._lookouts.values()
     database = app.state.database.connection
 
     async def has_failed() -> bool:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from dataclasses import replace
+from typing import Callable, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
@@ -23,6 +24,36 @@ def observe(hypervisor: Hypervisor, domain: Domain, sizes: bool = True) -> Obser
 
     A QEMU that hangs is waited for for ever where it is asked for its disks' ``sizes``.
     """
+    size_of = domain.disk_size if sizes else lambda _target: None
+    return _read(domain, size_of, lambda running: guest_address(hypervisor, domain, running))
+
+
+def glance(hypervisor: Hypervisor, domain: Domain) -> ObservedMachine:
+    """As `observe`, of what libvirt knows by itself: nobody is waited for, whatever state the guest is in.
+
+    Where the guest is reached is not among that, nor is the size of a disk that a guest has open and no pool knows. Of
+    several disks the first one's size is told.
+    """
+    seen = _read(domain, lambda _target: None, lambda _running: None)
+    root = seen.root_disk
+    if root is None:
+        return seen
+    running = seen.running
+    size = domain.disk_size(root.target) if running is None else _size_of_volume(hypervisor, running, root.target)
+    return replace(seen, disks=_disks(seen.definition, {root.target: size}.get))
+
+
+def _size_of_volume(hypervisor: Hypervisor, running: DomainDefinition, target: str) -> Optional[int]:
+    path = next((disk.path for disk in running.disks if disk.target == target), None)
+    volume = None if path is None else hypervisor.find_volume_at(path)
+    return None if volume is None else volume.capacity()
+
+
+def _read(
+    domain: Domain,
+    size_of: Callable[[str], Optional[int]],
+    address_of: Callable[[DomainDefinition], Optional[GuestAddress]],
+) -> ObservedMachine:
     state, reason = domain.state_and_reason()
     active = domain.is_active()
     persistent = domain.is_persistent()
@@ -35,8 +66,8 @@ def observe(hypervisor: Hypervisor, domain: Domain, sizes: bool = True) -> Obser
         status=status_of_defined(status_of(state, reason, saved), definition),
         persistent=persistent,
         autostart=domain.autostart(),
-        size_of=domain.disk_size if sizes else lambda _target: None,
-        address=None if running is None else guest_address(hypervisor, domain, running),
+        size_of=size_of,
+        address=None if running is None else address_of(running),
     )
 
 
@@ -59,21 +90,21 @@ def assembled(
         is_persistent=persistent,
         autostart=autostart,
         definition=definition,
-        disks=tuple(
-            ObservedDisk(
-                disk.target,
-                disk.device,
-                disk.path,
-                disk.format,
-                size_of(disk.target) if disk.device == "disk" else None,
-            )
-            for disk in definition.disks
-        ),
+        disks=_disks(definition, size_of),
         vnc_port=None
         if running is None
         else next((shown.port for shown in running.graphics if shown.type == "vnc"), None),
         address=address,
         running=running,
+    )
+
+
+def _disks(definition: DomainDefinition, size_of: Callable[[str], Optional[int]]) -> Tuple[ObservedDisk, ...]:
+    return tuple(
+        ObservedDisk(
+            disk.target, disk.device, disk.path, disk.format, size_of(disk.target) if disk.device == "disk" else None
+        )
+        for disk in definition.disks
     )
 
 

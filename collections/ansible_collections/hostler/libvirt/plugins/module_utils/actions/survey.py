@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterable, Optional, Tuple
+from typing import Dict, Iterable, NamedTuple, Optional, Set
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import glance
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import (
     DomainState,
@@ -40,26 +40,39 @@ def _space(hypervisor: Hypervisor, pool_name: str) -> Optional[PoolSpace]:
         return None  # a host without its pool can still run what it has
 
 
+class Looks(NamedTuple):
+    """What came of a look at some domains, by their UUIDs."""
+
+    seen: Dict[str, ObservedMachine]
+    unreadable: Dict[str, str]
+    """Why those that can't be read can't be."""
+    gone: Set[str]
+    """Those that are not there."""
+
+
 def states(hypervisor: Hypervisor) -> Dict[str, DomainState]:
     """State of every domain by UUID, in one call."""
     return {row.uuid: row for row in hypervisor.domain_states()}
 
 
-def look_at(hypervisor: Hypervisor, uuids: Iterable[str]) -> Tuple[Dict[str, ObservedMachine], Dict[str, str]]:
-    """What the domains with those UUIDs are, and why those that can't be read can't.
+def look_at(hypervisor: Hypervisor, uuids: Iterable[str]) -> Looks:
+    """What the domains with those UUIDs are, as far as libvirt knows by itself: no guest that hangs is waited for.
 
-    One that has gone is in neither: a sick domain never keeps the others from being read. Raises `HostUnreachable`.
+    A sick domain never keeps the others from being read. Raises `HostUnreachable`.
     """
-    found: Dict[str, ObservedMachine] = {}
-    unreadable: Dict[str, str] = {}
+    looks = Looks({}, {}, set())
     for uuid in uuids:
+        domain = hypervisor.find_domain(uuid)
+        if domain is None:
+            looks.gone.add(uuid)
+            continue
         try:
-            domain = hypervisor.find_domain(uuid)
-            if domain is not None:
-                found[uuid] = observe(hypervisor, domain)
+            looks.seen[uuid] = glance(hypervisor, domain)
         except HostUnreachable:
             raise
         except HostlerError as error:
-            if hypervisor.find_domain(uuid) is not None:
-                unreadable[uuid] = error.message
-    return found, unreadable
+            if hypervisor.find_domain(uuid) is None:
+                looks.gone.add(uuid)
+            else:
+                looks.unreadable[uuid] = error.message
+    return looks

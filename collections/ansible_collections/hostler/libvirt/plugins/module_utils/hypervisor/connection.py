@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 from typing import (
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
     from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 
-# an error 15 s after the daemon stopped answering; without keepalive a call to a hung daemon blocks for ever
-_KEEPALIVE_SECONDS = 5
+# an error 9 to 12 s after the daemon stopped answering; without keepalive a call to a hung daemon blocks for ever
+_KEEPALIVE_SECONDS = 3
 _KEEPALIVE_COUNT = 3
 
 _CREDENTIALS = ("HOSTLER_SSH_", "HOSTLER_TLS_")
@@ -93,8 +93,8 @@ class Hypervisor:
         self.uri = uri
 
     @classmethod
-    def open(cls, uri: Optional[str] = None, deadline: float = 15.0) -> Hypervisor:
-        """Connect to ``uri`` (libvirt's default where it is None) within ``deadline`` seconds.
+    def open(cls, uri: Optional[str] = None, deadline: Optional[float] = 15.0) -> Hypervisor:
+        """Connect to ``uri`` (libvirt's default where it is None) within ``deadline`` seconds; None: for ever.
 
         With the environment's `credentials`, if there are some. Raises `HostUnreachable`, or `HostTimeout` when nothing
         answered in time; `InvalidSpec` for credentials that can't be.
@@ -151,25 +151,6 @@ class Hypervisor:
     def is_test_driver(self) -> bool:
         """Whether libvirt's own in-memory driver is behind it."""
         return self.uri.startswith("test:") or self.uri.startswith("test+")
-
-    @contextmanager
-    def watched(self, on_event: Callable[[str], None], on_close: Callable[[], None]) -> Iterator[None]:
-        """Hear of the host while the block runs; both callbacks come from libvirt's event thread.
-
-        ``on_event`` gets the domain's UUID at each lifecycle event and each change of its metadata, ``on_close`` is
-        called when the connection is lost.
-        """
-        with translated("watch the connection"):
-            self._connection.registerCloseCallback(lambda _connection, _reason, _opaque: on_close(), None)
-        with ExitStack() as watches:
-            watches.enter_context(self.until_left(self._connection.unregisterCloseCallback))
-            for kind in (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE):
-                with translated("watch the host"):
-                    number = self._connection.domainEventRegisterAny(
-                        None, kind, lambda _connection, domain, *_details: on_event(domain.UUIDString()), None
-                    )
-                watches.enter_context(self.until_left(partial(self._connection.domainEventDeregisterAny, number)))
-            yield
 
     @contextmanager
     def reboots_of(self, uuid: str) -> Iterator[Reboots]:
@@ -431,9 +412,11 @@ def _reaching(uri: Optional[str]) -> Iterator[Optional[str]]:
         yield reached
 
 
-def _open_within(uri: Optional[str], seconds: float) -> Any:
+def _open_within(uri: Optional[str], seconds: Optional[float]) -> Any:
     """``libvirt.open``, abandoned after ``seconds``: against a stopped daemon it blocks for ever."""
     try:
+        if seconds is None:
+            return libvirt.open(uri)
         return within(seconds, lambda: libvirt.open(uri), too_late=lambda connection: connection.close())
     except TimeoutError:
         raise errors.HostTimeout(f"Failed to connect to the host: no answer within {seconds:g} s") from None

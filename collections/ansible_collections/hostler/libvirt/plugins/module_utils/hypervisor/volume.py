@@ -63,6 +63,11 @@ class Volume:
             modified=root.findtext("target/timestamps/mtime"),
         )
 
+    def capacity(self) -> int:
+        """Its virtual size in bytes, as its file says at this moment."""
+        with translated("read the volume"):
+            return int(self.handle.info()[1])
+
     def grow(self, capacity: int) -> None:
         """Make its virtual size ``capacity`` bytes. Only while no running domain has it open."""
         with translated("resize the disk"):

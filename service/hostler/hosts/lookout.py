@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Watching one host: woken by libvirt's events, and by the clock.
+
+The events say that something happened to a domain; what it is now is then read, and written down. The clock's bulk
+comparison catches what no event told of. What needs guests to answer, or takes long, has tasks of its own, so that
+nobody waits for it who only wants to know whether a VM runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import random
+import time
+from collections import deque
+from collections.abc import Collection, Hashable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+
+import structlog
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostTimeout, HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.watching import (
+    LEFT,
+    STARTED,
+    WATCHDOG,
+    Sign,
+    watching,
+)
+from hostler.database import DatabaseUnavailable, version_now
+from hostler.hosts.accelerator import virt_type_of
+from hostler.hosts.connection import Heard, HostConnection, HostConnections, Lane
+from hostler.hosts.models import Server
+from hostler.hosts.sight import mark_unreachable, read_host
+from hostler.images.recovery import recover as recover_images
+from hostler.images.sync import sync_images
+from hostler.machines.address_watch import AddressWatch
+from hostler.machines.arrivals import Departures
+from hostler.machines.recovery import recover, sweep_unfinished
+from hostler.machines.sync import BATCH, States, adopt_states, bulk_states, compare, look, present
+
+log = structlog.get_logger(__name__)
+
+BULK_SECONDS = 20.0
+"""How long the bulk call may take, in seconds: a libvirtd may answer keepalives and nothing else."""
+
+_LOOK_AGAIN_SECONDS = 0.5
+_ON_THE_WAY_SECONDS = 10.0  # from one server to another, at its end, when one no longer has it and the other has
+_BRIEF_SECONDS = 2.0  # a restarted libvirtd is back by then, and nobody need hear of it
+_PATIENT_SECONDS = 30.0
+_SHORTEST_PAUSE_SECONDS = 0.25
+_LONGEST_PAUSE_SECONDS = 3.0
+_LONGEST_PAUSE_AFTER_ERROR_SECONDS = 30.0
+_TRIES_A_SECOND = 20  # to get back to hosts that are away, of all hosts together: over ssh each try is a process
+
+
+class Pace:
+    """How often hosts that are away are tried, all together."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait for a turn."""
+        now = time.monotonic()
+        self._next = max(self._next, now) + 1 / _TRIES_A_SECOND
+        await asyncio.sleep(self._next - 1 / _TRIES_A_SECOND - now)
+
+
+class Lookout:
+    """The watch of one server."""
+
+    def __init__(
+        self, server: Server, connections: HostConnections, resync_seconds: float, pace: Pace, departures: Departures
+    ) -> None:
+        self.uri = server.libvirt_uri
+        self.server_id = server.id
+        self.seen: datetime | None = None
+        """When the host was last known to be as the database says, UTC."""
+        self.is_in_sight = False
+        self._connections = connections
+        self._resync_seconds = resync_seconds
+        self._pace = pace
+        self._departures = departures
+        self._loop = asyncio.get_running_loop()
+        self._woken = asyncio.Event()
+        self._noted: set[str] = set()
+        self._began: set[str] = set()
+        self._backlog: deque[str] = deque()
+        self._waiting: dict[str, float] = {}
+        self._settled: tuple[Hashable, States] | None = None
+        self._failures = 0
+        # a context of its own: it would log under the id of the request that happened to register the server
+        self.task = asyncio.create_task(self._run(), name=f"watch-host-{server.id}", context=contextvars.Context())
+
+    def note(self, uuid: str) -> None:
+        """A domain is to be looked at."""
+        self._noted.add(uuid)
+        self._woken.set()
+
+    async def _run(self) -> None:
+        while True:
+            longest = _LONGEST_PAUSE_SECONDS
+            try:
+                server = await Server.get_or_none(id=self.server_id, enabled=True)
+                if server is None:
+                    return
+                if await self._follow(server):
+                    self._failures = 0
+                    continue  # at once: it may be back
+            except DatabaseUnavailable as error:
+                log.warning("host.database_unavailable", server=self.server_id, reason=str(error))
+            except HostlerError as error:
+                log.warning("host.unreadable", server=self.server_id, reason=error.message)
+                longest = _LONGEST_PAUSE_AFTER_ERROR_SECONDS
+            except Exception:
+                log.exception("host.watch_failed", server=self.server_id)
+                longest = _LONGEST_PAUSE_AFTER_ERROR_SECONDS
+            self.is_in_sight = False
+            self._failures += 1
+            pause = min(_SHORTEST_PAUSE_SECONDS * 2**self._failures, longest)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  no secret
+            await self._pace.turn()
+
+    async def _follow(self, server: Server) -> bool:
+        """Watch the server for as long as its connection stands; whether it is worth while to try again at once."""
+        host = self._connections.of(server.id, server.hostname, server.libvirt_uri)
+        patience = _PATIENT_SECONDS if self._failures else _BRIEF_SECONDS
+        try:
+            async with host.listening(self._listen, seconds=patience, lane=Lane.WATCH) as heard:
+                host.be_away(False)
+                await self._watch(server, host, heard)
+            lost = HostUnreachable(f"Host '{server.hostname}' is unreachable")
+        except HostUnreachable as error:
+            lost = error
+        except BaseExceptionGroup as group:
+            if (found := group.subgroup(HostUnreachable)) is None or found.exceptions != group.exceptions:
+                raise
+            lost = _first(found)
+        was_in_sight, self.is_in_sight = self.is_in_sight, False
+        if was_in_sight and not isinstance(lost, HostTimeout):
+            return True  # a libvirtd that is restarted is back in a moment, and nobody need hear of it
+        host.be_away()
+        await mark_unreachable(server, lost, self.seen)
+        return False
+
+    async def _watch(self, server: Server, host: HostConnection, heard: Heard[None]) -> None:
+        await self._begin(server, host)
+        addresses = AddressWatch(server, host)
+        async with asyncio.TaskGroup() as tasks:
+            others = [
+                tasks.create_task(addresses.run(), name=f"watch-addresses-{server.id}"),
+                tasks.create_task(self._look_at_images(server, host), name=f"watch-images-{server.id}"),
+            ]
+            await self._keep_looking(server, host, heard, addresses)
+            for task in others:
+                task.cancel()
+
+    async def _begin(self, server: Server, host: HostConnection) -> None:
+        """First what all VMs do, then what nobody has finished, then each VM in turn."""
+        found = await bulk_states(host, BULK_SECONDS)
+        await read_host(server, host, BULK_SECONDS)
+        await adopt_states(server, found)
+        await recover(server, host)
+        await recover_images(server, host)
+        await compare(server, found)
+        self._settled = None
+        self._backlog = deque(sorted(present(found)))
+        self._sighted()
+        log.info("host.in_sight", host=server.hostname, vms=len(self._backlog))
+
+    async def _keep_looking(
+        self, server: Server, host: HostConnection, heard: Heard[None], addresses: AddressWatch
+    ) -> None:
+        compared = time.monotonic()
+        is_new = True
+        while True:
+            if is_new and not self._backlog:
+                log.info("host.watched", host=server.hostname)  # each VM was looked at
+                is_new = False
+            await self._sleep(0 if self._backlog else self._due(compared))
+            if not heard.is_alive:
+                return  # it fell, though others may have reached the host again by now
+            if self._noted:
+                began, self._began = self._began, set()
+                noted, self._noted = self._noted, set()
+                await self._look(server, host, noted, began)
+                for uuid in noted:
+                    addresses.note(uuid, anew=uuid in began)
+            elif self._backlog:
+                await self._look(server, host, [self._backlog.popleft() for _ in range(min(BATCH, len(self._backlog)))])
+            if self._waiting:
+                await self._look_at_those_that_wait(server, host)
+            if compared + self._resync_seconds <= time.monotonic():
+                await self._resync(server, host)
+                compared = time.monotonic()
+            self._sighted()
+
+    def _due(self, compared: float) -> float:
+        """In how many seconds there is something to do that no event tells of."""
+        resync = compared + self._resync_seconds - time.monotonic()
+        return min(resync, _LOOK_AGAIN_SECONDS) if self._waiting else resync
+
+    async def _look(
+        self, server: Server, host: HostConnection, uuids: Collection[str], began: Collection[str] = ()
+    ) -> None:
+        found = await look(server, host, uuids, began=began, departures=self._departures)
+        now = time.monotonic()
+        self._waiting = {
+            **{uuid: since for uuid, since in self._waiting.items() if uuid not in uuids},
+            **{uuid: self._waiting.get(uuid, now) for uuid in found.waiting},
+        }
+
+    async def _look_at_those_that_wait(self, server: Server, host: HostConnection) -> None:
+        """Of VMs that are on their way from one server to another, or are on both."""
+        over = {uuid for uuid, since in self._waiting.items() if since + _ON_THE_WAY_SECONDS <= time.monotonic()}
+        await self._look(server, host, self._waiting.keys() - over)
+        if over:
+            await look(server, host, over, departures=self._departures, patient=False)
+            self._waiting = {uuid: since for uuid, since in self._waiting.items() if uuid not in over}
+
+    async def _resync(self, server: Server, host: HostConnection) -> None:
+        found = await bulk_states(host, BULK_SECONDS)
+        if self._settled != (version_now(), found):
+            await self._compare(server, host, found)
+        await read_host(server, host, BULK_SECONDS)
+
+    async def _compare(self, server: Server, host: HostConnection, found: States) -> None:
+        await sweep_unfinished(server, host)
+        version = version_now()
+        comparison = await compare(server, found)
+        self._backlog.extend(comparison.differing)
+        # with the same answer, and nothing written since, there is nothing to compare the next time
+        is_settled = version is not None and not comparison.differing and version_now() == version
+        self._settled = (version, found) if is_settled else None
+
+    async def _look_at_images(self, server: Server, host: HostConnection) -> None:
+        closely = True
+        while True:
+            try:
+                await sync_images(server, host, closely=closely)
+                if closely:
+                    await virt_type_of(server, host)
+                closely = False
+            except HostUnreachable:
+                raise
+            except HostlerError as error:
+                log.warning("host.unreadable", host=server.hostname, reason=error.message)
+            await asyncio.sleep(self._resync_seconds)
+
+    def _sighted(self) -> None:
+        self.seen = datetime.now(UTC)
+        self.is_in_sight = True
+
+    def _listen(self, hypervisor: Hypervisor) -> AbstractContextManager[None]:
+        # both are called by libvirt's thread
+        def wake() -> None:
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+        def heard(sign: Sign) -> None:
+            self._loop.call_soon_threadsafe(self._heed, sign)
+
+        return watching(hypervisor, heard, wake)
+
+    def _heed(self, sign: Sign) -> None:
+        if sign.what == STARTED:
+            self._began.add(sign.uuid)
+        elif sign.what == LEFT:
+            self._departures.left[sign.uuid] = self.server_id
+        elif sign.what == WATCHDOG:
+            log.warning("vm.watchdog", server=self.server_id, uuid=sign.uuid)
+        self.note(sign.uuid)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            # not wait_for: on Python 3.11 that swallows a cancellation that comes together with an event
+            async with asyncio.timeout(max(seconds, 0)):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+
+def _first(group: BaseExceptionGroup[HostUnreachable]) -> HostUnreachable:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing down what was seen of many VMs of a host: in one transaction, or, where one is in the way, each by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from tortoise.exceptions import IntegrityError
+from tortoise.transactions import in_transaction
+
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
+from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from hostler.database.numbers import pass_over
+from hostler.dispatch import Action
+from hostler.events.record import Kind, record_vms
+from hostler.hosts.connection import HostConnection, Lane
+from hostler.hosts.models import Server
+from hostler.machines.arrivals import Arrival, Arrivals, Departures, arrivals
+from hostler.machines.forgetting import forget
+from hostler.machines.found_spec import found_spec
+from hostler.machines.models import Machine, MachineStatus
+from hostler.machines.observation import difference, fill
+
+log = structlog.get_logger(__name__)
+
+_TIMES = ("last_seen", "updated_at")
+# what such a job makes of its VM can't be told from looking at it before it has ended
+_OWN_THEIRS = (Action.CREATE, Action.DELETE)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of some VMs of a server, and what was known before: rows by UUID, running jobs' actions by id."""
+
+    server: Server
+    machines: Mapping[str, ObservedMachine]
+    rows: Mapping[str, Machine]
+    at_work: Mapping[int, str]
+    began: Collection[str] = ()
+    """UUIDs of those whose guests began anew: where they were reached says nothing any more."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What came of it: how many VMs appeared, how many rows are other than they were, who is still on its way."""
+
+    appeared: int
+    changed: int
+    waiting: frozenset[str] = frozenset()
+
+
+def is_left(action: str | None) -> bool:
+    """Whether a VM is left to the job that is at work on it."""
+    return action in _OWN_THEIRS
+
+
+async def take_in(
+    host: HostConnection, seen: Seen, departures: Departures | None = None, copies: Collection[str] = ()
+) -> Taken:
+    """Write down what was seen; who is new here: `arrivals`."""
+    new = [machine for uuid, machine in seen.machines.items() if uuid not in seen.rows]
+    departures = departures or Departures()
+    arrived = await arrivals(seen.server, new, departures, copies)
+    changed = [
+        (row, columns)
+        for uuid, machine in seen.machines.items()
+        if (row := seen.rows.get(uuid)) is not None and (columns := _difference(row, machine, seen))
+    ]
+    try:
+        ids = await _write(seen.server, arrived.now, changed)
+        taken = Taken(len(arrived.now), len(changed), arrived.waiting)
+    except IntegrityError:
+        ids, taken = await _one_by_one(seen, arrived)
+    for arrival in arrived.now:
+        _tell(seen.server, ids.get(arrival.machine.uuid), arrival)
+        departures.left.pop(arrival.machine.uuid, None)
+    await _number(host, seen, ids)
+    return taken
+
+
+async def mark_gone(ids: Sequence[int]) -> int:
+    """Write down that these VMs are no longer on their host; how many of them were thought to be."""
+    left_alone = [MachineStatus.ERROR.value, MachineStatus.DELETING.value]
+    rows = await Machine.filter(id__in=list(ids)).exclude(status__in=left_alone) if ids else []
+    if rows:
+        async with in_transaction():
+            for row in rows:
+                log.warning("vm.gone", vm=row.id, name=row.name)
+                row.status, row.ip_address, row.ip_source, row.vnc_port = MachineStatus.ERROR.value, None, None, None
+                await row.save(update_fields=["status", "ip_address", "ip_source", "vnc_port", "updated_at"])
+            await record_vms(Kind.VM_CHANGED, [row.id for row in rows])
+    return len(rows)
+
+
+async def forget_gone(server_id: int, names: Collection[str]) -> None:
+    """Forget VMs of those names that others have removed: a domain that takes such a name is another VM."""
+    gone = Machine.filter(server_id=server_id, name__in=list(names), status=MachineStatus.ERROR.value)
+    ids = [int(str(one)) for one in await gone.values_list("id", flat=True)]
+    if ids:
+        await forget(*ids)
+
+
+def _difference(row: Machine, machine: ObservedMachine, seen: Seen) -> list[str]:
+    action, status = seen.at_work.get(row.id), row.status
+    if is_left(action) or (action == Action.RESTART and not machine.is_active):
+        return []  # a power cycle of ours is no stop
+    columns = difference(row, machine, seen.server, address="lost" if row.uuid in seen.began else "kept")
+    if action == Action.STOP and status == MachineStatus.STOPPING and machine.is_active:
+        row.status = status  # it was asked to stop, and has not yet
+        columns = [name for name in columns if name != "status"]
+        return columns if set(columns) - set(_TIMES) else []
+    if columns and _specify(row, machine, seen.server):
+        columns += ["spec", "revision"]
+    return columns
+
+
+def _specify(row: Machine, machine: ObservedMachine, server: Server) -> bool:
+    """Take what a VM of ours is for what it was asked to be, where nobody here knows; whether that is so.
+
+    Not while it is being made: by its revision 0 it is known to be somebody else's to finish.
+    """
+    record = machine.record
+    if record is None or record.incomplete or row.revision:
+        return False
+    row.revision, row.spec = max(record.revision, 1), found_spec(machine, server)
+    return True
+
+
+async def _write(
+    server: Server, arrived: Sequence[Arrival], changed: Sequence[tuple[Machine, list[str]]]
+) -> Mapping[str, int]:
+    """Write rows and their events at once, and answer the ids of those that arrived; raises IntegrityError."""
+    if not arrived and not changed:
+        return {}
+    moved = [(row, arrival.machine) for arrival in arrived if (row := arrival.row) is not None]
+    new = [arrival for arrival in arrived if arrival.row is None]
+    async with in_transaction():
+        # out of each other's way, under names that no domain can have: they may have swapped theirs
+        for row, columns in changed:
+            if "name" in columns:
+                await Machine.filter(id=row.id).update(name=f"/{row.uuid}")
+        names = [arrival.machine.name for arrival in arrived] + [row.name for row, cols in changed if "name" in cols]
+        await forget_gone(server.id, names)
+        told = await _save(changed)
+        for row, machine in moved:
+            row.server_id = server.id
+            fill(row, machine, server)
+            row.last_seen = datetime.now(UTC)
+            await row.save()
+        made = [_new_row(server, arrival) for arrival in new]
+        numbered = [row for arrival, row in zip(new, made, strict=True) if arrival.id is not None]
+        await Machine.bulk_create(numbered)
+        await pass_over(max((row.id for row in numbered), default=0))
+        await Machine.bulk_create([row for arrival, row in zip(new, made, strict=True) if arrival.id is None])
+        ids = await _ids_of(server, [row.uuid for row in made])
+        await record_vms(Kind.VM_CHANGED, [*told, *(row.id for row, _ in moved)])
+        await record_vms(Kind.VM_CREATED, list(ids.values()))
+    return {**ids, **{row.uuid: row.id for row, _ in moved}}
+
+
+async def _save(changed: Sequence[tuple[Machine, list[str]]]) -> list[int]:
+    """Save what of these rows the database does not say yet, and answer the ids of those of which that was something.
+
+    Between the look and now a job may have ended, which looked, too, and has told of what it saw.
+    """
+    found = await Machine.filter(id__in=[row.id for row, _ in changed]).select_for_update()
+    current = {row.id: row for row in found}
+    told = []
+    for row, columns in changed:
+        if (now := current.get(row.id)) is not None:
+            new = [name for name in columns if name not in _TIMES and getattr(row, name) != getattr(now, name)]
+            if new:
+                await row.save(update_fields=[*new, *_TIMES])
+                told.append(row.id)
+    return told
+
+
+def _new_row(server: Server, arrival: Arrival) -> Machine:
+    # Tortoise heeds an id only if the row is made with it; disk_gb stays where the host can't tell the disk's size
+    claimed = {} if arrival.id is None else {"id": arrival.id}
+    row = Machine(server_id=server.id, disk_gb=0.0, **claimed)
+    fill(row, arrival.machine, server)
+    row.owner_id = arrival.owner_id
+    _specify(row, arrival.machine, server)
+    row.last_seen = datetime.now(UTC)
+    return row
+
+
+async def _ids_of(server: Server, uuids: Sequence[str]) -> Mapping[str, int]:
+    found = await Machine.filter(server_id=server.id, uuid__in=list(uuids)).values_list("uuid", "id") if uuids else []
+    return {str(uuid): int(str(number)) for uuid, number in found}
+
+
+def _tell(server: Server, row_id: int | None, arrival: Arrival) -> None:
+    if row_id is not None:
+        event = "vm.appeared" if arrival.row is None else "vm.moved"
+        machine = arrival.machine
+        log.info(event, host=server.hostname, vm=row_id, name=machine.name, foreign=machine.record is None)
+
+
+async def _one_by_one(seen: Seen, arrived: Arrivals) -> tuple[Mapping[str, int], Taken]:
+    ids: dict[str, int] = {}
+    appeared = changed = 0
+    for arrival in arrived.now:
+        try:
+            ids.update(await _write(seen.server, [arrival], []))
+            appeared += 1
+        except IntegrityError:  # by a job that has just begun
+            log.info("vm.being_created", host=seen.server.hostname, name=arrival.machine.name)
+    for row in await Machine.filter(server_id=seen.server.id, uuid__in=list(seen.rows)):  # as they are, not as wished
+        machine = seen.machines.get(row.uuid)
+        if machine is None or not (columns := _difference(row, machine, seen)):
+            continue
+        try:
+            await _write(seen.server, [], [(row, columns)])
+            changed += 1
+        except IntegrityError:  # another row has its name, of a VM that is gone or that a job is at work on
+            log.warning("vm.name_conflict", vm=row.id, name=machine.name)
+    return ids, Taken(appeared, changed, arrived.waiting)
+
+
+async def _number(host: HostConnection, seen: Seen, new: Mapping[str, int]) -> None:
+    """Write our numbers into the records of VMs of ours that have none, once their makers are done with them.
+
+    One that appears with a number that another VM has gets its own. Later on a number that is not ours is another
+    service's, which would write it again.
+    """
+    ids = {**{uuid: row.id for uuid, row in seen.rows.items()}, **new}
+    numbered = [
+        dataclasses.replace(record, id=ids[uuid])
+        for uuid, machine in seen.machines.items()
+        if (record := machine.record) is not None
+        and not record.incomplete
+        and uuid in ids
+        and (record.id is None or (uuid in new and record.id != new[uuid]))
+    ]
+    if numbered:
+        await host.call(lambda hypervisor: _set_records(hypervisor, numbered), lane=Lane.WATCH)
+
+
+def _set_records(hypervisor: Hypervisor, records: Sequence[Record]) -> None:
+    for record in records:
+        domain = hypervisor.find_domain(record.uuid)
+        if domain is not None:
+            domain.set_record(record)
