@@ -23,6 +23,7 @@ from hostler.body_limit import BodyLimit
 from hostler.database import Database
 from hostler.documentation import openapi
 from hostler.documentation import routes as documentation_routes
+from hostler.drift import routes as drift_routes
 from hostler.engine import Engine
 from hostler.events import routes as event_routes
 from hostler.events.retention import forgetting
@@ -43,6 +44,7 @@ from hostler.settings import Settings
 ROUTERS: tuple[Router, ...] = (
     # they are tried one after another: what is asked most comes first
     machine_routes.router,
+    drift_routes.router,
     health_routes.router,
     *account_routes.ROUTERS,
     host_routes.router,

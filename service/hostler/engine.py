@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 
 from hostler.errors import Unavailable
 from hostler.hosts.connection import HostConnection, HostConnections
+from hostler.hosts.lookout import Clock
 from hostler.hosts.models import Server
 from hostler.hosts.watch import HostWatch
 from hostler.jobs.crew import Crew
@@ -46,7 +47,7 @@ class Engine:
             playbooks=PlaybookRunner(
                 settings.state_dir, warm_start=settings.warm_start, playbooks_dir=settings.playbooks_dir
             ),
-            watch=HostWatch(connections, settings.resync_seconds),
+            watch=HostWatch(connections, Clock(settings.resync_seconds, settings.reread_seconds)),
         )
 
     @classmethod

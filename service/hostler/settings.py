@@ -185,6 +185,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Pause between two bulk comparisons of a host with the database, in seconds.",
     )
+    reread_seconds: int = Field(
+        default=600,
+        ge=1,
+        description="In how many seconds the definition of each VM is read again: libvirt tells nobody of some "
+        "changes, of sizes that are set for the next start, say, or of autostart.",
+    )
 
     largest_image_gb: int = Field(
         default=100,

@@ -61,6 +61,7 @@ EXPECTED = (
     Index("vm_by_os_type", "vm", ("os_type", "id")),
     Index("vm_by_os_type_and_status", "vm", ("os_type", "status", "id")),
     Index("vm_owner", "vm", ("owner_id",)),
+    Index("vm_drifted", "vm", ("id",), where="drift IS NOT NULL"),
     # at most one running job of a VM, whoever asks and however many services there are
     Index("vm_running_job", "job", ("vm_id",), unique=True, where="state = 'running' AND vm_id IS NOT NULL"),
     Index(

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import random
 import time
 from collections import deque
 from collections.abc import Collection, Hashable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -38,7 +40,7 @@ from hostler.images.sync import sync_images
 from hostler.machines.address_watch import AddressWatch
 from hostler.machines.arrivals import Departures
 from hostler.machines.recovery import recover, sweep_unfinished
-from hostler.machines.sync import BATCH, States, adopt_states, bulk_states, compare, look, present
+from hostler.machines.sync import BATCH, States, adopt_states, bulk_states, compare, definitions, look, present
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +55,14 @@ _SHORTEST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 3.0
 _LONGEST_PAUSE_AFTER_ERROR_SECONDS = 30.0
 _TRIES_A_SECOND = 20  # to get back to hosts that are away, of all hosts together: over ssh each try is a process
+
+
+@dataclass(frozen=True)
+class Clock:
+    """In how many seconds what no event tells of is looked at: states, by one call, and each VM's definition."""
+
+    resync: float
+    reread: float
 
 
 class Pace:
@@ -72,7 +82,7 @@ class Lookout:
     """The watch of one server."""
 
     def __init__(
-        self, server: Server, connections: HostConnections, resync_seconds: float, pace: Pace, departures: Departures
+        self, server: Server, connections: HostConnections, clock: Clock, pace: Pace, departures: Departures
     ) -> None:
         self.uri = server.libvirt_uri
         self.server_id = server.id
@@ -80,7 +90,7 @@ class Lookout:
         """When the host was last known to be as the database says, UTC."""
         self.is_in_sight = False
         self._connections = connections
-        self._resync_seconds = resync_seconds
+        self._clock = clock
         self._pace = pace
         self._departures = departures
         self._loop = asyncio.get_running_loop()
@@ -89,6 +99,8 @@ class Lookout:
         self._began: set[str] = set()
         self._backlog: deque[str] = deque()
         self._waiting: dict[str, float] = {}
+        self._definitions: dict[str, int] = {}
+        self._to_read: deque[str] = deque()
         self._settled: tuple[Hashable, States] | None = None
         self._failures = 0
         # a context of its own: it would log under the id of the request that happened to register the server
@@ -192,14 +204,14 @@ class Lookout:
                 await self._look(server, host, [self._backlog.popleft() for _ in range(min(BATCH, len(self._backlog)))])
             if self._waiting:
                 await self._look_at_those_that_wait(server, host)
-            if compared + self._resync_seconds <= time.monotonic():
+            if compared + self._clock.resync <= time.monotonic():
                 await self._resync(server, host)
                 compared = time.monotonic()
             self._sighted()
 
     def _due(self, compared: float) -> float:
         """In how many seconds there is something to do that no event tells of."""
-        resync = compared + self._resync_seconds - time.monotonic()
+        resync = compared + self._clock.resync - time.monotonic()
         return min(resync, _LOOK_AGAIN_SECONDS) if self._waiting else resync
 
     async def _look(
@@ -224,7 +236,21 @@ class Lookout:
         found = await bulk_states(host, BULK_SECONDS)
         if self._settled != (version_now(), found):
             await self._compare(server, host, found)
+        await self._read_definitions(host, found)
         await read_host(server, host, BULK_SECONDS)
+
+    async def _read_definitions(self, host: HostConnection, found: States) -> None:
+        """Read again some of the definitions, all in their turn: of some changes libvirt tells nobody."""
+        there = present(found)
+        self._definitions = {uuid: number for uuid, number in self._definitions.items() if uuid in there}
+        if not self._to_read:
+            self._to_read = deque(sorted(there))
+        share = math.ceil(len(there) * min(self._clock.resync / self._clock.reread, 1))
+        uuids = [self._to_read.popleft() for _ in range(min(share, len(self._to_read)))]
+        read = await definitions(host, uuids)
+        # one that was not read before may have changed since it was looked at
+        self._backlog.extend(uuid for uuid, number in read.items() if self._definitions.get(uuid) != number)
+        self._definitions.update(read)
 
     async def _compare(self, server: Server, host: HostConnection, found: States) -> None:
         await sweep_unfinished(server, host)
@@ -247,7 +273,7 @@ class Lookout:
                 raise
             except HostlerError as error:
                 log.warning("host.unreadable", host=server.hostname, reason=error.message)
-            await asyncio.sleep(self._resync_seconds)
+            await asyncio.sleep(self._clock.resync)
 
     def _sighted(self) -> None:
         self.seen = datetime.now(UTC)

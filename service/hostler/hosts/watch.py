@@ -10,7 +10,7 @@ import structlog
 
 from hostler.database import DatabaseUnavailable
 from hostler.hosts.connection import HostConnections
-from hostler.hosts.lookout import Lookout, Pace
+from hostler.hosts.lookout import Clock, Lookout, Pace
 from hostler.hosts.models import Server, ServerState
 from hostler.hosts.sight import mark_disabled, note_seen
 from hostler.machines.arrivals import Departures
@@ -24,9 +24,9 @@ _NOTE_SEEN_SECONDS = 60.0  # one statement for all hosts
 class HostWatch:
     """The lookouts of all enabled servers; those that are added, changed or disabled elsewhere are noticed."""
 
-    def __init__(self, connections: HostConnections, resync_seconds: float) -> None:
+    def __init__(self, connections: HostConnections, clock: Clock) -> None:
         self._connections = connections
-        self._resync_seconds = resync_seconds
+        self._clock = clock
         self._pace = Pace()
         self._departures = Departures()
         self._lookouts: dict[int, Lookout] = {}
@@ -56,7 +56,7 @@ class HostWatch:
         for server in servers.values():
             if server.id not in self._lookouts:
                 self._lookouts[server.id] = Lookout(
-                    server, self._connections, self._resync_seconds, self._pace, self._departures
+                    server, self._connections, self._clock, self._pace, self._departures
                 )
 
     def look_at(self, server_id: int, uuid: str) -> None:

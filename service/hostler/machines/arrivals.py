@@ -19,6 +19,9 @@ LARGEST_ID = 10**9
 """No domain may claim more: the numbers after it are for those that are still to come."""
 
 
+_LONGEST_NAME: int = User._meta.fields_map["username_key"].constraints["max_length"]  # noqa: SLF001 - Tortoise's way
+
+
 @dataclass(frozen=True)
 class Arrival:
     """A domain, and who it is: the ``row`` of a VM that came from elsewhere; else ``id``, the free number it claims."""
@@ -90,6 +93,7 @@ def _claimed(machine: ObservedMachine) -> int | None:
 
 
 async def _owners(machines: Sequence[ObservedMachine]) -> dict[str, int]:
-    names = {machine.record.owner.lower() for machine in machines if machine.record and machine.record.owner}
+    said = {machine.record.owner.lower() for machine in machines if machine.record and machine.record.owner}
+    names = {name for name in said if len(name) <= _LONGEST_NAME}  # a record may say anything, and Tortoise minds
     found = await User.filter(username_key__in=list(names)).values_list("username_key", "id") if names else []
     return {str(name): int(str(number)) for name, number in found}

@@ -20,11 +20,13 @@ from ansible_collections.hostler.libvirt.plugins.module_utils import errors as c
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import change as core_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.revision import count_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import Change, validate_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from hostler.dispatch import Action, executor_of
+from hostler.drift.ways_out import wanted_again
 from hostler.engine import Engine
 from hostler.events.record import Kind, record_vms
 from hostler.jobs.ledger import open_job, require_free
@@ -59,6 +61,18 @@ async def resize(engine: Engine, asked: Asked, row: Machine, body: ResizeBody) -
 async def update(engine: Engine, asked: Asked, row: Machine, body: UpdateBody) -> Vm | DryRun:
     """Change what the body names, and answer the VM. Raises as `resize`, `Conflict` for a name that is taken."""
     outcome = await _change(engine, asked, row, change_of(body.model_dump()), Action.UPDATE)
+    return outcome if isinstance(outcome, DryRun) else Vm.of(row)
+
+
+async def reapply(engine: Engine, asked: Asked, row: Machine, live: bool) -> Vm | DryRun:
+    """Make the VM what it was asked to be, where others have changed it since; answer the VM. Raises as `resize`.
+
+    `Conflict` where something is different that a VM that is there can't be given: `hostler.drift` tells it.
+    """
+    wanted = wanted_again(row)
+    if live:
+        wanted["live"] = True
+    outcome = await _change(engine, asked, row, change_of(wanted), Action.UPDATE)
     return outcome if isinstance(outcome, DryRun) else Vm.of(row)
 
 
@@ -138,9 +152,12 @@ async def _carry_out_directly(engine: Engine, row: Machine, change: Change, trac
 
     def act(hypervisor: Hypervisor) -> None:
         # planned once more: until the job had the VM, anybody could change it
-        perform(hypervisor, core_change.plan_for(hypervisor, row.uuid, change, placement), track.report, track.fence)
+        plan = core_change.plan_for(hypervisor, row.uuid, change, placement)
         domain = hypervisor.domain(row.uuid)
-        record = observe(hypervisor, domain).record
+        before = domain.record()
+        perform(hypervisor, plan, track.report, track.fence)
+        count_change(hypervisor, row.uuid, before, plan)
+        record = domain.record()
         if record is not None and record.id is None:  # it was somebody else's until now
             domain.set_record(dataclasses.replace(record, id=row.id))
 
@@ -178,9 +195,9 @@ async def _require_free_name(row: Machine, change: Change) -> None:
 
 async def _follow(row: Machine, change: Change) -> None:
     """Write down what was asked for; what has become of it is the observation's to write."""
+    await row.refresh_from_db(fields=["spec"])  # the watch may have seen the change, and counted it
     asked_for = {name: value for name, value in as_data(change).items() if name != "live"}
     spec = {**row.spec, **asked_for}
     # as in the spec of a create, what is empty or false is left out
     row.spec = {name: value for name, value in spec.items() if value not in ("", [], False)}
-    row.revision += 1
-    await row.save(update_fields=["spec", "revision", "updated_at"])
+    await row.save(update_fields=["spec", "updated_at"])

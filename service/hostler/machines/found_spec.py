@@ -17,7 +17,7 @@ def found_spec(observed: ObservedMachine, server: Server) -> dict[str, Any]:
     if card is not None:
         is_nat = card.type == "user" or (card.type == "network" and card.source == server.network)
         network = {"type": "nat" if is_nat else card.type, "model": card.model, "mac_address": card.mac_address}
-        if not is_nat and card.type in ("bridge", "network"):
+        if card.type in ("bridge", "network"):
             network[f"{card.type}_name"] = card.source
     spec = {
         "name": observed.name,
@@ -39,4 +39,6 @@ def found_spec(observed: ObservedMachine, server: Server) -> dict[str, Any]:
         "metadata": dict(record.metadata) if record else {},
         "protected": observed.protected,
     }
-    return {name: value for name, value in spec.items() if value not in (None, "", [], {}, False)}
+    return {
+        name: value for name, value in spec.items() if value not in (None, "", [], {}, False) or name == "vnc_enabled"
+    }

@@ -22,7 +22,6 @@ from hostler.hosts.connection import HostConnection, Lane
 from hostler.hosts.models import Server
 from hostler.machines.arrivals import Arrival, Arrivals, Departures, arrivals
 from hostler.machines.forgetting import forget
-from hostler.machines.found_spec import found_spec
 from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.observation import difference, fill
 
@@ -114,21 +113,7 @@ def _difference(row: Machine, machine: ObservedMachine, seen: Seen) -> list[str]
         row.status = status  # it was asked to stop, and has not yet
         columns = [name for name in columns if name != "status"]
         return columns if set(columns) - set(_TIMES) else []
-    if columns and _specify(row, machine, seen.server):
-        columns += ["spec", "revision"]
     return columns
-
-
-def _specify(row: Machine, machine: ObservedMachine, server: Server) -> bool:
-    """Take what a VM of ours is for what it was asked to be, where nobody here knows; whether that is so.
-
-    Not while it is being made: by its revision 0 it is known to be somebody else's to finish.
-    """
-    record = machine.record
-    if record is None or record.incomplete or row.revision:
-        return False
-    row.revision, row.spec = max(record.revision, 1), found_spec(machine, server)
-    return True
 
 
 async def _write(
@@ -186,7 +171,6 @@ def _new_row(server: Server, arrival: Arrival) -> Machine:
     row = Machine(server_id=server.id, disk_gb=0.0, **claimed)
     fill(row, arrival.machine, server)
     row.owner_id = arrival.owner_id
-    _specify(row, arrival.machine, server)
     row.last_seen = datetime.now(UTC)
     return row
 

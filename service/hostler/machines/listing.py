@@ -41,6 +41,8 @@ class Wanted:
     os_type: str | None = None
     search: str | None = None
     """Literal text in the name, in any case; empty is anything."""
+    drifted: bool | None = None
+    """Whether others have changed it from what it was asked to be."""
     after_id: int | None = None
     """Only ids that are larger: who reads on from the last one seen misses none for one that has gone meanwhile."""
 
@@ -177,22 +179,27 @@ class _Plan:
         return self.sqlite and len(self._folded) >= SHORTEST and self.wanted.server_id is None
 
     def _source(self, with_vm: bool, by_index: bool = True) -> _Source:
-        filters = {name: getattr(self.wanted, name) for name in ("status", "server_id", "os_type")}
-        of_vm = {f"vm.{name} = ?": value for name, value in filters.items() if value is not None}
-        if self.wanted.after_id is not None:
-            of_vm["vm.id > ?"] = self.wanted.after_id
+        conditions, values = self._of_vm()
         if not self.wanted.search:
-            return _Source("vm", tuple(of_vm), tuple(of_vm.values()))
+            return _Source("vm", conditions, values)
         if not self.sqlite:
             like = re.sub(r"([\\%_])", r"\\\1", self.wanted.search)
-            return _Source("vm", (*of_vm, "UPPER(vm.name) LIKE UPPER(?)"), (*of_vm.values(), f"%{like}%"))
-        with_vm = with_vm or bool(of_vm)
+            return _Source("vm", (*conditions, "UPPER(vm.name) LIKE UPPER(?)"), (*values, f"%{like}%"))
+        with_vm = with_vm or bool(conditions)
         if by_index and self._asks_index:
             # CROSS: SQLite would look each VM up in the index, where the index knows them all at once
             tables = "vm_search CROSS JOIN vm ON vm.id = vm_search.rowid" if with_vm else "vm_search"
             phrase = '"{}"'.format(self._folded.replace('"', '""'))
-            return _Source(tables, ("vm_search MATCH ?", *of_vm), (phrase, *of_vm.values()), "vm_search.rowid")
+            return _Source(tables, ("vm_search MATCH ?", *conditions), (phrase, *values), "vm_search.rowid")
         tables = "vm JOIN vm_folded_name ON vm_folded_name.vm_id = vm.id" if with_vm else "vm_folded_name"
         number = "vm.id" if with_vm else "vm_folded_name.vm_id"
         condition = "instr(vm_folded_name.folded, ?) > 0"
-        return _Source(tables, (*of_vm, condition), (*of_vm.values(), self._folded), number)
+        return _Source(tables, (*conditions, condition), (*values, self._folded), number)
+
+    def _of_vm(self) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """The conditions that the VM's own row has to meet, and their values."""
+        wanted = {"vm.status = ?": self.wanted.status, "vm.server_id = ?": self.wanted.server_id}
+        wanted |= {"vm.os_type = ?": self.wanted.os_type, "vm.id > ?": self.wanted.after_id}
+        given = {condition: value for condition, value in wanted.items() if value is not None}
+        without_value = {True: ("vm.drift IS NOT NULL",), False: ("vm.drift IS NULL",), None: ()}[self.wanted.drifted]
+        return (*given, *without_value), tuple(given.values())

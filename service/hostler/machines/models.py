@@ -78,6 +78,9 @@ class Machine(Model):
     spec: fields.JSONField[dict[str, object]] = fields.JSONField(
         default=dict, description="What was last asked for, by the core's fields, no secret in it"
     )
+    drift: fields.JSONField[list[dict[str, object]] | None] = fields.JSONField(
+        null=True, description="In which fields it differs from what was asked, null where in none"
+    )
     last_seen = fields.DatetimeField(null=True, description="UTC, when its server last listed it")
     created_at = fields.DatetimeField(auto_now_add=True, description="UTC")
     updated_at = fields.DatetimeField(auto_now=True, description="UTC")

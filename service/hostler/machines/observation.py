@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from hostler.drift.differences import differences
 from hostler.events.record import Kind, record_vms
 from hostler.hosts.models import Server
+from hostler.machines.found_spec import found_spec
 from hostler.machines.models import Machine
 
 SEEN = (
@@ -35,6 +37,9 @@ SEEN = (
     "autostart",
     "protected",
     "foreign",
+    "spec",
+    "revision",
+    "drift",
 )
 
 # a host may hold anything, and no domain of it may keep the others from being written down
@@ -106,10 +111,29 @@ def fill(row: Machine, observed: ObservedMachine, server: Server, *, address: st
         row.description = record.description or ""
         row.tags = list(record.tags)
         row.protected = record.protected
+    _compare_with_spec(row, observed, server)
     for name, longest in _LONGEST.items():
         text = getattr(row, name)
         if text is not None:
             setattr(row, name, text[:longest])
+
+
+def _compare_with_spec(row: Machine, observed: ObservedMachine, server: Server) -> None:
+    """See whether a VM of ours is what it was asked to be, or was changed by one of us through another door.
+
+    Not while it is being made: by its revision 0 one is known to be another service's to finish.
+    """
+    record = observed.record
+    if record is None:
+        row.drift = None
+        return
+    if record.incomplete:
+        return
+    actual = found_spec(observed, server)
+    revision = max(record.revision, 1)
+    if row.revision != revision:
+        row.spec, row.revision = {**row.spec, **actual}, revision
+    row.drift = differences(row.spec, actual) or None
 
 
 def _network(observed: ObservedMachine, server: Server) -> tuple[str, str | None, str | None]:

@@ -115,6 +115,7 @@ class ListQuery(PageRequest):
     server_id: int | None = Field(default=None, description="Only those on this server", ge=1, le=2**31 - 1)
     os_type: StorableText | None = Field(default=None, description="Only those with this OS type", max_length=64)
     search: StorableText | None = Field(default=None, description="Text in the name, in any case", max_length=255)
+    drifted: bool | None = Field(default=None, description="Only those that others have changed, or only the others")
     after_id: int | None = Field(default=None, description="Only those with a larger id", ge=0, le=2**31 - 1)
     sort: VmOrder = Field(default="id", description="By which field, with - before it for the other way round")
 
@@ -122,7 +123,7 @@ class ListQuery(PageRequest):
     def wanted(self) -> Wanted:
         """Which VMs."""
         status = None if self.status is None else self.status.value
-        return Wanted(status, self.server_id, self.os_type, self.search, self.after_id)
+        return Wanted(status, self.server_id, self.os_type, self.search, self.drifted, self.after_id)
 
 
 @router.get("", summary="List VMs", response_model=VmList)

@@ -185,6 +185,7 @@ class Vm(ResponseBody):
     tags: list[str]
     autostart: bool
     protected: bool
+    drifted: bool = Field(description="Whether others have changed it from what it was asked to be.")
     ip_source: str | None = Field(
         description="Who tells its address: its guest agent (agent), libvirt's DHCP (lease), its host (arp)."
     )
@@ -212,6 +213,7 @@ class Vm(ResponseBody):
             tags=row.tags,
             autostart=row.autostart,
             protected=row.protected,
+            drifted=bool(row.drift),
             ip_source=row.ip_source,
             last_seen=row.last_seen if row.status in OUT_OF_SIGHT else None,
             created_at=row.created_at,

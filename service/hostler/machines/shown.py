@@ -23,7 +23,7 @@ COLUMNS = (
     "vm.ip_address AS ip_address, vm.mac_address AS mac_address, vm.os_type AS os_type, vm.os_version AS os_version, "
     "vm.vnc_port AS vnc_port, vm.description AS description, CAST(vm.tags AS TEXT) AS tags, vm.autostart AS autostart, "
     "vm.protected AS protected, vm.created_at AS created_at, vm.updated_at AS updated_at, vm.ip_source AS ip_source, "
-    "vm.last_seen AS last_seen"
+    "vm.last_seen AS last_seen, vm.drift IS NOT NULL AS drifted"
 )
 """What `as_json` takes, in its order, of ``vm`` and ``server``."""
 
@@ -48,7 +48,7 @@ def as_json(values: Sequence[Any]) -> str:
     (
         number, name, uuid, status, server_id, hostname, cpu_cores, memory_mb, disk_gb, ip_address, mac_address,
         os_type, os_version, vnc_port, description, tags, autostart, protected, created_at, updated_at,
-        ip_source, last_seen,
+        ip_source, last_seen, drifted,
     ) = values  # fmt: skip
     return (
         f'{{"id":{number},"name":{_text(name)},"uuid":{_text(uuid)},"status":{_text(status)},'
@@ -58,7 +58,7 @@ def as_json(values: Sequence[Any]) -> str:
         f'"os_type":{_or_null(os_type)},"os_version":{_or_null(os_version)},'
         f'"vnc_port":{"null" if vnc_port is None else vnc_port},"description":{_text(description)},"tags":{tags},'
         f'"autostart":{"true" if autostart else "false"},"protected":{"true" if protected else "false"},'
-        f'"ip_source":{_or_null(ip_source)},'
+        f'"drifted":{"true" if drifted else "false"},"ip_source":{_or_null(ip_source)},'
         f'"last_seen":{_moment_or_null(last_seen) if status in OUT_OF_SIGHT else "null"},'
         f'"created_at":"{_moment(created_at)}","updated_at":"{_moment(updated_at)}"}}'
     )

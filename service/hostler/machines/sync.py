@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 from tortoise.transactions import in_transaction
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import look_at, states
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import fingerprints, look_at, states
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import DomainState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import probe_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.status import status_of
@@ -74,6 +74,11 @@ async def sync_host(server: Server, host: HostConnection, *, look_closely: bool 
         looked = await look(server, host, uuids)
         appeared, changed = appeared + looked.appeared, changed + looked.changed
     return SyncReport(comparison.machines, appeared, changed, comparison.gone)
+
+
+async def definitions(host: HostConnection, uuids: Collection[str]) -> Mapping[str, int]:
+    """A number for the definition of each of these VMs: another one, and it has changed. Raises `HostUnreachable`."""
+    return await host.call(partial(fingerprints, uuids=set(uuids)), lane=Lane.WATCH)
 
 
 async def compare(server: Server, found: States) -> Comparison:

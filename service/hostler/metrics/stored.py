@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the database knows, counted when Prometheus asks: three short queries, and no hypervisor is dialled."""
+"""What the database knows, counted when Prometheus asks: a few short queries, and no hypervisor is dialled."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ _SERVERS = "SELECT hostname, enabled, state FROM server"
 _MACHINES = (
     "SELECT server.hostname AS hostname, vm.status AS status, COUNT(*) AS machines"
     " FROM vm JOIN server ON server.id = vm.server_id GROUP BY server.hostname, vm.status"
+)
+_DRIFTED = (
+    "SELECT server.hostname AS hostname, COUNT(vm.id) AS machines FROM server"
+    " LEFT JOIN vm ON vm.server_id = server.id AND vm.drift IS NOT NULL GROUP BY server.hostname"
 )
 # those that ended are counted as they end: a count of all rows would be the slower the longer the service is there
 _JOBS = "SELECT action, state, COUNT(*) AS jobs FROM job WHERE state IN ('queued', 'running') GROUP BY action, state"
@@ -53,6 +57,7 @@ async def stored_registry() -> CollectorRegistry:
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
             families = [*_of_servers(await rows(_SERVERS)), _of_machines(await rows(_MACHINES))]
+            families.append(_of_drift(await rows(_DRIFTED)))
             families.append(_of_jobs(await rows(_JOBS)))
     except (DatabaseUnavailable, TimeoutError) as error:
         log.warning("metrics.database_unavailable", reason=str(error) or f"no answer in {DEADLINE_SECONDS} s")
@@ -81,6 +86,15 @@ def _of_machines(found: Sequence[Any]) -> Metric:
     for row in found:
         machines.add_metric((row["hostname"], row["status"]), row["machines"])
     return machines
+
+
+def _of_drift(found: Sequence[Any]) -> Metric:
+    drifted = GaugeMetricFamily(
+        "hostler_vms_drifted", "VMs that others have changed from what they were asked to be", labels=("server",)
+    )
+    for row in found:
+        drifted.add_metric((row["hostname"],), row["machines"])
+    return drifted
 
 
 def _of_jobs(found: Sequence[Any]) -> Metric:

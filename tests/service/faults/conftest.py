@@ -33,7 +33,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     core = "ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection"
     monkeypatch.setattr(f"{core}._KEEPALIVE_SECONDS", 1)
     monkeypatch.setattr(f"{core}._KEEPALIVE_COUNT", 2)
-    monkeypatch.setattr("hostler.hosts.watch._LONGEST_BACKOFF_SECONDS", 0.1)
+    monkeypatch.setattr("hostler.hosts.lookout._LONGEST_PAUSE_SECONDS", 0.1)
 
 
 @pytest.fixture

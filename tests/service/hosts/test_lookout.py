@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from hostler.database import rows, version_now
 from hostler.events.models import Event
+from hostler.hosts.lookout import Clock
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine
 from hostler.settings import Settings
@@ -237,3 +238,22 @@ async def test_where_nothing_happens_nothing_is_written(
 
     assert (await rows("SELECT COUNT(*) AS n FROM event"))[0]["n"] == changes
     assert before is None or version_now() == before  # PostgreSQL has no such version
+
+
+async def test_what_libvirt_tells_nobody_of_is_seen_in_its_turn(
+    settings: Settings, app: FastAPI, server: Server, clean_host: Host
+) -> None:
+    defined(clean_host, "secret")
+    vm = await appears("secret")
+    (lookout,) = engine_of(app).watch._lookouts.values()
+    lookout._clock = Clock(resync=0.2, reread=0.4)
+    for cpus in ("2", "3"):
+        clean_host.virsh("setvcpus", "secret", cpus, "--config", "--maximum")
+        clean_host.virsh("setvcpus", "secret", cpus, "--config")
+        lookout.note(vm.uuid if cpus == "2" else str(uuid.uuid4()))  # which also ends the long pause of before
+        expected = int(cpus)
+
+        async def is_seen(expected: int = expected) -> bool:
+            return await Machine.filter(id=vm.id, cpu_cores=expected).exists()
+
+        await eventually(is_seen, f"{cpus} CPUs")

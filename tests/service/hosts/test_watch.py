@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from hostler.hosts.connection import HostConnections
+from hostler.hosts.lookout import Clock
 from hostler.hosts.models import Server
 from hostler.hosts.watch import HostWatch
 from hostler.machines.models import Machine
@@ -54,7 +55,7 @@ async def has_status(vm_id: int, status: str, timeout: float = 60) -> None:
 async def test_a_watch_ends_when_it_is_told_to_also_while_something_happens(server: Server) -> None:
     for turns in range(5):  # through every state between an event and its being noticed
         connections = HostConnections(threads=1)
-        watch = HostWatch(connections, resync_seconds=30)
+        watch = HostWatch(connections, Clock(30, 600))
         await watch.start()
         task = watch._lookouts[server.id].task
         await asyncio.sleep(0.3)  # to where it waits for something to happen

@@ -99,6 +99,10 @@ def _carry_out(hypervisor: Hypervisor, desired: Desired, observed: Optional[Obse
         perform(hypervisor, plan, doers=plugged.DOERS)
     else:
         perform(hypervisor, plan)
+    if observed is not None and desired.state != "absent" and observed.record is not None:
+        from ansible_collections.hostler.libvirt.plugins.module_utils.actions.revision import count_change
+
+        count_change(hypervisor, observed.uuid, observed.record, plan)
 
 
 def new_record(desired: Desired, spec: MachineSpec) -> Record:

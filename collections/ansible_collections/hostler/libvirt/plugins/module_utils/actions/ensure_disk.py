@@ -14,6 +14,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.machine_do
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.new_disk import new_source
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import require_one
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.revision import count_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.sources import (
     path_in_pool,
     path_source,
@@ -65,6 +66,7 @@ def ensure_disk(hypervisor: Hypervisor, which: OneMachine, wanted: WantedDisk, c
         require_possible(hypervisor, plan)
     if not check:
         perform(hypervisor, plan, doers={**MACHINE_DOERS, **DOERS})
+        count_change(hypervisor, domain.uuid, chassis.record, plan)
         chassis = look(hypervisor, domain)
         found = find_disk(wanted, chassis, path)
     return _answer(hypervisor, plan, chassis, found)

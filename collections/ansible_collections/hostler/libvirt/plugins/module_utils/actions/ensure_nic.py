@@ -10,6 +10,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.networks i
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.nics import DOERS
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import require_one
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.revision import count_change
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.nic import (
@@ -39,6 +40,7 @@ def ensure_nic(hypervisor: Hypervisor, which: OneMachine, wanted: WantedNic, che
     _require_there(hypervisor, wanted, found, plan, placement)
     if not check:
         perform(hypervisor, plan, doers=DOERS)
+        count_change(hypervisor, domain.uuid, chassis.record, plan)
         found = find_nic(wanted, look(hypervisor, domain))
     return {**plan.as_answer(), "nic": _nic(found)}
 

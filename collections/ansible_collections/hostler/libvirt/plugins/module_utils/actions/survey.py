@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterable, NamedTuple, Optional, Set
+from typing import Container, Dict, Iterable, NamedTuple, Optional, Set
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import glance
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
@@ -76,3 +76,22 @@ def look_at(hypervisor: Hypervisor, uuids: Iterable[str]) -> Looks:
             else:
                 looks.unreadable[uuid] = error.message
     return looks
+
+
+def fingerprints(hypervisor: Hypervisor, uuids: Container[str]) -> Dict[str, int]:
+    """A number for what each of the domains with those UUIDs is defined as, by UUID; equal ones are alike.
+
+    Of this process alone. Libvirt tells of many changes of a definition, and of some it tells nobody: of sizes that are
+    set for the next start, of autostart, of a managed save that is thrown away. Raises `HostUnreachable`.
+    """
+    found = {}
+    for row in hypervisor.roster():
+        domain = row.domain
+        if domain.uuid in uuids:
+            try:
+                found[domain.uuid] = hash((domain.xml(inactive=row.persistent), row.autostart, row.saved))
+            except HostUnreachable:
+                raise
+            except HostlerError:
+                continue  # it has gone meanwhile, or can't be read: whoever looks at it says so
+    return found
