@@ -32,10 +32,10 @@ async def register(fields: Mapping[str, Any]) -> Server:
 
 async def change(server: Server, fields: Mapping[str, Any]) -> Server:
     """Change what ``fields`` name; another URI or virt type has the host probed anew. `Conflict` as `register`."""
-    changes = dict(fields)
-    if "libvirt_uri" in fields or "virt_type" in fields:
+    changes = {name: value for name, value in fields.items() if getattr(server, name) != value}
+    if "libvirt_uri" in changes or "virt_type" in changes:
         changes["virt_type_found"] = None
-    if "libvirt_uri" in fields:
+    if "libvirt_uri" in changes:
         changes |= {"state": ServerState.UNKNOWN.value, "state_reason": None}
     if not changes:
         return server

@@ -92,18 +92,23 @@ async def sync_host(
 async def read_host(server: Server, host: HostConnection, seconds: float | None = None) -> None:
     """Write down what the host is, and that it is reachable."""
     current = await Server.get_or_none(id=server.id) or server  # which pool it is may have been changed
-    facts = await host.call(partial(host_facts, pool_name=current.pool), seconds=seconds)
+    facts = await host.call(host_facts, seconds=seconds)
+    pool = facts.pools.get(current.pool)
     lasting = {
         "state": ServerState.REACHABLE.value,
         "state_reason": None,
         "host_uuid": facts.uuid,
         "cpu_total": facts.resources.cpus,
         "memory_total_mb": facts.resources.memory_mb,
-        "disk_total_gb": None if facts.pool is None else disk_gib(facts.pool.capacity),
+        "disk_total_gb": None if pool is None else disk_gib(pool.capacity),
     }
     moving = {
         "memory_free_mb": facts.resources.free_memory_mb,
-        "disk_free_gb": None if facts.pool is None else disk_gib(facts.pool.available),
+        "disk_free_gb": None if pool is None else disk_gib(pool.available),
+        "pools": [
+            {"name": name, "total_gb": disk_gib(space.capacity), "free_gb": disk_gib(space.available)}
+            for name, space in sorted(facts.pools.items())
+        ],
     }
     async with in_transaction():
         changed = not await Server.filter(id=server.id, **lasting).exists()

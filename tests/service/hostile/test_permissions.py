@@ -76,6 +76,8 @@ TABLE = {
         "GET /api/users",
         "GET /api/users/{user_id}",
         "POST /api/servers",
+        "POST /api/servers/{server_id}/drain",
+        "POST /api/servers/{server_id}/undrain",
         "POST /api/users",
         "PUT /api/servers/{server_id}",
         "PUT /api/users/{user_id}",
