@@ -8,6 +8,8 @@ from enum import StrEnum
 from tortoise import fields
 from tortoise.models import Model
 
+from hostler.credentials.models import Credential
+
 
 class VirtType(StrEnum):
     """Which accelerator guests of a server run on."""
@@ -57,6 +59,10 @@ class Server(Model):
     ansible_user = fields.CharField(max_length=64, null=True, description="User for ssh, null is Ansible's default")
     ansible_port = fields.IntField(null=True, description="Port for ssh, null is 22")
     enabled = fields.BooleanField(default=True, description="A disabled server is neither watched nor written to")
+    credential: fields.ForeignKeyNullableRelation[Credential] = fields.ForeignKeyField(
+        "hostler.Credential", related_name="servers", null=True, on_delete=fields.RESTRICT
+    )
+    credential_id: int | None
     draining = fields.BooleanField(
         default=False, db_default=False, description="No new VM is made there, those that are there stay usable"
     )

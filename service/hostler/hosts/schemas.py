@@ -45,6 +45,15 @@ AnsibleBy = Annotated[
     Literal["local", "ssh"],
     Field(description="Where playbooks run their modules: beside the service, or on the server by SSH."),
 ]
+CredentialId = Annotated[
+    int | None,
+    Field(
+        description="The credential that it is reached with; the service's own keys without.",
+        ge=1,
+        le=2**31 - 1,
+        strict=True,
+    ),
+]
 Draining = Annotated[
     StrictBool, Field(description="Whether no new VM is made there; those that are there stay usable.")
 ]
@@ -75,6 +84,7 @@ class ServerBody(RequestBody):
     ansible_user: AnsibleUser = None
     ansible_port: AnsiblePort = None
     enabled: StrictBool = True
+    credential_id: CredentialId = None
     draining: Draining = False
     tags: ServerTags = Field(default_factory=list)
     cpu_overcommit: CpuOvercommit = 4.0
@@ -95,6 +105,7 @@ class ServerChange(RequestBody):
     ansible_user: AnsibleUser = None
     ansible_port: AnsiblePort = None
     enabled: StrictBool | None = None
+    credential_id: CredentialId = None
     draining: Draining | None = None
     tags: ServerTags | None = None
     cpu_overcommit: CpuOvercommit | None = None
@@ -155,6 +166,7 @@ class ServerShown(ResponseBody):
     ansible_host: str | None
     ansible_user: str | None
     ansible_port: int | None
+    credential_id: int | None
     enabled: bool
     draining: bool
     drained: bool = Field(description="Whether it is draining and none of its VMs runs there any more")

@@ -99,7 +99,7 @@ async def _make(engine: Engine, new: NewMachine, row: Machine, track: JobTrack) 
     host = engine.host(new.server)
     if executor_of(Action.CREATE, engine.settings) is Executor.PLAYBOOK:
         variables = _variables(new.spec, new.placement, new.record, row.id, new.start)
-        await run_playbook(engine.playbooks, engine.settings, Action.CREATE, new.server, variables, track)
+        await run_playbook(engine, Action.CREATE, new.server, variables, track)
         return await host.call(partial(_observe, uuid=new.record.uuid))
     numbered = dataclasses.replace(new.record, id=row.id)
 

@@ -67,7 +67,9 @@ async def planned(engine: Engine, asked: Asked, body: CreateBody) -> NewMachine:
     """The plan against the real host: what can't be there is said before anything is written down or touched."""
     spec = body.spec()
     if body.server_id is not None:
-        return await _planned_on(engine, asked, spec, await _server(body.server_id), body.start)
+        server = await _server(body.server_id)
+        require_not_draining(server)
+        return await _planned_on(engine, asked, spec, server, body.start)
     search = Search(spec, body.placement or PlacementBody.model_validate({}))
     while True:
         choice = await search.choose()
@@ -89,7 +91,6 @@ async def _server(server_id: int) -> Server:
 
 
 async def _planned_on(engine: Engine, asked: Asked, spec: MachineSpec, server: Server, start: bool) -> NewMachine:
-    require_not_draining(server)
     host = engine.host(server)
     placement = Placement(server.pool, server.image_pool, server.network, await virt_type_of(server, host))
     record = Record(
@@ -136,7 +137,7 @@ async def written_down(
         new = await planned(engine, asked, body)
         tries -= 1
         try:
-            return await _write_down_new(engine, asked, new, body, attempt, is_last=tries == 0)
+            return await _write_down_new(engine, asked, new, body, attempt, is_last=tries <= 0)
         except _Elsewhere:
             continue
 

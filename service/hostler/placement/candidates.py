@@ -31,7 +31,7 @@ _LONGEST_UNSEEN = timedelta(hours=1)  # a server that is reachable was seen some
 
 async def hold_servers() -> None:
     """Keep every other placement waiting until the transaction ends; SQLite has one writer anyway."""
-    await Server.all().order_by("id").select_for_update().values_list("id", flat=True)
+    await Server.all().order_by("id").select_for_update()
 
 
 async def wish_of(spec: MachineSpec, body: PlacementBody) -> Wish:
