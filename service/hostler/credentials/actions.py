@@ -69,8 +69,9 @@ async def shown(credentials: Sequence[Credential]) -> list[CredentialShown]:
     """The credentials of these rows, with the servers that use them."""
     servers: defaultdict[int, list[str]] = defaultdict(list)
     ids = [credential.id for credential in credentials]
-    for server in await Server.filter(credential_id__in=ids).order_by("id") if ids else ():
-        servers[server.credential_id].append(server.hostname)
+    users = Server.filter(credential_id__in=ids).order_by("id").values_list("credential_id", "hostname")
+    for number, hostname in await users if ids else ():
+        servers[number].append(hostname)
     return [CredentialShown.of(credential, servers[credential.id]) for credential in credentials]
 
 

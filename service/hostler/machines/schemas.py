@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import spec as core
 from hostler.bodies import RequestBody, ResponseBody, Timestamp
@@ -111,11 +111,12 @@ class CreateBody(RequestBody):
         """What is asked for, in the core's terms; raises its `InvalidSpec`."""
         return core.spec_from(self.model_dump(exclude={"server_id", "placement", "start"}))
 
-    @model_validator(mode="after")
-    def _one_of_both(self) -> CreateBody:
-        if self.server_id is not None and self.placement is not None:
-            raise ValueError("placement is for a VM without server_id")
-        return self
+    @field_validator("placement")
+    @classmethod
+    def _without_a_server(cls, placement: PlacementBody | None, known: ValidationInfo) -> PlacementBody | None:
+        if placement is not None and known.data.get("server_id") is not None:
+            raise ValueError("is for a VM without server_id")
+        return placement
 
 
 class ResizeBody(RequestBody):

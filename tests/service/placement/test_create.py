@@ -129,7 +129,7 @@ async def test_tags_and_other_vms_are_heeded(api: httpx.AsyncClient, make_server
         ({"placement": {"near": [1.5]}}, 422, None),
         ({"placement": {"near": [0]}}, 422, None),
         ({"placement": []}, 422, "placement"),
-        ({"placement": {}, "server_id": 1}, 422, None),
+        ({"placement": {}, "server_id": 1}, 422, "placement"),
     ],
 )
 async def test_a_placement_that_is_none_is_refused(
