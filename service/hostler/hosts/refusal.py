@@ -13,8 +13,11 @@ _SAID = (
     ("certificate", "its certificate, or the one it was shown, is not trusted"),
     ("Certificate", "its certificate, or the one it was shown, is not trusted"),
 )
+_NO_FILE = "No such file or directory"
 
 
 def refusal_in(message: str) -> str | None:
     """What ``message`` says about trust, in words for a client; None where it is about something else."""
+    if _NO_FILE in message:
+        return None  # the service's user has no certificates at all: a matter of its machine, not of trust
     return next((words for said, words in _SAID if said in message), None)

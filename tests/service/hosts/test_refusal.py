@@ -23,3 +23,4 @@ def test_a_matter_of_trust_is_said_in_words(message: str, says: str) -> None:
 
 def test_anything_else_is_for_the_log() -> None:
     assert refusal_in("Failed to connect socket to '/run/libvirt/libvirt-sock': No such file or directory") is None
+    assert refusal_in("Cannot read CA certificate '/etc/pki/CA/cacert.pem': No such file or directory") is None
