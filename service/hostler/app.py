@@ -20,6 +20,7 @@ from hostler.accounts import routes as account_routes
 from hostler.accounts import users
 from hostler.accounts.service import open_accounts
 from hostler.body_limit import BodyLimit
+from hostler.credentials import routes as credential_routes
 from hostler.database import Database
 from hostler.documentation import openapi
 from hostler.documentation import routes as documentation_routes
@@ -48,6 +49,7 @@ ROUTERS: tuple[Router, ...] = (
     health_routes.router,
     *account_routes.ROUTERS,
     host_routes.router,
+    credential_routes.router,
     image_routes.router,
     job_routes.router,
     event_routes.router,

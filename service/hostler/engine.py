@@ -11,6 +11,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from hostler.credentials.keeping import Keeper
 from hostler.errors import Unavailable
 from hostler.hosts.connection import HostConnection, HostConnections
 from hostler.hosts.lookout import Clock
@@ -34,12 +35,14 @@ class Engine:
     crew: Crew
     playbooks: PlaybookRunner
     watch: HostWatch
+    credentials: Keeper
 
     @classmethod
     def of(cls, settings: Settings) -> Engine:
         """Make one; nothing is dialled yet."""
         sweep(settings.state_dir)  # what playbooks of a service that was killed left
-        connections = HostConnections(settings.host_threads)
+        credentials = Keeper.of(settings)
+        connections = HostConnections(settings.host_threads, credentials.opening)
         return cls(
             settings=settings,
             connections=connections,
@@ -48,6 +51,7 @@ class Engine:
                 settings.state_dir, warm_start=settings.warm_start, playbooks_dir=settings.playbooks_dir
             ),
             watch=HostWatch(connections, Clock(settings.resync_seconds, settings.reread_seconds)),
+            credentials=credentials,
         )
 
     @classmethod

@@ -13,6 +13,7 @@ from hostler.cli.servers import Hostname, server_named
 from hostler.cli.table import show_table
 
 if TYPE_CHECKING:
+    from hostler.credentials.keeping import Opening
     from hostler.hosts.models import Server
     from hostler.images.models import Image
 
@@ -62,10 +63,10 @@ def add(
     from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
     from hostler.images.observation import write_down
 
-    server = run(server_named(hostname))
+    server, opening = run(_reached(hostname))
     image = NewImage(name or file.name, sha256=sha256, size=file.stat().st_size)
     # in no event loop: Ctrl-C ends it here and now, and what was written is taken away
-    with file.open("rb") as opened, Hypervisor.open(server.libvirt_uri) as hypervisor:
+    with file.open("rb") as opened, Hypervisor.open(server.libvirt_uri, credentials=opening) as hypervisor:
         uploaded = upload(hypervisor, server.image_pool, image, iter(partial(opened.read, _PIECE_BYTES), b""))
     row = run(write_down(server, uploaded.volume))
     typer.echo(f"Image {row.id} '{row.name}' added to server '{hostname}'")
@@ -85,8 +86,8 @@ def remove(
     from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
     from hostler.errors import OperatorError
 
-    server = run(server_named(hostname))
-    with Hypervisor.open(server.libvirt_uri) as hypervisor:
+    server, opening = run(_reached(hostname))
+    with Hypervisor.open(server.libvirt_uri, credentials=opening) as hypervisor:
         if not unfinished:
             images.remove(hypervisor, server.image_pool, name)
         elif not images.discard_unfinished(hypervisor, server.image_pool, name):
@@ -100,3 +101,15 @@ async def _forget(server: Server, name: str) -> None:
     from hostler.images.observation import forget
 
     await forget(*(row.id for row in await Image.filter(server_id=server.id, name=name)))
+
+
+async def _reached(hostname: str) -> tuple[Server, Opening]:
+    """The server of that name, and its credential for whoever connects to it later."""
+    from functools import partial
+
+    from hostler.credentials.keeping import Keeper
+    from hostler.settings import Settings
+
+    server = await server_named(hostname)
+    keeper = Keeper.of(Settings.load())
+    return server, partial(keeper.laid_out, await keeper.of_server(server.id))

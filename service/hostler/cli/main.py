@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hostler.cli import images, migrate, serve, servers, settings, tokens, users
+from hostler.cli import credentials, images, migrate, serve, servers, settings, tokens, users
 
 app = typer.Typer(
     name="hostler",
@@ -23,6 +23,7 @@ app.command("settings")(settings.settings)
 app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")
 app.add_typer(servers.app, name="server")
+app.add_typer(credentials.app, name="credential")
 app.add_typer(images.app, name="image")
 
 

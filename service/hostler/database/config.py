@@ -20,6 +20,7 @@ APP = "hostler"
 
 MODELS = (
     "hostler.accounts.models",
+    "hostler.credentials.models",
     "hostler.hosts.models",
     "hostler.images.models",
     "hostler.machines.models",

@@ -52,6 +52,7 @@ EXPECTED = (
     Index("api_token_user", "api_token", ("user_id",)),
     Index("stream_ticket_hash", "stream_ticket", ("ticket_hash",), unique=True),
     Index("server_hostname", "server", ("hostname",), unique=True),
+    Index("credential_name", "credential", ("name",), unique=True),
     Index("vm_name_of_server", "vm", ("server_id", "name"), unique=True),
     Index("image_name_of_server", "image", ("server_id", "name"), unique=True),
     # not unique: two hosts can have a domain with the same UUID (a copy), and both must be shown

@@ -29,6 +29,10 @@ TAGS = [
         "name": "servers",
         "description": "The hypervisors: how their libvirt is reached, what was last seen of them.",
     },
+    {
+        "name": "credentials",
+        "description": "What servers are reached with: SSH keys, TLS certificates. For administrators.",
+    },
     {"name": "vms", "description": "The virtual machines, also those that others made."},
     {"name": "images", "description": "Base images: volumes of a server's image pool that disks are made from."},
     {"name": "jobs", "description": "Every write that was asked for: its steps, its log, and what became of it."},

@@ -19,7 +19,7 @@ from tortoise.exceptions import TransactionManagementError
 from hostler.bodies import ResponseBody
 from hostler.events.models import Event
 from hostler.hosts.models import Server
-from hostler.hosts.schemas import ServerShown
+from hostler.hosts.shown import shown_one
 from hostler.jobs.models import Job
 from hostler.jobs.schemas import JobShown
 from hostler.machines.models import Machine
@@ -79,7 +79,7 @@ async def record_server(kind: Kind, server_id: int) -> None:
     """Write an event for a server, as it is in the transaction; none for one that is not there."""
     server = await Server.get_or_none(id=server_id)
     if server is not None:
-        await record(kind, ServerShown.model_validate(server), server_id=server_id)
+        await record(kind, await shown_one(server), server_id=server_id)
 
 
 def _event(kind: Kind, shown: ResponseBody, **ids: int | None) -> Event:

@@ -13,15 +13,22 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Host
 from hostler.engine import Engine
 from hostler.errors import Conflict, FieldProblem
 from hostler.events.record import Kind, record_server
-from hostler.hosts.models import Server, ServerState
+from hostler.hosts.models import AnsibleConnection, Server, ServerState
+from hostler.hosts.reached_with import check_credential
 from hostler.hosts.sight import mark_unreachable, read_host
 from hostler.images.sync import sync_images
 from hostler.machines.models import Machine
 from hostler.machines.sync import SyncReport, sync_host
 
+_REACHING = {"credential_id", "libvirt_uri", "ansible_connection"}
+
 
 async def register(fields: Mapping[str, Any]) -> Server:
-    """Write a new server down; `Conflict` for a hostname that is taken. Its URI is the caller's to check."""
+    """Write a new server down; its URI is the caller's to check.
+
+    Raises `Conflict` for a hostname that is taken, `BadRequest` for a credential that does not do.
+    """
+    await check_credential({"ansible_connection": AnsibleConnection.LOCAL.value, **fields})
     try:
         async with in_transaction():
             server = await Server.create(**fields)
@@ -32,14 +39,16 @@ async def register(fields: Mapping[str, Any]) -> Server:
 
 
 async def change(server: Server, fields: Mapping[str, Any]) -> Server:
-    """Change what ``fields`` name; another URI or virt type has the host probed anew. `Conflict` as `register`."""
-    changes = dict(fields)
-    if "libvirt_uri" in fields or "virt_type" in fields:
+    """Change what ``fields`` name; another URI or virt type has the host probed anew. Raises as `register`."""
+    changes = {name: value for name, value in fields.items() if getattr(server, name) != value}
+    if "libvirt_uri" in changes or "virt_type" in changes:
         changes["virt_type_found"] = None
-    if "libvirt_uri" in fields:
+    if "libvirt_uri" in changes:
         changes |= {"state": ServerState.UNKNOWN.value, "state_reason": None}
     if not changes:
         return server
+    if changes.keys() & _REACHING:
+        await check_credential({**{name: getattr(server, name) for name in _REACHING}, **changes})
     server.update_from_dict(changes)
     try:
         # no other column: the watch writes what it sees meanwhile

@@ -23,8 +23,9 @@ from typing import Generic, TypeVar
 import structlog
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostTimeout, HostUnreachable
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Credentials, Hypervisor
 from hostler.hosts.door import Door
+from hostler.hosts.refusal import refusal_in
 
 log = structlog.get_logger(__name__)
 
@@ -71,15 +72,16 @@ class Heard(Generic[T]):
 class HostConnection:
     """One host's connections and threads."""
 
-    def __init__(self, hostname: str, uri: str, threads: int) -> None:
+    def __init__(self, hostname: str, uri: str, threads: int, credentials: Credentials | None = None) -> None:
         self.hostname = hostname
         self.uri = uri
+        self._credentials = credentials
         self._lanes = {
             lane: ThreadPoolExecutor(_AT_ONCE.get(lane, threads), thread_name_prefix=f"{lane.value}-{hostname}")
             for lane in Lane
         }
         self._given_up = False
-        self._door = Door(uri)
+        self._door = Door(uri, credentials)
         self._opening = threading.Lock()
         self._is_away = False
         self._counting = threading.Lock()
@@ -192,14 +194,15 @@ class HostConnection:
 
     def _run_apart(self, function: Callable[[Hypervisor], T]) -> T:
         try:
-            with Hypervisor.open(self.uri) as hypervisor:
+            with Hypervisor.open(self.uri, credentials=self._credentials) as hypervisor:
                 return function(hypervisor)
         except HostUnreachable as error:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: HostUnreachable) -> HostUnreachable:
         log.warning("host.unreachable", host=self.hostname, reason=error.message)
-        return HostUnreachable(f"Host '{self.hostname}' is unreachable")
+        why = refusal_in(error.message)
+        return HostUnreachable(f"Host '{self.hostname}' is unreachable{'' if why is None else f': {why}'}")
 
     def _enter(self, seconds: float | None = None) -> Hypervisor:
         """A connection of the caller's own, made where none is free; whoever enters has to leave."""
@@ -248,8 +251,9 @@ class HostConnection:
 class HostConnections:
     """The connections to all servers, by server id."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, credentials: Callable[[int], Credentials] | None = None) -> None:
         self._threads = threads
+        self._credentials = credentials
         self._by_id: dict[int, HostConnection] = {}
 
     def of(self, server_id: int, hostname: str, uri: str) -> HostConnection:
@@ -259,7 +263,8 @@ class HostConnections:
             known.hostname = hostname
             return known
         self.forget(server_id)
-        self._by_id[server_id] = HostConnection(hostname, uri, self._threads)
+        credentials = None if self._credentials is None else self._credentials(server_id)
+        self._by_id[server_id] = HostConnection(hostname, uri, self._threads, credentials)
         return self._by_id[server_id]
 
     def forget(self, server_id: int) -> None:

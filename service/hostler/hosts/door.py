@@ -14,7 +14,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostTimeout
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Credentials, Hypervisor
 
 MOST_UNDER_WAY = 4
 """Opens of one host at once. More than one, for one that was begun while the host was off may learn late that it is
@@ -29,8 +29,9 @@ class _Waiter:
 class Door:
     """Opens connections to ``uri``, from any number of threads."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, credentials: Credentials | None = None) -> None:
         self._uri = uri
+        self._credentials = credentials
         self._changed = threading.Condition()
         self._under_way = 0
         self._waiters: deque[_Waiter] = deque()
@@ -61,7 +62,7 @@ class Door:
     def _try(self) -> None:
         outcome: Hypervisor | Exception
         try:
-            outcome = Hypervisor.open(self._uri, deadline=None)
+            outcome = Hypervisor.open(self._uri, deadline=None, credentials=self._credentials)
         except Exception as error:  # noqa: BLE001 - whoever waits gets it, whatever it is
             outcome = error
         with self._changed:

@@ -8,6 +8,8 @@ from enum import StrEnum
 from tortoise import fields
 from tortoise.models import Model
 
+from hostler.credentials.models import Credential
+
 
 class VirtType(StrEnum):
     """Which accelerator guests of a server run on."""
@@ -57,6 +59,22 @@ class Server(Model):
     ansible_user = fields.CharField(max_length=64, null=True, description="User for ssh, null is Ansible's default")
     ansible_port = fields.IntField(null=True, description="Port for ssh, null is 22")
     enabled = fields.BooleanField(default=True, description="A disabled server is neither watched nor written to")
+    credential: fields.ForeignKeyNullableRelation[Credential] = fields.ForeignKeyField(
+        "hostler.Credential", related_name="servers", null=True, on_delete=fields.RESTRICT
+    )
+    credential_id: int | None
+    draining = fields.BooleanField(
+        default=False, db_default=False, description="No new VM is made there, those that are there stay usable"
+    )
+    tags: fields.JSONField[list[str]] = fields.JSONField(
+        default=list, db_default=[], description="List of texts, by which a create without a server may choose"
+    )
+    cpu_overcommit = fields.FloatField(
+        default=4.0, db_default=4.0, description="vCPUs that a placement may promise for each logical CPU"
+    )
+    memory_overcommit = fields.FloatField(
+        default=1.0, db_default=1.0, description="MiB that a placement may promise for each MiB of memory"
+    )
     state = fields.CharField(
         max_length=16, default=ServerState.UNKNOWN.value, description="unknown, reachable or unreachable"
     )
@@ -67,6 +85,9 @@ class Server(Model):
     memory_free_mb = fields.IntField(null=True, description="MiB, when it was last seen")
     disk_total_gb = fields.FloatField(null=True, description="GiB, of the storage pool of new disks")
     disk_free_gb = fields.FloatField(null=True, description="GiB, when it was last seen")
+    pools: fields.JSONField[list[dict[str, object]]] = fields.JSONField(
+        default=list, db_default=[], description="Every active storage pool when it was last seen: name, sizes in GiB"
+    )
     last_seen = fields.DatetimeField(null=True, description="UTC, its libvirt's last answer")
     created_at = fields.DatetimeField(auto_now_add=True, description="UTC")
     updated_at = fields.DatetimeField(auto_now=True, description="UTC")

@@ -13,6 +13,7 @@ from hostler.errors import NotFound
 from hostler.hosts import actions
 from hostler.hosts.models import Server
 from hostler.hosts.schemas import Refreshed, ServerBody, ServerChange, ServerShown
+from hostler.hosts.shown import shown, shown_one
 from hostler.hosts.uri import checked_uri
 from hostler.paging import Page, Paging, fetch_page
 from hostler.permission import Caller, Requires
@@ -39,7 +40,7 @@ ServerOf = Annotated[Server, Depends(_server)]
 async def list_servers(caller: Reader, paging: Paging) -> Page[ServerShown]:
     """Servers in the order of their ids; answered from the database."""
     found, total = await fetch_page(Server.all(), paging)
-    return Page.of([ServerShown.model_validate(server) for server in found], total, paging)
+    return Page.of(await shown(found), total, paging)
 
 
 @router.post("", status_code=201, summary="Register a server")
@@ -48,13 +49,13 @@ async def register_server(caller: Admin, engine: EngineOf, body: ServerBody) -> 
     checked_uri(body.libvirt_uri, engine.settings.trusted_libvirt_uris)
     server = await actions.register(body.model_dump())
     await engine.watch.call_roll()
-    return ServerShown.model_validate(server)
+    return await shown_one(server)
 
 
 @router.get("/{server_id}", summary="Show a server")
 async def show_server(caller: Reader, server: ServerOf) -> ServerShown:
     """One server."""
-    return ServerShown.model_validate(server)
+    return await shown_one(server)
 
 
 @router.put("/{server_id}", summary="Change a server")
@@ -65,7 +66,7 @@ async def change_server(caller: Admin, engine: EngineOf, server: ServerOf, body:
         checked_uri(fields["libvirt_uri"], engine.settings.trusted_libvirt_uris)
     changed = await actions.change(server, fields)
     await engine.watch.call_roll()
-    return ServerShown.model_validate(changed)
+    return await shown_one(changed)
 
 
 @router.delete("/{server_id}", summary="Remove a server")
@@ -74,6 +75,18 @@ async def remove_server(caller: Admin, engine: EngineOf, server: ServerOf) -> Do
     await actions.remove(server)
     await engine.watch.call_roll()
     return Done(message=f"Server '{server.hostname}' removed")
+
+
+@router.post("/{server_id}/drain", summary="Drain a server")
+async def drain_server(caller: Admin, server: ServerOf) -> ServerShown:
+    """Have no new VM made there; those that are there stay usable, and are left to whoever moves or stops them."""
+    return await shown_one(await actions.change(server, {"draining": True}))
+
+
+@router.post("/{server_id}/undrain", summary="Take a server back into use")
+async def undrain_server(caller: Admin, server: ServerOf) -> ServerShown:
+    """Have VMs made there again."""
+    return await shown_one(await actions.change(server, {"draining": False}))
 
 
 @router.post("/{server_id}/refresh", summary="Refresh a server")

@@ -9,7 +9,9 @@ from pydantic import Field, StrictBool, field_validator
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import HOSTNAME_PATTERN, LIBVIRT_NAME_PATTERN
 from hostler.bodies import RequestBody, ResponseBody, Timestamp
-from hostler.hosts.models import AnsibleConnection, ServerState, VirtType
+from hostler.hosts.models import AnsibleConnection, Server, ServerState, VirtType
+from hostler.hosts.use import Use
+from hostler.tags import Tag
 
 T = TypeVar("T")
 
@@ -43,6 +45,29 @@ AnsibleBy = Annotated[
     Literal["local", "ssh"],
     Field(description="Where playbooks run their modules: beside the service, or on the server by SSH."),
 ]
+CredentialId = Annotated[
+    int | None,
+    Field(
+        description="The credential that it is reached with; the service's own keys without.",
+        ge=1,
+        le=2**31 - 1,
+        strict=True,
+    ),
+]
+Draining = Annotated[
+    StrictBool, Field(description="Whether no new VM is made there; those that are there stay usable.")
+]
+ServerTags = Annotated[
+    list[Tag], Field(description="Tags by which a create without server_id may choose.", max_length=64)
+]
+CpuOvercommit = Annotated[
+    float,
+    Field(description="vCPUs that may be promised for each logical CPU, where a server is chosen.", gt=0, le=64),
+]
+MemoryOvercommit = Annotated[
+    float,
+    Field(description="MiB that may be promised for each MiB of memory, where a server is chosen.", gt=0, le=16),
+]
 
 
 class ServerBody(RequestBody):
@@ -59,6 +84,11 @@ class ServerBody(RequestBody):
     ansible_user: AnsibleUser = None
     ansible_port: AnsiblePort = None
     enabled: StrictBool = True
+    credential_id: CredentialId = None
+    draining: Draining = False
+    tags: ServerTags = Field(default_factory=list)
+    cpu_overcommit: CpuOvercommit = 4.0
+    memory_overcommit: MemoryOvercommit = 1.0
 
 
 class ServerChange(RequestBody):
@@ -75,15 +105,50 @@ class ServerChange(RequestBody):
     ansible_user: AnsibleUser = None
     ansible_port: AnsiblePort = None
     enabled: StrictBool | None = None
+    credential_id: CredentialId = None
+    draining: Draining | None = None
+    tags: ServerTags | None = None
+    cpu_overcommit: CpuOvercommit | None = None
+    memory_overcommit: MemoryOvercommit | None = None
 
     @field_validator(
-        "hostname", "libvirt_uri", "virt_type", "pool", "image_pool", "network", "ansible_connection", "enabled"
+        "hostname",
+        "libvirt_uri",
+        "virt_type",
+        "pool",
+        "image_pool",
+        "network",
+        "ansible_connection",
+        "enabled",
+        "draining",
+        "tags",
+        "cpu_overcommit",
+        "memory_overcommit",
     )
     @classmethod
     def _is_something(cls, value: T) -> T:
         if value is None:
             raise ValueError("a server can't be without it")
         return value
+
+
+class PoolShown(ResponseBody):
+    """A storage pool of a server, in GiB."""
+
+    name: str
+    total_gb: float
+    free_gb: float
+
+
+class UseShown(ResponseBody):
+    """What the VMs of a server were promised, all of them and those that run: vCPUs, MiB of memory."""
+
+    vms: int
+    vms_running: int
+    cpu_cores: int
+    cpu_cores_running: int
+    memory_mb: int
+    memory_mb_running: int
 
 
 class ServerShown(ResponseBody):
@@ -101,17 +166,32 @@ class ServerShown(ResponseBody):
     ansible_host: str | None
     ansible_user: str | None
     ansible_port: int | None
+    credential_id: int | None
     enabled: bool
+    draining: bool
+    drained: bool = Field(description="Whether it is draining and none of its VMs runs there any more")
+    tags: list[str]
     state: ServerState
     state_reason: str | None
+    cpu_overcommit: float
+    memory_overcommit: float
     cpu_total: int | None
     memory_total_mb: int | None
     memory_free_mb: int | None
     disk_total_gb: float | None
     disk_free_gb: float | None
+    pools: list[PoolShown] = Field(description="Every active storage pool, as it was last seen")
+    use: UseShown
     last_seen: Timestamp | None
     created_at: Timestamp
     updated_at: Timestamp
+
+    @classmethod
+    def of(cls, server: Server, use: Use) -> ServerShown:
+        """The server of a row, and what its VMs were promised."""
+        plain = {name: getattr(server, name) for name in cls.model_fields if name not in ("drained", "use")}
+        drained = server.draining and not use.vms_running
+        return cls.model_validate({**plain, "drained": drained, "use": UseShown.model_validate(use)})
 
 
 class Refreshed(ResponseBody):

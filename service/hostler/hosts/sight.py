@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from tortoise.transactions import in_transaction
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import HostFacts, host_facts
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import host_facts
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_gib
 from hostler.events.record import Kind, record_server, record_vms
@@ -28,19 +27,26 @@ async def read_host(server: Server, host: HostConnection, seconds: float | None 
     Raises `HostUnreachable`.
     """
     current = await Server.get_or_none(id=server.id) or server  # which pool it is may have been changed
-    facts = await host.call(partial(host_facts, pool_name=current.pool), seconds=seconds, lane=Lane.WATCH)
+    facts = await host.call(host_facts, seconds=seconds, lane=Lane.WATCH)
+    pool = facts.pools.get(current.pool)
     lasting = {
         "state": ServerState.REACHABLE.value,
         "state_reason": None,
         "host_uuid": facts.uuid,
         "cpu_total": facts.resources.cpus,
         "memory_total_mb": facts.resources.memory_mb,
-        "disk_total_gb": None if facts.pool is None else disk_gib(facts.pool.capacity),
+        "disk_total_gb": None if pool is None else disk_gib(pool.capacity),
     }
-    moving = _moving(facts)
-    is_new = {name for name, value in lasting.items() if getattr(current, name) != value}
-    stirred = {name: value for name, value in moving.items() if _has_stirred(getattr(current, name), value, lasting)}
-    if not is_new and not stirred:
+    moving = {
+        "memory_free_mb": facts.resources.free_memory_mb,
+        "disk_free_gb": None if pool is None else disk_gib(pool.available),
+        "pools": [
+            {"name": name, "total_gb": disk_gib(space.capacity), "free_gb": disk_gib(space.available)}
+            for name, space in sorted(facts.pools.items())
+        ],
+    }
+    is_new = any(getattr(current, name) != value for name, value in lasting.items())
+    if not is_new and not _has_stirred(current, moving):
         return
     async with in_transaction():
         await Server.filter(id=server.id).update(**lasting, **moving, last_seen=datetime.now(UTC))
@@ -48,18 +54,20 @@ async def read_host(server: Server, host: HostConnection, seconds: float | None 
             await record_server(Kind.SERVER_CHANGED, server.id)
 
 
-def _moving(facts: HostFacts) -> Mapping[str, Any]:
-    return {
-        "memory_free_mb": facts.resources.free_memory_mb,
-        "disk_free_gb": None if facts.pool is None else disk_gib(facts.pool.available),
-    }
+def _has_stirred(known: Server, moving: Mapping[str, Any]) -> bool:
+    """Whether what moves all the time is so far from what is known that it is worth a write."""
+    if _is_far(known.memory_free_mb, moving["memory_free_mb"], known.memory_total_mb):
+        return True
+    before = {str(pool["name"]): pool for pool in known.pools}
+    return before.keys() != {pool["name"] for pool in moving["pools"]} or any(
+        _is_far(before[pool["name"]]["free_gb"], pool["free_gb"], pool["total_gb"])
+        or before[pool["name"]]["total_gb"] != pool["total_gb"]
+        for pool in moving["pools"]
+    )
 
 
-def _has_stirred(known: float | None, seen: float | None, lasting: Mapping[str, Any]) -> bool:
-    if known is None or seen is None:
-        return known is not seen
-    whole = lasting["memory_total_mb"] if isinstance(seen, int) else lasting["disk_total_gb"] or 0
-    return abs(seen - known) > _STIR * whole
+def _is_far(known: Any, seen: Any, whole: Any) -> bool:
+    return known is None or whole is None or abs(seen - known) > _STIR * whole
 
 
 async def note_seen(ids: Collection[int]) -> None:

@@ -40,6 +40,7 @@ class Order:
     actor: Caller
     parameters: Mapping[str, Any] = field(default_factory=dict)
     plan: Mapping[str, Any] | None = None
+    placement: Mapping[str, Any] | None = None
     supersedes: Collection[str] = ()
     """Actions whose running job of the same VM gives way to this one."""
     idempotency_key: str | None = None
@@ -76,6 +77,7 @@ async def open_job(order: Order, machine: Machine, check: Callable[[Machine], No
                 server_id=machine.server_id,
                 parameters=dict(order.parameters),
                 plan=None if order.plan is None else dict(order.plan),
+                placement=None if order.placement is None else dict(order.placement),
                 generation=locked.generation,
                 attempt=1,
                 lease_owner=PROCESS,

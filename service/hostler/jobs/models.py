@@ -73,6 +73,9 @@ class Job(Model):
     plan: fields.JSONField[list[object] | dict[str, object] | None] = fields.JSONField(
         null=True, description="What the plan said would be done"
     )
+    placement: fields.JSONField[dict[str, object] | None] = fields.JSONField(
+        null=True, description="Of a create, which server was chosen and why, null where its client named one"
+    )
     result: fields.JSONField[dict[str, object] | None] = fields.JSONField(
         null=True, description="What was done, as the verb answers it"
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from hostler.bodies import ResponseBody, Timestamp
 from hostler.jobs.models import Executor, Job, JobLog, JobState, JobStep, StepState
+from hostler.placement.schemas import PlacementShown
 
 
 class StepShown(ResponseBody):
@@ -73,9 +74,10 @@ class JobShown(ResponseBody):
 
 
 class JobInFull(JobShown):
-    """A job with its plan, its steps and its log."""
+    """A job with its plan, its steps and its log; with how its server was chosen, if it was."""
 
     plan: Any
+    placement: PlacementShown | None
     steps: list[StepShown]
     log: list[LineShown]
 
@@ -85,6 +87,7 @@ class JobInFull(JobShown):
         return cls(
             **JobShown.of(job).model_dump(),
             plan=job.plan,
+            placement=None if job.placement is None else PlacementShown.model_validate(job.placement),
             steps=[StepShown.model_validate(step) for step in steps],
             log=[LineShown.model_validate(line) for line in log],
         )

@@ -107,7 +107,7 @@ async def _change(engine: Engine, asked: Asked, row: Machine, change: Change, ac
             if by_playbook:
                 sizes = {name: getattr(change, name) for name in _SIZES}
                 variables = {"uuid": row.uuid, **sizes, "live": change.live or None}
-                await run_playbook(engine.playbooks, engine.settings, Action.RESIZE, row.server, variables, track)
+                await run_playbook(engine, Action.RESIZE, row.server, variables, track)
                 left = dataclasses.replace(change, cpu_cores=None, memory_mb=None, disk_gb=None)
             await _carry_out_directly(engine, row, left, track)
         if plan.changed:

@@ -11,6 +11,7 @@ from pydantic import Field
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from hostler.bodies import ResponseBody
+from hostler.placement.schemas import PlacementShown
 
 
 class Diff(ResponseBody):
@@ -38,6 +39,11 @@ class DryRun(ResponseBody):
     deleted_disks: list[str] | None = Field(
         default=None,
         description="Of a delete: paths of the disks that would go",
+        exclude_if=lambda value: value is None,
+    )
+    placement: PlacementShown | None = Field(
+        default=None,
+        description="Of a create without `server_id`: which server would be chosen, and why",
         exclude_if=lambda value: value is None,
     )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A request that is well formed, and asks for what can't be on that host or for that VM: 400, naming the field."""
+"""A request that is well formed, and asks for what can't be on that host or for that VM: 400, 409, naming the field."""
 
 from __future__ import annotations
 
@@ -17,3 +17,10 @@ def name_taken(name: str, server: Server) -> Conflict:
     """The answer where another VM of the server has that name."""
     message = f"A VM named '{name}' already exists on host '{server.hostname}'"
     return Conflict(message, code="name_taken", errors=[FieldProblem("name", message)])
+
+
+def require_not_draining(server: Server) -> None:
+    """Raise `Conflict` for a server on which no VM is made any more."""
+    if server.draining:
+        message = f"Server '{server.hostname}' is draining: no VM is made there"
+        raise Conflict(message, code="server_draining", errors=[FieldProblem("server_id", message)])

@@ -12,6 +12,7 @@ import structlog
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors as core
 from hostler.dispatch import Action
+from hostler.engine import Engine
 from hostler.errors import Unavailable
 from hostler.hosts.models import AnsibleConnection, Server
 from hostler.jobs.models import StepState
@@ -22,7 +23,6 @@ from hostler.runner import (
     PlaybookEvent,
     PlaybookOutcome,
     PlaybookRun,
-    PlaybookRunner,
     PlaybookStatus,
     SshHost,
     StepFinished,
@@ -42,8 +42,7 @@ _STEP_STATES = {
 
 
 async def run_playbook(
-    runner: PlaybookRunner,
-    settings: Settings,
+    engine: Engine,
     action: Action,
     server: Server,
     variables: Mapping[str, Any],
@@ -54,6 +53,7 @@ async def run_playbook(
     ``variables`` are the playbook's own, without their prefix ``vm_``; None leaves one out.
     """
     await track.check_generation()
+    settings = engine.settings
     by_ssh = server.ansible_connection == AnsibleConnection.SSH.value
     extra = {f"vm_{name}": value for name, value in variables.items() if value is not None}
     # a task costs a process of its own, even to find that there is nothing to do
@@ -63,13 +63,14 @@ async def run_playbook(
     extra["libvirt_uri"] = "qemu:///system" if by_ssh else server.libvirt_uri
     if settings.hooks_dir is not None:
         extra["hooks_dir"] = str(settings.hooks_dir)
-    outcome = await runner.run_playbook(
+    outcome = await engine.playbooks.run_playbook(
         PlaybookRun(
             action.value,
             extravars=extra,
             host=_ssh_host(server) if by_ssh else LocalHost(),
             skipped_tags=tuple(skipped),
             timeout=settings.playbook_timeout_seconds,
+            secrets=await engine.credentials.of_server(server.id),
         ),
         lambda event: _note(track, event, settings),
     )

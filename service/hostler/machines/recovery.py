@@ -27,7 +27,7 @@ from hostler.machines.forgetting import forget
 from hostler.machines.leftovers import delete_left, left_disks, planned_disks
 from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.observation import write_down
-from hostler.machines.schemas import Vm
+from hostler.machines.schemas import CreatedVm
 from hostler.machines.undoing import undo_create
 from hostler.machines.wanted import change_of
 
@@ -134,7 +134,9 @@ def _has_changed(job: Job, observed: ObservedMachine, server: Server) -> bool:
 
 def _answer(job: Job, row: Machine | None) -> Mapping[str, Any]:
     """What a client gets who asks again for the VM that was created, under its key."""
-    return {"vm": Vm.of(row).model_dump(mode="json")} if job.action == Action.CREATE and row is not None else {}
+    if job.action != Action.CREATE or row is None:
+        return {}
+    return {"vm": CreatedVm.made(row, job.placement).model_dump(mode="json")}
 
 
 def _is_incomplete(observed: ObservedMachine) -> bool:

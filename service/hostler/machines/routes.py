@@ -25,6 +25,7 @@ from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.schemas import (
     ConfigBody,
     CreateBody,
+    CreatedVm,
     Deleted,
     OperationDone,
     ResizeBody,
@@ -139,7 +140,7 @@ async def list_vms(caller: Reader, query: Annotated[ListQuery, Query()]) -> Resp
 @router.post(
     "",
     status_code=201,
-    response_model=Vm,
+    response_model=CreatedVm,
     summary="Create a VM",
     responses={**ACCEPTED, 200: {"model": DryRun, "description": "With `dry_run=true`: what would be done"}},
 )
@@ -150,10 +151,10 @@ async def create_vm(
     asked: AskedOf,
     key: IdempotencyKeyOf,
     body: CreateBody,
-) -> Vm | JSONResponse:
-    """Make a VM, stopped unless ``start`` says otherwise; all or nothing."""
+) -> CreatedVm | JSONResponse:
+    """Make a VM, stopped unless ``start`` says otherwise; all or nothing. Without ``server_id`` a server is chosen."""
     outcome = await creation.create(engine, asked, body, key)
-    return outcome if isinstance(outcome, Vm) else JSONResponse(outcome.model_dump(mode="json"))
+    return outcome if isinstance(outcome, CreatedVm) else JSONResponse(outcome.model_dump(mode="json"))
 
 
 @router.get("/{vm_id}", summary="Show a VM", response_model=Vm, responses=TAGGED)

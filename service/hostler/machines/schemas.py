@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import spec as core
 from hostler.bodies import RequestBody, ResponseBody, Timestamp
 from hostler.machines.models import OUT_OF_SIGHT, Machine, MachineStatus
+from hostler.placement.schemas import PlacementBody, PlacementShown
 
 
 def _of(spec_class: type, name: str, **more: Any) -> Any:
@@ -71,7 +73,18 @@ class CreateBody(RequestBody):
     """A new VM."""
 
     name: Annotated[str, _spec("name")]
-    server_id: Annotated[int, Field(description="The server that it is made on.", ge=1, le=2**31 - 1, strict=True)]
+    server_id: Annotated[
+        int | None,
+        Field(
+            description="The server that it is made on; one with room is chosen where it is left out.",
+            ge=1,
+            le=2**31 - 1,
+            strict=True,
+        ),
+    ] = None
+    placement: Annotated[
+        PlacementBody | None, Field(description="What is asked of the server that is chosen, without server_id.")
+    ] = None
     cpu_cores: CpuCores
     memory_mb: MemoryMb
     disk_gb: DiskGb
@@ -96,7 +109,14 @@ class CreateBody(RequestBody):
 
     def spec(self) -> core.MachineSpec:
         """What is asked for, in the core's terms; raises its `InvalidSpec`."""
-        return core.spec_from(self.model_dump(exclude={"server_id", "start"}))
+        return core.spec_from(self.model_dump(exclude={"server_id", "placement", "start"}))
+
+    @field_validator("placement")
+    @classmethod
+    def _without_a_server(cls, placement: PlacementBody | None, known: ValidationInfo) -> PlacementBody | None:
+        if placement is not None and known.data.get("server_id") is not None:
+            raise ValueError("is for a VM without server_id")
+        return placement
 
 
 class ResizeBody(RequestBody):
@@ -219,6 +239,21 @@ class Vm(ResponseBody):
             created_at=row.created_at,
             updated_at=row.updated_at,
         )
+
+
+class CreatedVm(Vm):
+    """A VM that was made, and how its server was chosen."""
+
+    placement: PlacementShown | None = Field(
+        default=None,
+        description="Which server was chosen, and why, where the request named none",
+        exclude_if=lambda value: value is None,
+    )
+
+    @classmethod
+    def made(cls, row: Machine, placement: Mapping[str, Any] | None) -> CreatedVm:
+        """The VM of a row whose server was fetched with it, and its job's ``placement``."""
+        return cls.model_validate({**Vm.of(row).model_dump(), "placement": placement})
 
 
 VmOrder = Literal[

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import structlog
 
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-Kind: TypeAlias = Literal["run", "warm"]
+Kind: TypeAlias = Literal["run", "warm", "key"]
 
 
 @contextmanager
 def private_folder(state_dir: Path, kind: Kind) -> Iterator[Path]:
     """Make a fresh folder (0700), and delete it at the end, however that comes.
 
-    :param kind: ``run``, for one run, or ``warm``, for a process that runs are forked from.
+    :param kind: ``run``, for one run, ``warm``, for a process that runs are forked from, or ``key``, for the files of a
+        credential while somebody connects with it.
     """
     runs = _runs(state_dir)
     with _locked(runs, fcntl.LOCK_SH):  # so that a sweep never sees a folder without its lock
@@ -56,7 +57,7 @@ def sweep(state_dir: Path) -> int:
     runs = _runs(state_dir)
     found = 0
     with _locked(runs, fcntl.LOCK_EX):
-        for folder in [*runs.glob("run-*"), *runs.glob("warm-*")]:
+        for folder in [path for kind in get_args(Kind) for path in runs.glob(f"{kind}-*")]:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,7 +8,9 @@ neither can be written.
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,10 @@ class LocalHost:
     def inventory_name(self) -> str:
         """The host's name in the inventory, and the value of the extra variable ``hypervisor``."""
         return "localhost"
+
+    def with_credential(self, variables: Mapping[str, str]) -> LocalHost:  # noqa: ARG002 - they are in the environment
+        """Answer the same host: the modules there find the credential's ``variables`` themselves."""
+        return self
 
     def variables(self, temp: Path) -> dict[str, object]:
         """Answer the host's variables; ``temp`` is a folder of the job for the files that modules need."""
@@ -69,11 +75,21 @@ class SshHost:
         """The host's name in the inventory, and the value of the extra variable ``hypervisor``."""
         return "hypervisor"
 
+    def with_credential(self, variables: Mapping[str, str]) -> SshHost:
+        """Answer the same host, reached with the key and the known hosts that ``variables`` name, if they do."""
+        if "HOSTLER_SSH_KEY" not in variables:
+            return self
+        key, known = (Path(variables[name]) for name in ("HOSTLER_SSH_KEY", "HOSTLER_SSH_KNOWN_HOSTS"))
+        return dataclasses.replace(self, private_key=key, known_hosts=known)
+
     def variables(self, temp: Path) -> dict[str, object]:  # noqa: ARG002 - the folder is on another machine
         """Answer the host's variables."""
         options = ["-o BatchMode=yes"]
         if self.known_hosts is not None:
-            options.append(f"-o UserKnownHostsFile={self.known_hosts}")
+            options += [f"-o UserKnownHostsFile={self.known_hosts}", "-o GlobalKnownHostsFile=/dev/null"]
+            options.append("-o StrictHostKeyChecking=yes")
+        if self.private_key is not None:
+            options.append("-o IdentitiesOnly=yes")
         variables: dict[str, object] = {
             "ansible_connection": "ansible.builtin.ssh",
             "ansible_host": self.address,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_runner import Runner, RunnerConfig
 
+from hostler.credentials.secrets import Secrets
 from hostler.runner import environment, inventory, terminal
 from hostler.runner.folder import private_folder
 from hostler.runner.inventory import LocalHost, SshHost
@@ -50,6 +51,7 @@ class PlaybookRun:
     check: bool = False  # ansible-playbook --check --diff: change nothing, say what would be changed
     skipped_tags: tuple[str, ...] = ()  # tasks with one of them don't begin; names ours
     timeout: float | None = None  # seconds from its start to its end; None: as long as it takes
+    secrets: Secrets | None = None  # what the host is reached with; None: as the service's user reaches it
 
     def __post_init__(self) -> None:
         for name in self.extravars:
@@ -126,7 +128,12 @@ def _configuration(workplace: Workplace, folder: Path, playbook: str, request: P
     (folder / "env").mkdir(mode=0o700)
     (folder / "env" / "settings").write_text(json.dumps(_SETTINGS))
     (folder / "env" / "extravars").write_text(json.dumps(extravars))
-    (folder / "hosts.json").write_text(json.dumps(inventory.document(request.host, temp)))
+    host, reached_with = request.host, dict[str, str]()
+    if request.secrets is not None:
+        (folder / "credential").mkdir(mode=0o700)
+        reached_with = request.secrets.lay_out(folder / "credential")
+        host = host.with_credential(reached_with)
+    (folder / "hosts.json").write_text(json.dumps(inventory.document(host, temp)))
     config = RunnerConfig(
         private_data_dir=str(folder),
         ident="run",
@@ -138,7 +145,7 @@ def _configuration(workplace: Workplace, folder: Path, playbook: str, request: P
         quiet=True,
     )
     config.prepare()
-    config.env = {**workplace.environment, **environment.of_run(folder, Path(config.artifact_dir))}
+    config.env = {**workplace.environment, **environment.of_run(folder, Path(config.artifact_dir)), **reached_with}
     if workplace.warm_start is not None:
         config.command = workplace.warm_start.command(config.command)
     return config

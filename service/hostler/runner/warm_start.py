@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from hostler.credentials.secrets import variables_in
 from hostler.runner import environment
 from hostler.runner.folder import private_folder
 from hostler.warm import launcher
@@ -95,6 +96,7 @@ class WarmStart:
         # The forks write their run's variables over the server's, so there has to be room: the name of this folder is
         # longer than a run's.
         of_run = environment.of_run(folder, folder / "artifacts" / "run")
+        of_run |= variables_in(folder / "credential")
         (folder / "tmp").mkdir(mode=0o700)
         with (folder / "said").open("wb") as said:
             self._process = subprocess.Popen(

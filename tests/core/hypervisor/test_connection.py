@@ -6,7 +6,7 @@ import socket
 import threading
 import uuid as uuids
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
     HostTimeout,
     HostUnreachable,
+    InvalidSpec,
     MachineNotFound,
     OperationFailed,
     PoolNotFound,
@@ -298,3 +299,33 @@ def test_a_host_that_hangs_in_the_middle_is_unreachable_after_a_while(lab_host: 
                 Hypervisor.open(lab_host.uri, deadline=0.5)
         finally:
             lab_host.continue_libvirtd()
+
+
+def test_another_connection_to_the_host_is_opened_with_the_same_credentials() -> None:
+    opened: list[str] = []
+
+    @contextmanager
+    def credentials() -> Iterator[dict[str, str]]:
+        opened.append("open")
+        yield {"HOSTLER_SSH_KEY": ""}
+        opened.append("closed")
+
+    with Hypervisor.open("test:///default", credentials=credentials) as hypervisor:
+        assert opened == ["open", "closed"]
+        with hypervisor.another() as other:
+            assert other.uri == hypervisor.uri
+            assert len(opened) == 4
+            with other.another():
+                assert len(opened) == 6
+
+
+def test_credentials_of_the_caller_take_the_place_of_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOSTLER_SSH_KEY", "/no/such/file")
+    with pytest.raises(InvalidSpec, match="/no/such/file"):
+        Hypervisor.open("qemu+ssh://root@127.0.0.1:1/system")
+    with pytest.raises(HostUnreachable, match="Connection refused"):
+        Hypervisor.open(
+            "qemu+ssh://root@127.0.0.1:1/system", credentials=lambda: nullcontext({"HOSTLER_SSH_INSECURE": "1"})
+        )
+    with pytest.raises(InvalidSpec, match="/no/such/file"):
+        Hypervisor.open("qemu+ssh://root@127.0.0.1:1/system", credentials=lambda: nullcontext(None))

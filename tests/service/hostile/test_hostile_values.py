@@ -20,12 +20,16 @@ from fastapi import FastAPI
 
 from hostler.accounts import api_tokens, users
 from hostler.accounts.models import User
+from hostler.credentials import actions
+from hostler.credentials.models import CredentialKind
 from hostler.hosts.models import Server
 from hostler.permission import Permission
 from tests.service.conftest import USER_PASSWORD, Headers
+from tests.service.credentials.parts import ssh_parts
 from tests.service.hostile.conftest import ANOTHER_USER
 from tests.service.hostile.every_route import Answer, ask
 from tests.service.hostile.schema import Described, Path
+from tests.service.machines.lab_service import engine_of
 
 pytestmark = pytest.mark.anyio
 
@@ -153,6 +157,7 @@ class Fuzz:
         self.headers = headers
         self.ids = ids
         self.mark = mark
+        self.parts = ssh_parts()
         self.described = Described(app.openapi())
         self._number = itertools.count()
 
@@ -165,13 +170,15 @@ class Fuzz:
     def body(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """A body that is accepted, as far as the schema says what is."""
         body: dict[str, Any] = self.described.sample(schema)
-        if "server_id" in body:
+        if "server_id" in schema["properties"]:
             body.update({name: value for name, value in UNUSUAL.items() if name in schema["properties"]})
             body["server_id"] = int(self.ids["{server}"])
         unique = f"fuzz-{next(self._number)}"
         password = "long enough to be one"
         sound = {"name": unique, "username": unique, "hostname": unique, "password": password, "new_password": password}
         body.update({name: value for name, value in sound.items() if name in body})
+        if "kind" in body and "private_key" in schema["properties"]:
+            body.update(kind="ssh", **self.parts)
         if "libvirt_uri" in body:
             body.update(libvirt_uri="qemu+tls://127.0.0.1:1/system", enabled=False)
         return body
@@ -201,12 +208,14 @@ async def fuzz(
     token, _ = await api_tokens.create_token(user.id, "victim", [Permission.READ], list(Permission), 1)
     server = await Server.create(hostname="asleep", libvirt_uri="qemu+tls://127.0.0.1:1/system", enabled=False)
     victim = await users.create_user("victim", USER_PASSWORD, [Permission.READ])
+    credential = await actions.add(engine_of(app).credentials, "victim", CredentialKind.SSH, ssh_parts())
     ids = {
         "{server}": str(test_vm["server"]["id"]),
         "server_id": str(server.id),
         "vm_id": str(test_vm["id"]),
         "user_id": str(victim.id),
         "token_id": str(token.id),
+        "credential_id": str(credential.id),
         "job_id": "1",
     }
     return Fuzz(app, all_headers, ids, tmp_path / "executed")

@@ -133,7 +133,7 @@ async def test_fields_that_can_be_nowhere_are_422_and_named(
     api: httpx.AsyncClient, server: Server, clean_host: Host
 ) -> None:
     impossible: dict[str, list[Any]] = {
-        "server_id": [0, -1, "1", 1.5, None, ..., 2**31, True],
+        "server_id": [0, -1, "1", 1.5, 2**31, True],
         "cpu_cores": [0, -1, 513, 1.5, "2", True, None, ...],
         "memory_mb": [0, 31, 2**40, 64.5, "64", None, ...],
         "disk_gb": [0, -0.5, 65537, "1", True, None, ...],

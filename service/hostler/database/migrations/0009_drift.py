@@ -11,7 +11,7 @@ from tortoise.migrations import operations as ops
 class Migration(migrations.Migration):
     """Adds a column."""
 
-    dependencies = [("hostler", "0004_search")]  # noqa: RUF012 - Tortoise reads it from the class
+    dependencies = [("hostler", "0007_servers")]  # noqa: RUF012 - Tortoise reads it from the class
 
     initial = False
 

@@ -37,13 +37,13 @@ def read_definitions(hypervisor: Hypervisor, rows: Sequence[RosterRow], whole: b
     shares = [rows[first::_CONNECTIONS] for first in range(_CONNECTIONS)]
     found: Dict[str, Definitions] = {}
     with ThreadPoolExecutor(_CONNECTIONS) as readers:
-        for share in readers.map(lambda share: _read_apart(hypervisor.uri, share, whole), shares):
+        for share in readers.map(lambda share: _read_apart(hypervisor, share, whole), shares):
             found.update(share)
     return found
 
 
-def _read_apart(uri: str, rows: Sequence[RosterRow], whole: bool) -> Dict[str, Definitions]:
-    with Hypervisor.open(uri) as other:
+def _read_apart(hypervisor: Hypervisor, rows: Sequence[RosterRow], whole: bool) -> Dict[str, Definitions]:
+    with hypervisor.another() as other:
         domains = {domain.uuid: domain for domain in other.domains()}
         return {row.domain.uuid: _definitions(row, domains.get(row.domain.uuid), whole) for row in rows}
 

@@ -153,12 +153,12 @@ def _carry_out(hypervisor: Hypervisor, members: Sequence[Member], parallel: int)
     if len(lasting) == 1 or parallel == 1 or hypervisor.is_test_driver:
         in_turns += lasting
     else:
-        _do_at_once(hypervisor.uri, lasting, parallel)
+        _do_at_once(hypervisor, lasting, parallel)
     with SideConnection(hypervisor) as side:
         _do_in_turns(hypervisor, side, members, in_turns)
 
 
-def _do_at_once(uri: str, members: Sequence[Member], parallel: int) -> None:
+def _do_at_once(hypervisor: Hypervisor, members: Sequence[Member], parallel: int) -> None:
     """What takes libvirt a while, for so many at a time, each on a connection of its own."""
     waiting: SimpleQueue[Member] = SimpleQueue()
     for member in members:
@@ -167,7 +167,7 @@ def _do_at_once(uri: str, members: Sequence[Member], parallel: int) -> None:
 
     def work() -> None:
         try:
-            with Hypervisor.open(uri) as other:
+            with hypervisor.another() as other:
                 while True:
                     _do(other, waiting.get_nowait())
         except Empty:

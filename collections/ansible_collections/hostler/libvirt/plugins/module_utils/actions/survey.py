@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Container, Dict, Iterable, NamedTuple, Optional, Set
+from typing import Container, Dict, Iterable, Iterator, Mapping, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import glance
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable, Unsupported
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import (
     DomainState,
     HostResources,
@@ -19,25 +19,31 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.machine import Obs
 
 @dataclass(frozen=True)
 class HostFacts:
-    """A host as it is; ``pool`` is what its storage pool has room for, None where that can't be read."""
+    """A host as it is; ``pools`` is what each of its active storage pools has room for, by their names."""
 
     uuid: Optional[str]
     resources: HostResources
-    pool: Optional[PoolSpace]
+    pools: Mapping[str, PoolSpace]
 
 
-def host_facts(hypervisor: Hypervisor, pool_name: str) -> HostFacts:
-    """Read what the host is, and the storage pool ``pool_name`` of it."""
-    return HostFacts(hypervisor.host_uuid(), hypervisor.resources(), _space(hypervisor, pool_name))
+def host_facts(hypervisor: Hypervisor) -> HostFacts:
+    """Read what the host is, and its storage pools."""
+    return HostFacts(hypervisor.host_uuid(), hypervisor.resources(), dict(_spaces(hypervisor)))
 
 
-def _space(hypervisor: Hypervisor, pool_name: str) -> Optional[PoolSpace]:
+def _spaces(hypervisor: Hypervisor) -> Iterator[Tuple[str, PoolSpace]]:
+    """The space of each pool that can be read: a host without its pools can still run what it has."""
     try:
-        return hypervisor.pool(pool_name).require_active().space()
-    except HostUnreachable:
-        raise
-    except HostlerError:
-        return None  # a host without its pool can still run what it has
+        pools = hypervisor.pools()
+    except Unsupported:
+        return
+    for pool in pools:
+        try:
+            yield pool.name, pool.space()
+        except HostUnreachable:
+            raise
+        except HostlerError:
+            continue  # it was stopped, or is gone, since
 
 
 class Looks(NamedTuple):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
 from typing import (
@@ -14,10 +14,12 @@ from typing import (
     AbstractSet,
     Any,
     Callable,
+    ContextManager,
     Dict,
     FrozenSet,
     Iterator,
     List,
+    Mapping,
     NamedTuple,
     Optional,
     Type,
@@ -47,6 +49,9 @@ _KEEPALIVE_SECONDS = 3
 _KEEPALIVE_COUNT = 3
 
 _CREDENTIALS = ("HOSTLER_SSH_", "HOSTLER_TLS_")
+
+Credentials = Callable[[], ContextManager[Optional[Mapping[str, str]]]]
+"""Variables as the environment would have them, whose files are there within the block; None: the environment's own."""
 
 
 class HostResources(NamedTuple):
@@ -87,26 +92,37 @@ class Hypervisor:
     another one.
     """
 
-    def __init__(self, connection: Any, uri: str) -> None:
+    def __init__(self, connection: Any, uri: str, credentials: Optional[Credentials] = None) -> None:
         self._connection = connection
+        self._credentials = credentials
         self._unwatch: List[Callable[[], Any]] = []
         self.uri = uri
 
     @classmethod
-    def open(cls, uri: Optional[str] = None, deadline: Optional[float] = 15.0) -> Hypervisor:
+    def open(
+        cls,
+        uri: Optional[str] = None,
+        deadline: Optional[float] = 15.0,
+        credentials: Optional[Credentials] = None,
+    ) -> Hypervisor:
         """Connect to ``uri`` (libvirt's default where it is None) within ``deadline`` seconds; None: for ever.
 
-        With the environment's `credentials`, if there are some. Raises `HostUnreachable`, or `HostTimeout` when nothing
-        answered in time; `InvalidSpec` for credentials that can't be.
+        With the `credentials` that the environment names, or those of the caller in their place. Raises
+        `HostUnreachable`, or `HostTimeout` when nothing answered in time; `InvalidSpec` for credentials that can't be.
         """
         event_loop.ensure_running()
-        with _reaching(uri) as reached:
+        with _reaching(uri, credentials) as reached:
             connection = _open_within(reached, deadline)
         with translated("connect to the host"):
             if not (uri or "").startswith("test:"):
                 connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
             # one by which it can be opened again: libvirt's names the credentials, whose files are gone by now
-            return cls(connection, connection.getURI() if uri is None or reached == uri else uri)
+            known = connection.getURI() if uri is None or reached == uri else uri
+            return cls(connection, known, credentials)
+
+    def another(self) -> Hypervisor:
+        """Connect once more to the same host, in the same way; raises as `open`."""
+        return Hypervisor.open(self.uri, credentials=self._credentials)
 
     @property
     def handle(self) -> Any:
@@ -401,15 +417,16 @@ class Hypervisor:
 
 
 @contextmanager
-def _reaching(uri: Optional[str]) -> Iterator[Optional[str]]:
-    if uri is None or not any(name.startswith(_CREDENTIALS) for name in os.environ):
-        yield uri
-        return
-    # here, as few tasks need it: each task of a module compiles anew what it imports
-    from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.credentials import reaching
+def _reaching(uri: Optional[str], credentials: Optional[Credentials]) -> Iterator[Optional[str]]:
+    with ExitStack() as stack:
+        given = None if credentials is None else stack.enter_context(credentials())
+        environment = os.environ if given is None else given
+        if uri is not None and any(name.startswith(_CREDENTIALS) for name in environment):
+            # here, as few tasks need it: each task of a module compiles anew what it imports
+            from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.credentials import reaching
 
-    with reaching(uri, os.environ) as reached:
-        yield reached
+            uri = stack.enter_context(reaching(uri, environment))
+        yield uri
 
 
 def _open_within(uri: Optional[str], seconds: Optional[float]) -> Any:

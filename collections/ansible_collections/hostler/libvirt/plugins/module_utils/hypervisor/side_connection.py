@@ -41,7 +41,7 @@ class SideConnection:
         if self._hypervisor.is_test_driver:  # whose domains belong to their connection, and never hang
             return work(self._hypervisor)
         if self._other is None:
-            self._other = Hypervisor.open(self._hypervisor.uri)
+            self._other = self._hypervisor.another()
         other = self._other
         try:
             return within(seconds, lambda: work(other), too_late=lambda _result: None)
