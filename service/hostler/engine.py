@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What carries work out: the hosts' connections, the running jobs, the playbooks, the watch over the hosts."""
+"""What carries work out: the hosts' connections, running jobs, playbooks, the watch over the hosts, their statistics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -18,6 +19,7 @@ from hostler.hosts.watch import HostWatch
 from hostler.jobs.crew import Crew
 from hostler.runner import PlaybookRunner, sweep
 from hostler.settings import Settings
+from hostler.statistics.clock import Statistics
 
 _WARM_UP_AFTER_SECONDS = 1.0  # it takes a processor for half a second, which the start itself can do without
 
@@ -33,6 +35,7 @@ class Engine:
     crew: Crew
     playbooks: PlaybookRunner
     watch: HostWatch
+    statistics: Statistics
 
     @classmethod
     def of(cls, settings: Settings) -> Engine:
@@ -47,6 +50,7 @@ class Engine:
                 settings.state_dir, warm_start=settings.warm_start, playbooks_dir=settings.playbooks_dir
             ),
             watch=HostWatch(connections, settings.resync_seconds),
+            statistics=Statistics(partial(_connection, connections), settings.statistics_seconds),
         )
 
     @classmethod
@@ -55,11 +59,13 @@ class Engine:
         """Make one and watch the hosts in the block; then let running jobs end, for as long as a shutdown may take."""
         engine = cls.of(settings)
         await engine.watch.start()
+        engine.statistics.start()
         warming_up = asyncio.create_task(_warm_up(engine.playbooks), name="warm-up")
         try:
             yield engine
         finally:
             warming_up.cancel()
+            await engine.statistics.close()
             await engine.watch.close()
             await engine.crew.close(settings.shutdown_seconds)
             await engine.playbooks.close()
@@ -69,7 +75,11 @@ class Engine:
         """The connection to a server; raises `Unavailable` for one that is disabled."""
         if not server.enabled:
             raise Unavailable(f"Host '{server.hostname}' is disabled", code="host_disabled")
-        return self.connections.of(server.id, server.hostname, server.libvirt_uri)
+        return _connection(self.connections, server)
+
+
+def _connection(connections: HostConnections, server: Server) -> HostConnection:
+    return connections.of(server.id, server.hostname, server.libvirt_uri)
 
 
 async def _warm_up(playbooks: PlaybookRunner) -> None:

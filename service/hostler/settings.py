@@ -185,6 +185,18 @@ class Settings(BaseSettings):
         ge=1,
         description="Pause between two bulk comparisons of a host with the database, in seconds.",
     )
+    statistics_seconds: int = Field(
+        default=15,
+        ge=0,
+        le=300,
+        description="How often what each host and its VMs use is read, in seconds; 0 reads nothing. See "
+        "docs/statistics.md.",
+    )
+    metrics_per_vm: bool = Field(
+        default=True,
+        description="Whether /metrics has what each VM that runs uses: a dozen lines for each, which are a lot with "
+        "thousands of them. See docs/statistics.md.",
+    )
 
     largest_image_gb: int = Field(
         default=100,

@@ -97,6 +97,26 @@ class HostConnection:
                 raise  # the function's own
             raise HostTimeout(f"Host '{self.hostname}' did not answer within {seconds:g} s") from None
 
+    def begin(self, function: Callable[[Hypervisor], T]) -> asyncio.Future[T]:
+        """Begin what `call` does in a thread apart that nobody has to wait for, not even the process at its end.
+
+        For what a sick guest may hang for as long as it is sick. Whoever begins such calls counts those that hang.
+        """
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # whoever gives up waiting leaves it alone
+
+        def run() -> None:
+            try:
+                result = self._run(function)
+            except BaseException as error:  # noqa: BLE001  whoever waits gets it, whatever it is
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=[run], name=f"apart-{self.hostname}", daemon=True).start()
+        return asyncio.wrap_future(future)
+
     @contextlib.asynccontextmanager
     async def listening(self, listen: Callable[[Hypervisor], AbstractContextManager[T]]) -> AsyncIterator[Heard[T]]:
         """Keep a connection in the block that nobody else uses, for the events that ``listen`` begins to hear there.
