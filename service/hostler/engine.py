@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What carries work out: the hosts' connections, running jobs, playbooks, the watch over the hosts, their statistics."""
+"""What carries work out: the hosts' connections, jobs, playbooks, the watch over the hosts, their statistics."""
 
 from __future__ import annotations
 

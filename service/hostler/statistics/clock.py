@@ -19,7 +19,7 @@ from hostler.hosts.models import Server, ServerState
 from hostler.metrics.measures import STATISTICS_READS, STATISTICS_SECONDS
 from hostler.statistics import store
 from hostler.statistics.history import History, Page, restored_from
-from hostler.statistics.host import HostStatistics
+from hostler.statistics.host import HostStatistics, Present
 from hostler.statistics.patient import TooSlow
 from hostler.statistics.resolution import resolutions, slot
 from hostler.statistics.round import Round
@@ -69,10 +69,10 @@ class Statistics:
         """Those that are read, by the ids of their servers."""
         return self._hosts
 
-    def now(self, server_id: int) -> Round | None:
-        """The newest reading of a server, None if there is none or it is old."""
+    def now(self, server_id: int) -> Present | None:
+        """The newest reading of a server, None if there is none or it is an old one; nobody is asked."""
         host = self._hosts.get(server_id)
-        return None if host is None else host.history.now(time.time())
+        return None if host is None else host.now()
 
     def unwritten(self, server_id: int) -> list[Round]:
         """Readings of a server that the database does not have yet."""

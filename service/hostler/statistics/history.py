@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from hostler.statistics.resolution import slot
 from hostler.statistics.round import Round, rolled_up
 
-_STALE_READINGS = 3
-"""Readings that may be missing before the newest is not called the present any more."""
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -44,13 +41,6 @@ class History:
             self._rounds.clear()  # the clock was set back by more than a moment
             self._written, self._rolled = -1, dict.fromkeys(self._coarser, 0)
             self._rounds.append(reading)
-
-    def now(self, moment: float) -> Round | None:
-        """The newest reading, unless it is an old one at that moment."""
-        newest = self._rounds[-1] if self._rounds else None
-        if newest is None or moment - newest.at > (_STALE_READINGS + 1) * self._finest:
-            return None
-        return newest
 
     def pages(self, moment: float) -> list[Page]:
         """What is to be written down at that moment: new readings, and what those of times that are over came to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.usage import HostUsage, Usage
 from hostler.database import rows
@@ -20,6 +21,24 @@ _IDS_KNOWN_SECONDS = 60.0
 """A VM's id is its own for ever, but another may come with the UUID of one that is gone."""
 
 
+_STALE_READINGS = 4
+"""Readings after which the newest is not called the present any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """One host's newest reading."""
+
+    at: float
+    """When it was taken, seconds since 1970."""
+    usage: HostUsage
+    """What the host said of itself."""
+    machines: Mapping[int, Usage]
+    """What those VMs that run and are known had used so far, by their ids."""
+    figures: Mapping[int, Figures]
+    """What they used since the reading before, and with `HOST` what the host did."""
+
+
 class HostStatistics:
     """What is known of one host's use."""
 
@@ -28,13 +47,17 @@ class HostStatistics:
         self._reading_seconds = reading_seconds
         self.history = history
         self.reader = PatientReader()
-        self.usage: HostUsage | None = None
-        """What the host said of itself last."""
-        self.machines: dict[int, Usage] = {}
-        """What its VMs that run had used at the last reading, by their ids."""
+        self._present: Present | None = None
         self._read_at = 0.0
         self._ids: dict[str, int] = {}
         self._ids_at = float("-inf")
+
+    def now(self) -> Present | None:
+        """The newest reading, None if there is none or it is an old one."""
+        present = self._present
+        if present is None or time.time() - present.at > _STALE_READINGS * self._reading_seconds:
+            return None
+        return present
 
     async def read(self, host: HostConnection) -> None:
         """Take a reading; raises what `PatientReader.read` does."""
@@ -43,14 +66,16 @@ class HostStatistics:
         self.take(reading, ids, time.time())
 
     def take(self, reading: Reading, ids: Mapping[str, int], moment: float) -> None:
-        """Make figures of a reading; of VMs that nobody knows yet they count among the host's only."""
-        usage, machines = reading.measured
+        """Make figures of a reading; VMs that nobody knows yet are left out."""
+        usage, by_uuid = reading.measured
+        before = self._present
+        had_used: Mapping[int, Usage] = {} if before is None else before.machines
         seconds = reading.at - self._read_at
-        known = {ids[uuid]: one for uuid, one in machines.items() if uuid in ids}
-        figures = {identity: figures_of(one, self.machines.get(identity), seconds) for identity, one in known.items()}
-        all_figures: dict[int, Figures] = {HOST: figures_of_host(usage, self.usage, figures.values()), **figures}
-        self.history.add(Round.of(slot(moment, self._reading_seconds), all_figures, usage.pools))
-        self.usage, self.machines, self._read_at = usage, known, reading.at
+        machines = {ids[uuid]: one for uuid, one in by_uuid.items() if uuid in ids}
+        figures = {identity: figures_of(one, had_used.get(identity), seconds) for identity, one in machines.items()}
+        figures[HOST] = figures_of_host(usage, None if before is None else before.usage, list(figures.values()))
+        self.history.add(Round.of(slot(moment, self._reading_seconds), figures, usage.pools))
+        self._present, self._read_at = Present(moment, usage, machines, figures), reading.at
 
     async def _ids_of(self, uuids: Collection[str]) -> Mapping[str, int]:
         is_old = time.monotonic() - self._ids_at > _IDS_KNOWN_SECONDS

@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import PoolSpace
 from hostler.errors import FieldProblem, InvalidRequest
 from hostler.statistics.clock import Statistics
 from hostler.statistics.figures import Figures
+from hostler.statistics.host import Present
 from hostler.statistics.resolution import HOUR, kept_seconds, resolution_for, slot
 from hostler.statistics.round import HOST, Round, average_and_highest
 from hostler.statistics.store import rounds_since
 
 _DIGITS = 2
+_PRECISION = 4
+"""Digits of a figure that was stored: a `Round` holds no more."""
 _GIB = 1024**3
 
 
@@ -33,7 +35,7 @@ class Span:
     def spread(self, values: Mapping[int, float | None]) -> list[float | None]:
         """The values in the order of their times, None where there is none."""
         found = (values.get(self.since + index * self.resolution) for index in range(self.count))
-        return [None if value is None else round(value, _DIGITS) for value in found]
+        return [None if value is None else float(f"{value:.{_PRECISION}g}") for value in found]
 
 
 def span_of(statistics: Statistics, since: datetime | None, resolution: int | None) -> Span:
@@ -60,41 +62,43 @@ async def statistics_of_vm(statistics: Statistics, server_id: int, vm_id: int, s
         "since": datetime.fromtimestamp(span.since, UTC),
         "resolution": span.resolution,
         "series": await asyncio.to_thread(_series, rounds, vm_id, span),
-        "now": use_now(statistics, server_id, vm_id),
+        "now": use_now(statistics.now(server_id), vm_id),
     }
 
 
 async def statistics_of_server(statistics: Statistics, server_id: int, span: Span) -> dict[str, Any]:
     """The same of a server, and its ``pools``."""
     rounds = await _rounds(statistics, server_id, span)
-    now = use_now(statistics, server_id, HOST)
-    newest = statistics.now(server_id)
-    if now is not None and newest is not None:
-        now["vms"] = len(newest.ids) - 1
-        now["pools"] = {
-            name: {"capacity_gb": _gib(space.capacity), "free_gb": _gib(space.available)}
-            for name, space in newest.pools.items()
-        }
+    present = statistics.now(server_id)
     return {
         "since": datetime.fromtimestamp(span.since, UTC),
         "resolution": span.resolution,
         "series": await asyncio.to_thread(_series, rounds, HOST, span),
         "pools": {
-            name: {"free_gb": span.spread(_over_time(rounds, name, lambda space: _gib(space.available)))}
+            name: {
+                "free_gb": span.spread({one.at: _gib(one.pools[name].available) for one in rounds if name in one.pools})
+            }
             for name in sorted({name for one in rounds for name in one.pools})
         },
-        "now": now,
+        "now": None if present is None else _server_now(present),
     }
 
 
-def use_now(statistics: Statistics, server_id: int, identity: int) -> dict[str, Any] | None:
-    """What a VM, or with `HOST` the server itself, uses at present; None if that is not known. Nobody is asked."""
-    newest = statistics.now(server_id)
-    figures = [] if newest is None else newest.figures(identity)
-    if newest is None or not figures:
+def use_now(present: Present | None, vm_id: int) -> dict[str, Any] | None:
+    """What a VM uses at present, small enough for a list of them; None if it does not run, or nobody knows."""
+    figures = None if present is None else present.figures.get(vm_id)
+    if present is None or figures is None:
         return None
-    shown = {name: _rounded(value) for name, value in zip(Figures._fields, figures, strict=True)}
-    return {"at": datetime.fromtimestamp(newest.at, UTC), **shown}
+    shown = {name: None if value is None else round(value, _DIGITS) for name, value in figures._asdict().items()}
+    return {"at": datetime.fromtimestamp(present.at, UTC), **shown}
+
+
+def _server_now(present: Present) -> dict[str, Any]:
+    pools = {
+        name: {"capacity_gb": _gib(space.capacity), "free_gb": _gib(space.available)}
+        for name, space in present.usage.pools.items()
+    }
+    return {**(use_now(present, HOST) or {}), "vms": len(present.machines), "pools": pools}
 
 
 async def _rounds(statistics: Statistics, server_id: int, span: Span) -> Sequence[Round]:
@@ -114,13 +118,5 @@ def _series(rounds: Sequence[Round], identity: int, span: Span) -> dict[str, dic
     }
 
 
-def _over_time(rounds: Sequence[Round], pool: str, figure: Callable[[PoolSpace], float]) -> dict[int, float | None]:
-    return {one.at: figure(one.pools[pool]) for one in rounds if pool in one.pools}
-
-
 def _gib(size: int) -> float:
     return round(size / _GIB, _DIGITS)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, _DIGITS)

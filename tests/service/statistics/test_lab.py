@@ -64,6 +64,7 @@ async def test_who_works_shows_more_than_who_rests_and_who_hangs_keeps_nobody_fr
     now = (await shown(api, busy))["now"]
     assert now["memory_mb"] == 128
     assert now["memory_resident_mb"] > 10
+    assert 0 < now["memory_used_mb"] < 128
     assert now["disk_reads"] is not None
     assert (await shown(api, off))["now"] is None
     host = (await api.get(f"/api/servers/{server.id}/statistics")).json()
@@ -77,6 +78,7 @@ async def test_who_works_shows_more_than_who_rests_and_who_hangs_keeps_nobody_fr
     process = clean_host.guest_process("sick")
     process.signal(signal.SIGSTOP)
     try:
+
         async def hangs() -> bool:
             return reader.hanging > 0
 
