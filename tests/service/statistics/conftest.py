@@ -5,11 +5,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from hostler.settings import Settings
 from tests.service.conftest import ADMIN_PASSWORD
 from tests.service.machines.lab_service import api, clean_host, server
+
+# a loaded machine is slow, and no test is about time
+hypothesis.settings.register_profile(
+    "hostler-service", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("hostler-service")
 
 __all__ = ["api", "clean_host", "server", "settings"]
 
