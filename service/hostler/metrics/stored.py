@@ -44,6 +44,7 @@ class Read(Collector):
         self._families = families
 
     def collect(self) -> Iterable[Metric]:
+        """Return it."""
         return self._families
 
 

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from hostler.app import create_app
+from hostler.database import Database
 from hostler.hosts.models import Server, ServerState
 from hostler.settings import Settings
 from hostler.statistics.clock import Statistics
@@ -68,6 +69,8 @@ async def test_a_service_that_is_started_again_knows_what_was_and_goes_on(tmp_pa
     node = tmp_path / "node.xml"
     node.write_text(NODE)
     seen: list[list[float | None]] = []
+    async with Database(settings) as database:
+        await database.migrate()
     for _ in range(2):
         app = create_app(settings)
         async with app.router.lifespan_context(app):
