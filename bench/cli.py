@@ -25,6 +25,7 @@ from bench.memory import memory
 from bench.reads import reads, reads_postgres
 from bench.report import write_page
 from bench.startup import startup
+from bench.usage import usage
 from bench.workspace import Workspace
 from bench.writes import reads_beside_writes
 from lab.errors import LabError
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "postgres": reads_postgres,
     "memory": memory,
     "startup": startup,
+    "statistics": usage,
 }
 
 

@@ -8,7 +8,7 @@ import contextlib
 import contextvars
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -18,7 +18,7 @@ from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server, ServerState
 from hostler.metrics.measures import STATISTICS_READS, STATISTICS_SECONDS
 from hostler.statistics import store
-from hostler.statistics.history import History, Page, restored_from
+from hostler.statistics.history import History, restored_from
 from hostler.statistics.host import HostStatistics, Present
 from hostler.statistics.patient import TooSlow
 from hostler.statistics.resolution import resolutions, slot
@@ -98,16 +98,15 @@ class Statistics:
         """Write what was read since the last time, and what it came to, and forget what is too old."""
         async with self._writing:
             moment = time.time()
-            pages = await asyncio.to_thread(_pages, list(self._hosts.items()), moment)
+            pages = {server_id: host.history.pages(moment) for server_id, host in self._hosts.items()}
+            histories = {server_id: host.history for server_id, host in self._hosts.items()}
             try:
                 await store.write(pages, moment)
-            except DatabaseUnavailable:
-                for host in self._hosts.values():
-                    host.history.forget(moment)
-                raise
-            for server_id, written in pages.items():
-                if server_id in self._hosts:
-                    self._hosts[server_id].history.written(written, moment)
+                for server_id, written in pages.items():
+                    histories[server_id].written(written)
+            finally:
+                for history in histories.values():
+                    history.forget(moment)
 
     async def _keep_reading(self, server_id: int) -> None:
         host = self._hosts.get(server_id)
@@ -169,7 +168,3 @@ class Statistics:
                 log.warning("statistics.not_written", reason=str(error))
             except Exception:
                 log.exception("statistics.not_written")
-
-
-def _pages(hosts: Iterable[tuple[int, HostStatistics]], moment: float) -> dict[int, list[Page]]:
-    return {server_id: host.history.pages(moment) for server_id, host in hosts}

@@ -20,13 +20,14 @@ class Page:
 
 
 class History:
-    """One host's; it holds some five minutes, whatever happens."""
+    """One host's; it holds some ten minutes, whatever happens."""
 
     def __init__(self, resolutions: Sequence[int], restored: Sequence[Round] = ()) -> None:
         self._finest, *self._coarser = resolutions
         self._rounds: deque[Round] = deque(restored)
         self._written = self._rounds[-1].at if self._rounds else -1
-        self._rolled = dict.fromkeys(self._coarser, 0)
+        self._rolled_before = dict.fromkeys(self._coarser, 0)
+        self._rolled: list[Page] = []
 
     @property
     def unwritten(self) -> list[Round]:
@@ -37,46 +38,43 @@ class History:
         """Take a reading in; of two for one moment, as by a clock that was set back, the first stays."""
         if not self._rounds or reading.at > self._rounds[-1].at:
             self._rounds.append(reading)
-        elif self._rounds[-1].at - reading.at > self._kept_back:
-            self._rounds.clear()  # the clock was set back by more than a moment
-            self._written, self._rolled = -1, dict.fromkeys(self._coarser, 0)
-            self._rounds.append(reading)
+        elif self._rounds[-1].at - reading.at > self._coarsest:  # set back by more than a moment
+            self._rounds = deque([reading])
+            self._written, self._rolled_before = -1, dict.fromkeys(self._coarser, 0)
+
+    def roll_up(self, moment: float) -> None:
+        """Make one of the readings of each time that is over at that moment."""
+        for resolution in self._coarser:
+            over = slot(moment - self._finest, resolution)  # with the readings that began in it
+            by_slot: dict[int, list[Round]] = {}
+            for one in self._rounds:
+                if self._rolled_before[resolution] <= one.at < over:
+                    by_slot.setdefault(slot(one.at, resolution), []).append(one)
+            self._rolled += [Page(resolution, rolled_up(at, several)) for at, several in by_slot.items()]
+            self._rolled_before[resolution] = over
 
     def pages(self, moment: float) -> list[Page]:
         """What is to be written down at that moment: new readings, and what those of times that are over came to."""
-        rounds = list(self._rounds)  # at once: others may go on adding meanwhile, in another thread
-        pages = [Page(self._finest, one) for one in rounds if one.at > self._written]
-        for resolution in self._coarser:
-            current = self._over_at(moment, resolution)
-            by_slot: dict[int, list[Round]] = {}
-            for one in rounds:
-                if self._rolled[resolution] <= one.at < current:
-                    by_slot.setdefault(slot(one.at, resolution), []).append(one)
-            pages += [Page(resolution, rolled_up(at, several)) for at, several in by_slot.items()]
-        return pages
+        self.roll_up(moment)
+        return [*(Page(self._finest, one) for one in self.unwritten), *self._rolled]
 
-    def written(self, pages: Sequence[Page], moment: float) -> None:
-        """Those pages, which `pages` answered for that moment, are in the database: forget what is not needed."""
+    def written(self, pages: Sequence[Page]) -> None:
+        """Those pages are in the database."""
         for page in pages:
             if page.resolution == self._finest:
                 self._written = max(self._written, page.round.at)
-        for resolution in self._coarser:
-            self._rolled[resolution] = self._over_at(moment, resolution)
-        self.forget(moment)
+        self._rolled = [page for page in self._rolled if page not in pages]
 
     def forget(self, moment: float) -> None:
         """Let go of what is older than can be needed, whether it was written down or not."""
-        oldest = slot(moment, self._kept_back) - self._kept_back
-        while len(self._rounds) > 1 and self._rounds[0].at < oldest:
+        oldest = slot(moment, self._coarsest) - self._coarsest
+        while self._rounds and self._rounds[0].at < oldest:
             self._rounds.popleft()
-
-    def _over_at(self, moment: float, resolution: int) -> int:
-        """Before when all times of that resolution are over, with the readings that began in them."""
-        return slot(moment - self._finest, resolution)
+        self._rolled = [page for page in self._rolled if page.round.at >= oldest]
 
     @property
-    def _kept_back(self) -> int:
-        return max((self._finest, *self._coarser))
+    def _coarsest(self) -> int:
+        return self._coarser[-1] if self._coarser else self._finest
 
 
 def restored_from(moment: float, resolutions: Sequence[int]) -> int:

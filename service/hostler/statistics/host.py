@@ -63,7 +63,10 @@ class HostStatistics:
         """Take a reading; raises what `PatientReader.read` does."""
         reading = await self.reader.read(host)
         ids = await self._ids_of(reading.measured.machines)
-        self.take(reading, ids, time.time())
+        moment = time.time()
+        self.take(reading, ids, moment)
+        # here, where hosts take turns, and not when all are written down: of thousands of VMs it takes a while
+        self.history.roll_up(moment)
 
     def take(self, reading: Reading, ids: Mapping[str, int], moment: float) -> None:
         """Make figures of a reading; VMs that nobody knows yet are left out."""

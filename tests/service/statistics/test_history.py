@@ -23,7 +23,8 @@ def reading(at: float, seconds: int, busy: float = 1.0) -> Round:
 
 def flush(history: History, moment: float, into: list[Page]) -> None:
     pages = history.pages(moment)
-    history.written(pages, moment)
+    history.written(pages)
+    history.forget(moment)
     into += pages
 
 
