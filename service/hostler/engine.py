@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -50,7 +49,7 @@ class Engine:
                 settings.state_dir, warm_start=settings.warm_start, playbooks_dir=settings.playbooks_dir
             ),
             watch=HostWatch(connections, settings.resync_seconds),
-            statistics=Statistics(partial(_connection, connections), settings.statistics_seconds),
+            statistics=Statistics(connections, settings.statistics_seconds),
         )
 
     @classmethod
@@ -75,11 +74,7 @@ class Engine:
         """The connection to a server; raises `Unavailable` for one that is disabled."""
         if not server.enabled:
             raise Unavailable(f"Host '{server.hostname}' is disabled", code="host_disabled")
-        return _connection(self.connections, server)
-
-
-def _connection(connections: HostConnections, server: Server) -> HostConnection:
-    return connections.of(server.id, server.hostname, server.libvirt_uri)
+        return self.connections.of(server.id, server.hostname, server.libvirt_uri)
 
 
 async def _warm_up(playbooks: PlaybookRunner) -> None:

@@ -264,6 +264,10 @@ class HostConnections:
         self._by_id[server_id] = HostConnection(hostname, uri, self._threads)
         return self._by_id[server_id]
 
+    def known(self, server_id: int) -> HostConnection | None:
+        """The server's connection, None for one that nobody has asked for or that was given up."""
+        return self._by_id.get(server_id)
+
     def forget(self, server_id: int) -> None:
         """Give up the connection of a server that is gone, disabled or elsewhere."""
         known = self._by_id.pop(server_id, None)

@@ -37,14 +37,13 @@ DISABLED = "disabled"
 """The state of a server that is not watched, beside those of `ServerState`."""
 
 
-class Read(Collector):
+class _Read(Collector):
     """What was just read, in the way the library asks for it."""
 
     def __init__(self, families: Sequence[Metric]) -> None:
         self._families = families
 
     def collect(self) -> Iterable[Metric]:
-        """Return it."""
         return self._families
 
 
@@ -62,7 +61,7 @@ async def stored_registry() -> CollectorRegistry:
     except (DatabaseUnavailable, TimeoutError) as error:
         log.warning("metrics.database_unavailable", reason=str(error) or f"no answer in {DEADLINE_SECONDS} s")
     available.add_metric((), float(bool(families)))
-    registry.register(Read([available, *families]))
+    registry.register(_Read([available, *families]))
     return registry
 
 

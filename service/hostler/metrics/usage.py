@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.usage import Usage
 from hostler.database import DatabaseUnavailable, rows
-from hostler.metrics.stored import DEADLINE_SECONDS, Read
+from hostler.metrics.stored import DEADLINE_SECONDS
 from hostler.statistics.clock import Statistics
 from hostler.statistics.host import Present
 
 log = structlog.get_logger(__name__)
 
 _SERVERS = "SELECT id, hostname FROM server"
-_MACHINES = "SELECT id, name FROM vm WHERE server_id = ?"
+_MACHINES = "SELECT id, name FROM vm WHERE status IN ('running', 'paused', 'suspended', 'stopping')"
 
 _KIB = 1024
 _NANOSECOND = 1e-9
@@ -66,21 +66,33 @@ async def usage_registry(statistics: Statistics, per_vm: bool) -> CollectorRegis
     Without a database it is empty, as nobody knows the names then.
     """
     registry = CollectorRegistry()
-    names: dict[int, Mapping[int, str]] = {}
+    names: dict[int, str] = {}
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
             servers = {row["id"]: row["hostname"] for row in await rows(_SERVERS)}
-            present = {server_id: one for server_id in servers if (one := statistics.now(server_id)) is not None}
-            for server_id in present if per_vm else ():
-                names[server_id] = {row["id"]: row["name"] for row in await rows(_MACHINES, server_id)}
+            if per_vm:
+                names = {row["id"]: row["name"] for row in await rows(_MACHINES)}
     except (DatabaseUnavailable, TimeoutError) as error:
         log.warning("metrics.database_unavailable", reason=str(error) or f"no answer in {DEADLINE_SECONDS} s")
         return registry
-    families = _of_servers([(servers[server_id], one) for server_id, one in present.items()])
-    if per_vm:
-        families += _of_machines([(servers[one], present[one], names[one]) for one in present])
-    registry.register(Read(families))
+    known = [(server, statistics.now(server_id)) for server_id, server in servers.items()]
+    registry.register(_InUse([(server, present) for server, present in known if present is not None], names, per_vm))
     return registry
+
+
+class _InUse(Collector):
+    """Makes families of what was read when they are asked for, in whatever thread."""
+
+    def __init__(self, found: Sequence[tuple[str, Present]], names: Mapping[int, str], per_vm: bool) -> None:
+        self._found = found
+        self._names = names
+        self._per_vm = per_vm
+
+    def collect(self) -> Iterable[Metric]:
+        """Make them."""
+        yield from _of_servers(self._found)
+        if self._per_vm:
+            yield from _of_machines(self._found, self._names)
 
 
 def _of_servers(found: Sequence[tuple[str, Present]]) -> list[Metric]:
@@ -110,16 +122,14 @@ def _of_servers(found: Sequence[tuple[str, Present]]) -> list[Metric]:
     return [age, cpu, memory, used, capacity, free]
 
 
-def _of_machines(found: Sequence[tuple[str, Present, Mapping[int, str]]]) -> list[Metric]:
-    families: list[Any] = []
+def _of_machines(found: Sequence[tuple[str, Present]], names: Mapping[int, str]) -> Iterable[Metric]:
     for kind, name, what, figure, unit in _OF_VM:
         family = kind(f"hostler_vm_{name}", what, labels=("server", "id", "name"))
-        for server, present, names in found:
+        for server, present in found:
             for vm_id, usage in present.machines.items():
                 if vm_id in names:
                     _add(family, (server, str(vm_id), names[vm_id]), figure(usage), unit)
-        families.append(family)
-    return families
+        yield family
 
 
 def _add(

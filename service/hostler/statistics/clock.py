@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import structlog
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from hostler.database import DatabaseUnavailable
-from hostler.hosts.connection import HostConnection
+from hostler.hosts.connection import HostConnections
 from hostler.hosts.models import Server, ServerState
 from hostler.metrics.measures import STATISTICS_READS, STATISTICS_SECONDS
 from hostler.statistics import store
@@ -35,13 +34,14 @@ _PRUNE_SECONDS = 3600.0
 class Statistics:
     """The readings of all hosts that are enabled and reachable, every so many seconds; 0 reads nothing."""
 
-    def __init__(self, host_of: Callable[[Server], HostConnection], reading_seconds: int) -> None:
-        self._host_of = host_of
+    def __init__(self, connections: HostConnections, reading_seconds: int) -> None:
+        self._connections = connections
         self.reading_seconds = reading_seconds
         self.resolutions = resolutions(reading_seconds) if reading_seconds else resolutions(1)[1:]
         """Those that are kept, in seconds, the finest first."""
         self._hosts: dict[int, HostStatistics] = {}
         self._readings: dict[int, asyncio.Task[None]] = {}
+        self._outcomes: dict[int, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._writing = asyncio.Lock()
 
@@ -61,8 +61,7 @@ class Statistics:
         await asyncio.gather(*tasks, return_exceptions=True)
         for host in self._hosts.values():
             host.reader.close()
-        with contextlib.suppress(DatabaseUnavailable):
-            await self.write_down()
+        await self._try_to_write()
 
     @property
     def hosts(self) -> Mapping[int, HostStatistics]:
@@ -70,8 +69,8 @@ class Statistics:
         return self._hosts
 
     def now(self, server_id: int) -> Present | None:
-        """The newest reading of a server, None if there is none or it is an old one; nobody is asked."""
-        host = self._hosts.get(server_id)
+        """The newest reading of a server that is read, None if there is none or it is an old one; nobody is asked."""
+        host = self._hosts.get(server_id) if server_id in self._readings else None
         return None if host is None else host.now()
 
     def unwritten(self, server_id: int) -> list[Round]:
@@ -83,16 +82,17 @@ class Statistics:
         """Read the servers that can be read now, and no others."""
         reachable = await Server.filter(enabled=True, state=ServerState.REACHABLE.value).values_list("id", flat=True)
         ids = {int(str(one)) for one in reachable}
-        for server_id in self._readings.keys() - ids:
-            # its history stays until it is written down
-            self._readings.pop(server_id).cancel()
+        for server_id, reading in list(self._readings.items()):
+            if server_id not in ids or reading.done():
+                self._readings.pop(server_id).cancel()
         for server_id in ids - self._readings.keys():
             self._readings[server_id] = asyncio.create_task(
                 self._keep_reading(server_id), name=f"statistics-{server_id}", context=contextvars.Context()
             )
         for server_id in self._hosts.keys() - ids:
-            if not self._hosts[server_id].history.unwritten:
+            if self._hosts[server_id].history.is_settled:
                 self._hosts.pop(server_id).reader.close()
+                self._outcomes.pop(server_id, None)
 
     async def write_down(self) -> None:
         """Write what was read since the last time, and what it came to, and forget what is too old."""
@@ -131,23 +131,25 @@ class Statistics:
         return host
 
     async def _read(self, server_id: int, host: HostStatistics) -> None:
+        connection = self._connections.known(server_id)
+        if connection is None:
+            return  # the watch has given it up, which the roll call has not noticed yet
         began = time.perf_counter()
-        outcome = "failed"
+        outcome, reason = "failed", ""
         try:
-            server = await Server.get_or_none(id=server_id, enabled=True, state=ServerState.REACHABLE.value)
-            if server is None:
-                return  # the roll call has not noticed yet
-            await host.read(self._host_of(server))
+            await host.read(connection)
             outcome = "read"
         except TooSlow:
-            outcome = "too_slow"
-            log.warning("statistics.too_slow", server=server_id)
+            outcome, reason = "too_slow", "guests hang"
         except HostlerError as error:
-            log.warning("statistics.unreadable", server=server_id, reason=error.message)
+            reason = error.message
         except DatabaseUnavailable as error:
-            log.warning("statistics.unreadable", server=server_id, reason=str(error))
+            reason = str(error)
         except Exception:
             log.exception("statistics.failed", server=server_id)
+        if reason and outcome != self._outcomes.get(server_id):  # once, and not every few seconds
+            log.warning("statistics.unreadable", server=server_id, reason=reason)
+        self._outcomes[server_id] = outcome
         STATISTICS_READS.labels(outcome=outcome).inc()
         STATISTICS_SECONDS.observe(time.perf_counter() - began)
 
@@ -162,9 +164,12 @@ class Statistics:
     async def _keep_writing(self) -> None:
         while True:
             await asyncio.sleep(_WRITE_SECONDS if self.reading_seconds else _PRUNE_SECONDS)
-            try:
-                await self.write_down()
-            except DatabaseUnavailable as error:
-                log.warning("statistics.not_written", reason=str(error))
-            except Exception:
-                log.exception("statistics.not_written")
+            await self._try_to_write()
+
+    async def _try_to_write(self) -> None:
+        try:
+            await self.write_down()
+        except DatabaseUnavailable as error:
+            log.warning("statistics.not_written", reason=str(error))
+        except Exception:
+            log.exception("statistics.not_written")

@@ -34,6 +34,12 @@ class History:
         """Readings that the database does not have yet."""
         return [one for one in self._rounds if one.at > self._written]
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that it holds is in the database, by itself and as part of what its time came to."""
+        newest = self._rounds[-1].at if self._rounds else -1
+        return newest <= self._written and not self._rolled and all(newest < at for at in self._rolled_before.values())
+
     def add(self, reading: Round) -> None:
         """Take a reading in; of two for one moment, as by a clock that was set back, the first stays."""
         if not self._rounds or reading.at > self._rounds[-1].at:

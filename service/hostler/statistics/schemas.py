@@ -56,7 +56,7 @@ class UseOverTime(ResponseBody):
     network_sent_bytes: Series
 
 
-class Statistics(ResponseBody):
+class Known(ResponseBody):
     """What was used, for graphs.
 
     The value with the index ``i`` speaks of the seconds from ``since + i * resolution`` on. It is null where nothing is
@@ -70,7 +70,7 @@ class Statistics(ResponseBody):
     series: UseOverTime
 
 
-class VmStatistics(Statistics):
+class VmStatistics(Known):
     """What a VM uses."""
 
     now: UseNow | None = Field(description="Null unless it was read in the last four readings: it does not run, say")
@@ -96,7 +96,7 @@ class PoolSeries(ResponseBody):
     free_gb: list[float | None] = Field(description="GiB")
 
 
-class ServerStatistics(Statistics):
+class ServerStatistics(Known):
     """What a server and its VMs use."""
 
     now: ServerNow | None = Field(description="Null unless it was read in the last four readings")
