@@ -54,7 +54,7 @@ JOB_SECONDS = Histogram(
 )
 STATISTICS_READS = Counter(
     "hostler_statistics_reads",
-    "Readings of a host's statistics: read, failed, or too_slow where QEMUs hang",
+    "Readings of a host's statistics: read, failed, or too_slow where QEMUs or the host hang",
     ("outcome",),
     registry=REGISTRY,
 )

@@ -140,7 +140,7 @@ class Statistics:
             await host.read(connection)
             outcome = "read"
         except TooSlow:
-            outcome, reason = "too_slow", "guests hang"
+            outcome, reason = "too_slow", "no answer in time: guests hang, or the host does"
         except HostlerError as error:
             reason = error.message
         except DatabaseUnavailable as error:

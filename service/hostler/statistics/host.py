@@ -71,9 +71,10 @@ class HostStatistics:
     def take(self, reading: Reading, ids: Mapping[str, int], moment: float) -> None:
         """Make figures of a reading; VMs that nobody knows yet are left out."""
         usage, by_uuid = reading.measured
-        before = self._present
-        had_used: Mapping[int, Usage] = {} if before is None else before.machines
         seconds = reading.at - self._read_at
+        # what was used while nobody could look is not what is used now
+        before = self._present if seconds <= _STALE_READINGS * self._reading_seconds else None
+        had_used: Mapping[int, Usage] = {} if before is None else before.machines
         machines = {ids[uuid]: one for uuid, one in by_uuid.items() if uuid in ids}
         figures = {identity: figures_of(one, had_used.get(identity), seconds) for identity, one in machines.items()}
         figures[HOST] = figures_of_host(usage, None if before is None else before.usage, list(figures.values()))
