@@ -26,6 +26,7 @@ from bench.memory import memory
 from bench.reads import reads, reads_postgres
 from bench.report import write_page
 from bench.startup import startup
+from bench.usage import usage
 from bench.workspace import Workspace
 from bench.writes import reads_beside_writes
 from lab.errors import LabError
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "follow": follow,
     "memory": memory,
     "startup": startup,
+    "statistics": usage,
 }
 
 

@@ -41,6 +41,7 @@ from hostler.request_context import RequestContext
 from hostler.routing import Route, Router
 from hostler.security_headers import SecurityHeaders
 from hostler.settings import Settings
+from hostler.statistics import routes as statistics_routes
 
 ROUTERS: tuple[Router, ...] = (
     # they are tried one after another: what is asked most comes first
@@ -53,6 +54,7 @@ ROUTERS: tuple[Router, ...] = (
     image_routes.router,
     job_routes.router,
     event_routes.router,
+    statistics_routes.router,
     metrics_routes.router,
     documentation_routes.router,
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What carries work out: the hosts' connections, the running jobs, the playbooks, the watch over the hosts."""
+"""What carries work out: the hosts' connections, jobs, playbooks, the watch over the hosts, their statistics."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from hostler.hosts.watch import HostWatch
 from hostler.jobs.crew import Crew
 from hostler.runner import PlaybookRunner, sweep
 from hostler.settings import Settings
+from hostler.statistics.clock import Statistics
 
 _WARM_UP_AFTER_SECONDS = 1.0  # it takes a processor for half a second, which the start itself can do without
 
@@ -36,6 +37,7 @@ class Engine:
     playbooks: PlaybookRunner
     watch: HostWatch
     credentials: Keeper
+    statistics: Statistics
 
     @classmethod
     def of(cls, settings: Settings) -> Engine:
@@ -52,6 +54,7 @@ class Engine:
             ),
             watch=HostWatch(connections, Clock(settings.resync_seconds, settings.reread_seconds)),
             credentials=credentials,
+            statistics=Statistics(connections, settings.statistics_seconds),
         )
 
     @classmethod
@@ -60,11 +63,13 @@ class Engine:
         """Make one and watch the hosts in the block; then let running jobs end, for as long as a shutdown may take."""
         engine = cls.of(settings)
         await engine.watch.start()
+        engine.statistics.start()
         warming_up = asyncio.create_task(_warm_up(engine.playbooks), name="warm-up")
         try:
             yield engine
         finally:
             warming_up.cancel()
+            await engine.statistics.close()
             await engine.watch.close()
             await engine.crew.close(settings.shutdown_seconds)
             await engine.playbooks.close()

@@ -191,6 +191,18 @@ class Settings(BaseSettings):
         description="In how many seconds the definition of each VM is read again: libvirt tells nobody of some "
         "changes, of sizes that are set for the next start, say, or of autostart.",
     )
+    statistics_seconds: int = Field(
+        default=15,
+        ge=0,
+        le=300,
+        description="How often what each host and its VMs use is read, in seconds; 0 reads nothing. See "
+        "docs/statistics.md.",
+    )
+    metrics_per_vm: bool = Field(
+        default=True,
+        description="Whether /metrics has what each VM that runs uses: a dozen lines for each, which are a lot with "
+        "thousands of them. See docs/statistics.md.",
+    )
 
     largest_image_gb: int = Field(
         default=100,

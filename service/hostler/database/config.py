@@ -26,6 +26,7 @@ MODELS = (
     "hostler.machines.models",
     "hostler.jobs.models",
     "hostler.events.models",
+    "hostler.statistics.models",
 )
 MIGRATIONS = "hostler.database.migrations"
 POOL_SIZE = 10

@@ -84,6 +84,9 @@ EXPECTED = (
     Index("event_of_job", "event", ("job_id", "id"), where="job_id IS NOT NULL"),
     Index("event_by_time", "event", ("at",)),
     Index("job_log_of_job", "job_log", ("job_id", "id")),
+    # unique: several services on one database read the same hosts
+    Index("usage_round_of_server", "usage_round", ("server_id", "resolution", "at"), unique=True),
+    Index("usage_round_by_age", "usage_round", ("resolution", "at")),
 )
 
 

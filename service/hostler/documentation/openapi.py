@@ -37,6 +37,7 @@ TAGS = [
     {"name": "images", "description": "Base images: volumes of a server's image pool that disks are made from."},
     {"name": "jobs", "description": "Every write that was asked for: its steps, its log, and what became of it."},
     {"name": "events", "description": "What changed, as it changes: server-sent events."},
+    {"name": "statistics", "description": "What servers and VMs use, now and over the last day."},
     {"name": "health", "description": "For whoever restarts the service, or sends it requests."},
     {"name": "metrics", "description": "For Prometheus."},
 ]

@@ -121,6 +121,26 @@ class HostConnection:
         """
         self._is_away = is_away
 
+    def begin(self, function: Callable[[Hypervisor], T]) -> asyncio.Future[T]:
+        """Begin what `call` does in a thread apart that nobody has to wait for, not even the process at its end.
+
+        For what a sick guest may hang for as long as it is sick. Whoever begins such calls counts those that hang.
+        """
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # whoever gives up waiting leaves it alone
+
+        def run() -> None:
+            try:
+                result = self._run(function)
+            except BaseException as error:  # noqa: BLE001  whoever waits gets it, whatever it is
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=[run], name=f"apart-{self.hostname}", daemon=True).start()
+        return asyncio.wrap_future(future)
+
     @contextlib.asynccontextmanager
     async def listening(
         self,
@@ -266,6 +286,10 @@ class HostConnections:
         credentials = None if self._credentials is None else self._credentials(server_id)
         self._by_id[server_id] = HostConnection(hostname, uri, self._threads, credentials)
         return self._by_id[server_id]
+
+    def known(self, server_id: int) -> HostConnection | None:
+        """The server's connection, None for one that nobody has asked for or that was given up."""
+        return self._by_id.get(server_id)
 
     def forget(self, server_id: int) -> None:
         """Give up the connection of a server that is gone, disabled or elsewhere."""

@@ -52,3 +52,17 @@ JOB_SECONDS = Histogram(
     buckets=(0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600),
     registry=REGISTRY,
 )
+STATISTICS_READS = Counter(
+    "hostler_statistics_reads",
+    "Readings of a host's statistics: read, failed, or too_slow where QEMUs or the host hang",
+    ("outcome",),
+    registry=REGISTRY,
+)
+for _outcome in ("read", "failed", "too_slow"):
+    STATISTICS_READS.labels(outcome=_outcome)
+STATISTICS_SECONDS = Histogram(
+    "hostler_statistics_read_duration_seconds",
+    "How long the reading of a host's statistics took, from its connection to its figures",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
+    registry=REGISTRY,
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -21,7 +22,7 @@ log = structlog.get_logger(__name__)
 DEADLINE_SECONDS = 5
 """How long the database may take, in seconds; Prometheus itself gives up after ten unless it is told otherwise."""
 
-_SERVERS = "SELECT hostname, enabled, state FROM server"
+_SERVERS = "SELECT hostname, enabled, state, last_seen FROM server"
 _MACHINES = (
     "SELECT server.hostname AS hostname, vm.status AS status, COUNT(*) AS machines"
     " FROM vm JOIN server ON server.id = vm.server_id GROUP BY server.hostname, vm.status"
@@ -31,7 +32,10 @@ _DRIFTED = (
     " LEFT JOIN vm ON vm.server_id = server.id AND vm.drift IS NOT NULL GROUP BY server.hostname"
 )
 # those that ended are counted as they end: a count of all rows would be the slower the longer the service is there
-_JOBS = "SELECT action, state, COUNT(*) AS jobs FROM job WHERE state IN ('queued', 'running') GROUP BY action, state"
+_JOBS = (
+    "SELECT action, state, COUNT(*) AS jobs, MIN(created_at) AS oldest FROM job"
+    " WHERE state IN ('queued', 'running') GROUP BY action, state"
+)
 
 DISABLED = "disabled"
 """The state of a server that is not watched, beside those of `ServerState`."""
@@ -58,7 +62,7 @@ async def stored_registry() -> CollectorRegistry:
         async with asyncio.timeout(DEADLINE_SECONDS):
             families = [*_of_servers(await rows(_SERVERS)), _of_machines(await rows(_MACHINES))]
             families.append(_of_drift(await rows(_DRIFTED)))
-            families.append(_of_jobs(await rows(_JOBS)))
+            families += _of_jobs(await rows(_JOBS))
     except (DatabaseUnavailable, TimeoutError) as error:
         log.warning("metrics.database_unavailable", reason=str(error) or f"no answer in {DEADLINE_SECONDS} s")
     available.add_metric((), float(bool(families)))
@@ -66,19 +70,27 @@ async def stored_registry() -> CollectorRegistry:
     return registry
 
 
-def _of_servers(found: Sequence[Any]) -> tuple[Metric, Metric]:
+def _of_servers(found: Sequence[Any]) -> tuple[Metric, ...]:
     by_state = GaugeMetricFamily("hostler_servers", "Servers, by state", labels=("state",))
     up = GaugeMetricFamily(
         "hostler_server_up", "Whether a server that is watched is reachable: 1 or 0", labels=("server",)
     )
+    lag = GaugeMetricFamily(
+        "hostler_monitor_lag_seconds",
+        "How long ago a server that is watched was last seen to be what the database says; none if it never was",
+        labels=("server",),
+    )
+    now = datetime.now(UTC)
     counted = dict.fromkeys([*(state.value for state in ServerState), DISABLED], 0)
     for row in found:
         counted[row["state"] if row["enabled"] else DISABLED] += 1
         if row["enabled"]:
             up.add_metric((row["hostname"],), float(row["state"] == ServerState.REACHABLE.value))
+            if row["last_seen"] is not None:
+                lag.add_metric((row["hostname"],), _seconds_since(row["last_seen"], now))
     for state, number in counted.items():
         by_state.add_metric((state,), number)
-    return by_state, up
+    return by_state, up, lag
 
 
 def _of_machines(found: Sequence[Any]) -> Metric:
@@ -97,10 +109,22 @@ def _of_drift(found: Sequence[Any]) -> Metric:
     return drifted
 
 
-def _of_jobs(found: Sequence[Any]) -> Metric:
+def _of_jobs(found: Sequence[Any]) -> tuple[Metric, Metric]:
+    labels = ("action", "state")
     jobs = GaugeMetricFamily(
-        "hostler_jobs", "Jobs that are queued or running, of all services on this database", labels=("action", "state")
+        "hostler_jobs", "Jobs that are queued or running, of all services on this database", labels=labels
     )
+    oldest = GaugeMetricFamily(
+        "hostler_job_oldest_seconds", "How long ago the oldest of these jobs was asked for", labels=labels
+    )
+    now = datetime.now(UTC)
     for row in found:
         jobs.add_metric((row["action"], row["state"]), row["jobs"])
-    return jobs
+        oldest.add_metric((row["action"], row["state"]), _seconds_since(row["oldest"], now))
+    return jobs, oldest
+
+
+def _seconds_since(moment: datetime | str, now: datetime) -> float:
+    """SQLite has its times as texts."""
+    then = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return max((now - then).total_seconds(), 0.0)

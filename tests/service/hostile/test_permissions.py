@@ -49,9 +49,11 @@ TABLE = {
         "GET /api/jobs/{job_id}/events",
         "GET /api/servers",
         "GET /api/servers/{server_id}",
+        "GET /api/servers/{server_id}/statistics",
         "GET /api/vms",
         "GET /api/vms/{vm_id}",
         "GET /api/vms/{vm_id}/config",
+        "GET /api/vms/{vm_id}/statistics",
         "GET /metrics",
     },
     "write": {

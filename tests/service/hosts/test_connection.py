@@ -71,6 +71,33 @@ async def test_the_test_driver_whose_state_is_its_connections_has_only_one() -> 
     host.close()
 
 
+async def test_a_call_apart_keeps_nobody_from_the_host_and_may_be_left_alone(
+    host: HostConnection, busy: threading.Event
+) -> None:
+    """With one thread for all others."""
+    used: list[Hypervisor] = []
+
+    def hang(hypervisor: Hypervisor) -> str:
+        used.append(hypervisor)
+        busy.wait(20)
+        return "at last"
+
+    hanging, left = host.begin(hang), host.begin(hang)
+    elsewhere = await host.call(lambda hypervisor: hypervisor, seconds=20)
+    left.cancel()
+    busy.set()
+
+    assert await hanging == "at last"
+    assert left.cancelled()
+    assert elsewhere not in used
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "apart-lab1")
+    with pytest.raises(ZeroDivisionError):
+        await host.begin(lambda _hypervisor: 1 / 0)
+    host.close()
+    with pytest.raises(HostUnreachable):
+        await host.begin(lambda hypervisor: hypervisor)
+
+
 async def test_a_connection_that_is_listened_to_is_nobody_elses_until_that_ends(
     host: HostConnection, lab_host: Host
 ) -> None:

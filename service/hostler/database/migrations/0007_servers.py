@@ -12,7 +12,7 @@ from tortoise.migrations import operations as ops
 class Migration(migrations.Migration):
     """Makes a table, and adds columns to servers and jobs."""
 
-    dependencies = [("hostler", "0004_search")]  # noqa: RUF012 - Tortoise reads it from the class
+    dependencies = [("hostler", "0006_statistics")]  # noqa: RUF012 - Tortoise reads it from the class
 
     initial = False
 

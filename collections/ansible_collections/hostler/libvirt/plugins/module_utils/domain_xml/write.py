@@ -17,6 +17,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.device 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.document import serialize
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import record_element
 
+_BALLOON_SECONDS = 10  # how often a guest is asked what it uses of its memory; without it none ever says
+
 
 def domain_xml(definition: DomainDefinition) -> str:
     """The XML that defines a new domain."""
@@ -108,7 +110,9 @@ def _add_devices(domain: Element, definition: DomainDefinition) -> None:
         SubElement(SubElement(devices, "video"), "model", {"type": definition.video})
     for device in definition.devices:
         devices.append(device_element(device))
-    SubElement(devices, "memballoon", {"model": "virtio" if definition.memory_balloon else "none"})
+    balloon = SubElement(devices, "memballoon", {"model": "virtio" if definition.memory_balloon else "none"})
+    if definition.memory_balloon:
+        SubElement(balloon, "stats", {"period": str(_BALLOON_SECONDS)})
     if definition.rng:
         rng = SubElement(devices, "rng", {"model": "virtio"})
         _text(rng, "backend", "/dev/urandom", model="random")

@@ -37,7 +37,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.failure
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.patience import within
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow, read_roster
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.statistics import Figures, read_figures
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.statistics import (
+    ActiveFigures,
+    Figures,
+    read_active_figures,
+    read_figures,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.network import Network
@@ -317,6 +322,11 @@ class Hypervisor:
         with translated("read the VMs' statistics"):
             # the test driver knows no such flag, and its domains don't hang
             return read_figures(self._connection, uuids, whole, waits=self.is_test_driver)
+
+    def active_figures(self) -> List[ActiveFigures]:
+        """What `read_active_figures` says of all domains that run; a QEMU that hangs may hang this call."""
+        with translated("read the VMs' statistics"):
+            return read_active_figures(self._connection)
 
     def define(self, xml: str) -> Domain:
         """Define a domain, or replace the definition of the one with its UUID."""
