@@ -37,8 +37,11 @@ from hostler.metrics import routes as metrics_routes
 from hostler.metrics.requests import RequestMeter
 from hostler.request_context import RequestContext
 from hostler.routing import Route, Router
+from hostler.sealing import load_sealer
 from hostler.security_headers import SecurityHeaders
 from hostler.settings import Settings
+from hostler.webhooks import routes as webhook_routes
+from hostler.webhooks.couriers import Couriers
 
 ROUTERS: tuple[Router, ...] = (
     # they are tried one after another: what is asked most comes first
@@ -49,6 +52,7 @@ ROUTERS: tuple[Router, ...] = (
     image_routes.router,
     job_routes.router,
     event_routes.router,
+    webhook_routes.router,
     metrics_routes.router,
     documentation_routes.router,
 )
@@ -65,9 +69,11 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = await stack.enter_async_context(Database(settings).for_service())
         app.state.accounts = await stack.enter_async_context(open_accounts(settings))
         await _greet_first_start(settings)
+        app.state.sealer = load_sealer(settings)
         app.state.engine = await stack.enter_async_context(Engine.running(settings))
-        await stack.enter_async_context(forgetting(settings.event_retention_days))
-        app.state.streams = await stack.enter_async_context(Streams.running())
+        await stack.enter_async_context(forgetting(settings.event_retention_days, settings.webhook_retention_days))
+        streams = app.state.streams = await stack.enter_async_context(Streams.running())
+        app.state.couriers = await stack.enter_async_context(Couriers.running(settings, app.state.sealer, streams.feed))
         yield
 
 

@@ -25,6 +25,7 @@ MODELS = (
     "hostler.machines.models",
     "hostler.jobs.models",
     "hostler.events.models",
+    "hostler.webhooks.models",
 )
 MIGRATIONS = "hostler.database.migrations"
 POOL_SIZE = 10

@@ -82,6 +82,10 @@ EXPECTED = (
     Index("event_of_job", "event", ("job_id", "id"), where="job_id IS NOT NULL"),
     Index("event_by_time", "event", ("at",)),
     Index("job_log_of_job", "job_log", ("job_id", "id")),
+    # an event has one fate at a webhook, however many services may have sent it
+    Index("webhook_delivery_event", "webhook_delivery", ("webhook_id", "event_id"), unique=True),
+    Index("webhook_delivery_by_state", "webhook_delivery", ("webhook_id", "state", "id")),
+    Index("webhook_delivery_by_time", "webhook_delivery", ("tried_at",)),
 )
 
 
