@@ -24,6 +24,7 @@ _URL = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?(?:[/?][\x21\x22\x24-\x5b\x5d-\x7e]*)?"
 )
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")  # given up long ago, and yet global to Python
 _PRIVATE = tuple(
     ipaddress.ip_network(network)
     for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
@@ -73,7 +74,8 @@ def reach_of(address: Address) -> Reach:
         return Reach.LINK_LOCAL
     if any(address.version == network.version and address in network for network in _PRIVATE):
         return Reach.PRIVATE
-    return Reach.PUBLIC if address.is_global and not address.is_multicast else Reach.NOBODY
+    is_odd = address.is_multicast or (address.version == 6 and address in _IPV4_COMPATIBLE)
+    return Reach.PUBLIC if address.is_global and not is_odd else Reach.NOBODY
 
 
 class NotAllowed(Exception):
@@ -90,10 +92,15 @@ def may_be_reached(address: Address, allowed: Collection[str]) -> bool:
     return reach is Reach.PUBLIC or reach.value in allowed
 
 
+def host_of(url: httpx.URL) -> str:
+    """The host as name servers and certificates know it; httpx would show the name that it was made of."""
+    return url.raw_host.decode("ascii")
+
+
 def literal_address(url: str) -> Address | None:
     """The address that stands in a URL itself, None for a name."""
     try:
-        return ipaddress.ip_address(httpx.URL(url).host)
+        return ipaddress.ip_address(host_of(httpx.URL(url)))
     except ValueError:
         return None
 

@@ -35,6 +35,7 @@ GONE = "The receiver answered 410: it wants nothing any more"
 _IDLE_SECONDS = 60.0
 _PASSED_OVER = 500  # unwanted events after which a webhook's place is written down
 _LEASE_SPARE_SECONDS = 30
+_OTHERS_LEASE_SECONDS = 2.0  # after which it is looked whether another service still sends
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +134,7 @@ class Courier:
         if webhook.next_try_at is not None and webhook.next_try_at > now:
             return (webhook.next_try_at - now).total_seconds()
         if not await self._hold(webhook, event):
-            until = webhook.lease_expires_at
-            return max((until - now).total_seconds(), 1.0) if until is not None else 1.0
+            return _OTHERS_LEASE_SECONDS
         await self._deliver(webhook, event)
         return 0
 

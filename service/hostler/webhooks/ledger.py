@@ -60,8 +60,8 @@ async def close(webhook: Webhook, event: Event, answer: Answer, lease: Lease, bo
     changes: dict[str, Any] = {"position": event.id, "tries": 0, "refusals": 0, "next_try_at": None, **_told(answer)}
     if answer.is_delivered:
         changes |= {"failing_since": None, "delivered_at": now}
-    else:
-        changes |= {"failing_since": webhook.failing_since or now}
+    elif webhook.failing_since is None:
+        changes["failing_since"] = now
     state = DeliveryState.DELIVERED if answer.is_delivered else DeliveryState.FAILED
     async with in_transaction():
         if not await _held(webhook, event, lease, changes):
@@ -87,9 +87,10 @@ async def put_off(webhook: Webhook, event: Event, answer: Answer, lease: Lease, 
         "tries": webhook.tries + 1,
         "refusals": webhook.refusals + answer.is_refusal,
         "next_try_at": now + timedelta(seconds=seconds),
-        "failing_since": webhook.failing_since or now,
         **_told(answer),
     }
+    if webhook.failing_since is None:
+        changes["failing_since"] = now
     if await _held(webhook, event, lease, changes):
         WEBHOOK_DELIVERIES.labels(outcome="put_off").inc()
 

@@ -23,7 +23,7 @@ import httpx
 from hostler import __version__
 from hostler.sealing import SealBroken, Sealer
 from hostler.settings import Settings
-from hostler.webhooks.address import Address, NotAllowed, may_be_reached, resolved
+from hostler.webhooks.address import Address, NotAllowed, host_of, may_be_reached, resolved
 from hostler.webhooks.message import Message
 from hostler.webhooks.models import Webhook
 from hostler.webhooks.signature import signed_headers
@@ -124,7 +124,7 @@ class Sender:
     async def _try_addresses(self, url: httpx.URL, headers: dict[str, str], body: bytes) -> Answer:
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         loop = asyncio.get_running_loop()
-        addresses = await loop.run_in_executor(self._lookups, resolved, url.host, port)
+        addresses = await loop.run_in_executor(self._lookups, resolved, host_of(url), port)
         *others, last = _allowed(addresses, self._allowed)[:_ADDRESSES]
         for address in others:
             with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
@@ -145,7 +145,7 @@ class Sender:
                 **headers,
             },
             # whose certificate it has to be
-            extensions={} if str(address) == url.host else {"sni_hostname": url.host},
+            extensions={} if str(address) == host_of(url) else {"sni_hostname": host_of(url)},
         )
         response = await self._client.send(request, stream=True)
         try:
