@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hostler.cli import images, migrate, serve, servers, settings, tokens, users
+from hostler.cli import images, migrate, serve, servers, settings, tokens, users, webhooks
 
 app = typer.Typer(
     name="hostler",
@@ -24,6 +24,7 @@ app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")
 app.add_typer(servers.app, name="server")
 app.add_typer(images.app, name="image")
+app.add_typer(webhooks.app, name="webhook")
 
 
 def _show_version(wanted: bool) -> None:

@@ -39,6 +39,11 @@ async def get_delivery(webhook: Webhook, delivery_id: int) -> WebhookDelivery:
     return delivery
 
 
+async def dead_letters(webhook: Webhook) -> list[WebhookDelivery]:
+    """Return what failed for good, in the order of the events."""
+    return await WebhookDelivery.filter(webhook_id=webhook.id, state=DeliveryState.FAILED.value).order_by("event_id")
+
+
 async def create(
     fields: Mapping[str, Any], secret: str | None, sealer: Sealer, allowed: Collection[str]
 ) -> tuple[Webhook, str]:

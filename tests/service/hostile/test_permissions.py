@@ -73,12 +73,22 @@ TABLE = {
     "admin": {
         "DELETE /api/servers/{server_id}",
         "DELETE /api/users/{user_id}",
+        "DELETE /api/webhooks/{webhook_id}",
         "GET /api/users",
         "GET /api/users/{user_id}",
+        "GET /api/webhooks",
+        "GET /api/webhooks/{webhook_id}",
+        "GET /api/webhooks/{webhook_id}/deliveries",
+        "GET /api/webhooks/{webhook_id}/deliveries/{delivery_id}",
         "POST /api/servers",
         "POST /api/users",
+        "POST /api/webhooks",
+        "POST /api/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver",
+        "POST /api/webhooks/{webhook_id}/rotate-secret",
+        "POST /api/webhooks/{webhook_id}/test",
         "PUT /api/servers/{server_id}",
         "PUT /api/users/{user_id}",
+        "PUT /api/webhooks/{webhook_id}",
     },
 }
 

@@ -34,7 +34,6 @@ def settings(clean_environment: None, tmp_path: Path, database_url: str) -> Sett
         admin_password=ADMIN_PASSWORD,
         warm_start=False,
         webhook_destinations=("loopback",),
-        webhook_timeout_seconds=1,
         webhook_tries=3,
     )
 

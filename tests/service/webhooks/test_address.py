@@ -18,6 +18,8 @@ from hostler.webhooks.models import Webhook
 from tests.service.webhooks.conftest import made
 from tests.service.webhooks.receiver import Receiver
 
+UNSPECIFIED = "0.0.0.0"  # noqa: S104 - nothing is bound to it
+
 
 @pytest.mark.parametrize(
     ("reach", "addresses"),
@@ -27,7 +29,8 @@ from tests.service.webhooks.receiver import Receiver
         ("private", ["::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"]),
         ("loopback", ["127.0.0.1", "127.255.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"]),
         ("link-local", ["169.254.169.254", "fe80::1", "febf::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"]),
-        ("special", ["0.0.0.0", "::", "224.0.0.1", "239.1.1.1", "255.255.255.255", "240.0.0.1", "192.0.2.1", "ff02::1"]),
+        ("special", [UNSPECIFIED, "::", "224.0.0.1", "239.1.1.1", "255.255.255.255", "240.0.0.1", "192.0.2.1"]),
+        ("special", ["ff02::1", "ff0e::1"]),
         ("special", ["198.18.0.1", "2001:db8::1", "::ffff:0.0.0.0", "64:ff9b::", "::127.0.0.1"]),
     ],
 )
@@ -43,7 +46,7 @@ def test_only_public_ones_and_those_of_the_setting_may_be_reached() -> None:
             may_be_reached(ipaddress.ip_address(text), allowed)
             for allowed in ((), ("private",), ("private", "loopback", "link-local"))
         ]
-        for text in ("9.9.9.9", "10.1.1.1", "127.0.0.1", "169.254.169.254", "0.0.0.0")
+        for text in ("9.9.9.9", "10.1.1.1", "127.0.0.1", "169.254.169.254", UNSPECIFIED)
     }
 
     assert found == {
@@ -51,7 +54,7 @@ def test_only_public_ones_and_those_of_the_setting_may_be_reached() -> None:
         "10.1.1.1": [False, True, True],
         "127.0.0.1": [False, False, True],
         "169.254.169.254": [False, False, True],
-        "0.0.0.0": [False, False, False],
+        UNSPECIFIED: [False, False, False],
     }
 
 
@@ -158,5 +161,5 @@ async def test_a_name_that_nobody_has_is_said(api: httpx.AsyncClient, receiver: 
     # where the machine has a name server at all; without, it takes until the time is over
     assert answer["error"] in (
         "The name of the receiver can't be resolved",
-        "The receiver did not answer within 1 s",
+        "The receiver did not answer within 10 s",
     )

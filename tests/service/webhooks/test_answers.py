@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import socket
 import ssl
 import subprocess
@@ -15,9 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
+from hostler import logs
 from hostler.hosts.models import Server
 from hostler.settings import Settings
-from tests.service.webhooks.conftest import came, deliveries, happen, made, serving, until
+from tests.service.webhooks.conftest import came, deliveries, happen, made, new_server, serving, until
 from tests.service.webhooks.receiver import Receiver, always, status
 
 pytestmark = pytest.mark.anyio
@@ -74,6 +76,25 @@ async def test_what_is_no_good_answer_is_said_in_a_sentence(
     assert len(receiver.received) == 1  # where a redirect led nobody has gone
 
 
+async def test_nothing_of_a_url_or_of_an_answer_gets_into_the_log(settings: Settings, receiver: Receiver) -> None:
+    receiver.reply = lambda _received: b"HTTP/1.1 500 re\x1bason\r\nX-Said: header\r\n\r\nbody"
+    written = io.StringIO()
+    try:
+        logs.configure(settings.model_copy(update={"log_level": "debug"}), written)
+        async with serving(settings) as api:
+            url = f"{receiver.url}?token=sesame"
+            webhook = (await api.post("/api/webhooks", json={"url": url})).json()
+            await pinged(api, webhook)
+            await happen(await new_server())
+            await until(api, webhook, health="failing")
+    finally:
+        logs.configure(settings)
+
+    assert "The receiver answered 500" in written.getvalue()
+    for said in ("sesame", "ason", "header", "body", webhook["secret"], "webhook-signature"):
+        assert said not in written.getvalue()
+
+
 async def test_of_a_large_answer_the_beginning_is_read_and_no_more(api: httpx.AsyncClient, receiver: Receiver) -> None:
     receiver.reply = lambda _received: b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n" + b"y" * 2**26
     webhook = await made(api, receiver)
@@ -95,7 +116,7 @@ async def test_a_compressed_answer_is_not_unpacked(api: httpx.AsyncClient, recei
     assert receiver.received[0].headers["accept-encoding"] == "identity"
 
 
-async def test_an_answer_that_drips_is_given_up_in_time(api: httpx.AsyncClient) -> None:
+async def test_an_answer_that_drips_is_given_up_in_time(settings: Settings) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     over = threading.Event()
 
@@ -112,9 +133,8 @@ async def test_an_answer_that_drips_is_given_up_in_time(api: httpx.AsyncClient) 
 
     threading.Thread(target=drip, daemon=True).start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    webhook = (await api.post("/api/webhooks", json={"url": url})).json()
-
-    answer = await pinged(api, webhook)
+    async with serving(settings.model_copy(update={"webhook_timeout_seconds": 1})) as api:
+        answer = await pinged(api, (await api.post("/api/webhooks", json={"url": url})).json())
 
     over.set()
     listener.close()
@@ -141,12 +161,9 @@ async def test_a_receiver_that_is_too_busy_says_when_to_come_again(
 def certificate(tmp_path: Path) -> Path:
     """A certificate for 'localhost' that nobody has signed but itself, with its key."""
     path = tmp_path / "receiver.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(path), "-out", str(path)]
-        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
-        check=True,
-        capture_output=True,
-    )
+    made = f"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {path} -out {path}"
+    named = "-subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run(["openssl", *made.split(), *named.split()], check=True, capture_output=True)
     return path
 
 
