@@ -47,9 +47,9 @@ def test_webhooks_are_managed_tested_and_their_dead_letters_sent_without_a_servi
     with closing(sqlite3.connect(settings.state_dir / "hostler.sqlite3")) as database, database:
         for number in (1, 2):
             database.execute(
-                "INSERT INTO webhook_delivery"
-                " (webhook_id, event_id, kind, event_at, state, tries, error, body, tried_at) VALUES (1, ?, 'vm.changed', '2026-01-01 00:00:00+00:00', 'failed', 8, 'The receiver answered 500',"
-                " '{\"id\":1}', '2026-01-01 00:05:00+00:00')",
+                "INSERT INTO webhook_delivery (webhook_id, event_id, kind, state, tries, error, body, event_at,"
+                " tried_at) VALUES (1, ?, 'vm.changed', 'failed', 8, 'The receiver answered 500', '{}',"
+                " '2026-01-01 00:00:00+00:00', '2026-01-01 00:05:00+00:00')",
                 (number,),
             )
     listed = succeeded(hostler("webhook", "failed", "1"))
