@@ -32,6 +32,7 @@ FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 300.0
 GONE = "The receiver answered 410: it wants nothing any more"
 
+_PAGE = 20
 _IDLE_SECONDS = 60.0
 _PASSED_OVER = 500  # unwanted events after which a webhook's place is written down
 _LEASE_SPARE_SECONDS = 30
@@ -73,6 +74,11 @@ class Ear:
         """Wake the courier if the event is for it."""
         if not self.is_deaf and self.wanted.takes(event):
             self._woken.set()
+
+    @property
+    def is_woken(self) -> bool:
+        """Whether there is something to look into."""
+        return self._woken.is_set()
 
     def rouse(self) -> None:
         """Wake the courier."""
@@ -122,20 +128,22 @@ class Courier:
                         await self.ear.wait(pause)
 
     async def _go_on(self, webhook: Webhook) -> float:
-        """Deal with the next event; returns for how many seconds there is nothing to do."""
+        """Deal with the next events; returns for how many seconds there is nothing to do."""
         here = self._feed.position  # what comes after it may still be overtaken by an event with a smaller id
-        event = await waiting_for(webhook, here).first()
-        self.ear.is_deaf = event is not None
-        if event is None:
+        events = await waiting_for(webhook, here).limit(_PAGE)
+        self.ear.is_deaf = bool(events)
+        if not events:
             if here - webhook.position >= _PASSED_OVER:
                 await ledger.pass_over(webhook, here)
             return _IDLE_SECONDS
         now = datetime.now(UTC)
         if webhook.next_try_at is not None and webhook.next_try_at > now:
             return (webhook.next_try_at - now).total_seconds()
-        if not await self._hold(webhook, event):
-            return _OTHERS_LEASE_SECONDS
-        await self._deliver(webhook, event)
+        for event in events:
+            if not await self._hold(webhook, event):
+                return _OTHERS_LEASE_SECONDS
+            if not await self._deliver(webhook, event) or self.ear.is_woken:
+                break  # what is to be done next stands in the row
         return 0
 
     async def _hold(self, webhook: Webhook, event: Event) -> bool:
@@ -145,17 +153,19 @@ class Courier:
             return True
         if not await ledger.take(webhook, event, self._lease):
             return False
+        webhook.lease_owner = self._lease.owner
         self._leased_until = now + self._lease.seconds
         return True
 
-    async def _deliver(self, webhook: Webhook, event: Event) -> None:
+    async def _deliver(self, webhook: Webhook, event: Event) -> bool:
+        """Send an event and write down what came of it; returns whether it was delivered."""
         message = Message.of(webhook, event)
         answer = await self._sender.send(webhook, message)
+        if answer.is_delivered:
+            return await ledger.close(webhook, event, answer, self._lease)
         tries = webhook.tries + 1
         told = log.bind(webhook=webhook.id, event_id=event.id, tries=tries)
-        if answer.is_delivered:
-            await ledger.close(webhook, event, answer, self._lease)
-        elif answer.says_gone:
+        if answer.says_gone:
             told.warning("webhook.disabled", reason=GONE)
             await ledger.disable(webhook, event, answer, self._lease, GONE)
         elif self._patience.is_over(webhook, event, answer, datetime.now(UTC)):
@@ -165,3 +175,4 @@ class Courier:
             if tries == 1:
                 told.warning("webhook.put_off", reason=answer.error)
             await ledger.put_off(webhook, event, answer, self._lease, wait_seconds(tries, answer.retry_after))
+        return False

@@ -54,8 +54,11 @@ async def pass_over(webhook: Webhook, until: int) -> None:
     await Webhook.filter(id=webhook.id, position=webhook.position).update(position=until)
 
 
-async def close(webhook: Webhook, event: Event, answer: Answer, lease: Lease, body: bytes | None = None) -> None:
-    """Be done with an event: it was delivered, or, where there is a ``body``, it becomes a dead letter with that."""
+async def close(webhook: Webhook, event: Event, answer: Answer, lease: Lease, body: bytes | None = None) -> bool:
+    """Be done with an event: it was delivered, or, where there is a ``body``, it becomes a dead letter with that.
+
+    Returns False, and changes nothing, where the lease is another's by now.
+    """
     now = datetime.now(UTC)
     changes: dict[str, Any] = {"position": event.id, "tries": 0, "refusals": 0, "next_try_at": None, **_told(answer)}
     if answer.is_delivered:
@@ -65,7 +68,7 @@ async def close(webhook: Webhook, event: Event, answer: Answer, lease: Lease, bo
     state = DeliveryState.DELIVERED if answer.is_delivered else DeliveryState.FAILED
     async with in_transaction():
         if not await _held(webhook, event, lease, changes):
-            return
+            return False
         await WebhookDelivery.create(
             webhook_id=webhook.id,
             event_id=event.id,
@@ -77,7 +80,9 @@ async def close(webhook: Webhook, event: Event, answer: Answer, lease: Lease, bo
             tried_at=now,
             **_told(answer),
         )
+    webhook.update_from_dict(changes)
     WEBHOOK_DELIVERIES.labels(outcome=state.value).inc()
+    return True
 
 
 async def put_off(webhook: Webhook, event: Event, answer: Answer, lease: Lease, seconds: float) -> None:

@@ -77,7 +77,7 @@ async def test_what_is_no_good_answer_is_said_in_a_sentence(
 
 
 async def test_nothing_of_a_url_or_of_an_answer_gets_into_the_log(settings: Settings, receiver: Receiver) -> None:
-    receiver.reply = lambda _received: b"HTTP/1.1 500 re\x1bason\r\nX-Said: header\r\n\r\nbody"
+    receiver.reply = lambda _received: b"HTTP/1.1 500 phr\x1base\r\nX-Said: header\r\n\r\nbody"
     written = io.StringIO()
     try:
         logs.configure(settings.model_copy(update={"log_level": "debug"}), written)
@@ -91,7 +91,7 @@ async def test_nothing_of_a_url_or_of_an_answer_gets_into_the_log(settings: Sett
         logs.configure(settings)
 
     assert "The receiver answered 500" in written.getvalue()
-    for said in ("sesame", "ason", "header", "body", webhook["secret"], "webhook-signature"):
+    for said in ("sesame", "phr", "header", "body", webhook["secret"], "webhook-signature"):
         assert said not in written.getvalue()
 
 

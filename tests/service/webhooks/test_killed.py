@@ -29,19 +29,18 @@ def test_a_killed_service_sends_again_what_it_had_not_written_down_and_then_the_
 ) -> None:
     receiver.reply = lambda _received: None
     first = serve(**ENVIRONMENT)
-    api = logged_in(read_until(first, r"is listening on (\S+)$")[1])
-    created = api.post("/api/webhooks", json={"url": receiver.url, "kinds": ["server.*"]})
-    assert created.status_code == 201, created.text
-    for number in range(3):
-        body = {"hostname": f"quiet{number}", "libvirt_uri": "qemu+tls://192.0.2.9/system", "enabled": False}
-        assert api.post("/api/servers", json=body).status_code == 201
+    with logged_in(read_until(first, r"is listening on (\S+)$")[1]) as api:
+        created = api.post("/api/webhooks", json={"url": receiver.url, "kinds": ["server.*"]})
+        assert created.status_code == 201, created.text
+        for number in range(3):
+            body = {"hostname": f"quiet{number}", "libvirt_uri": "qemu+tls://192.0.2.9/system", "enabled": False}
+            assert api.post("/api/servers", json=body).status_code == 201
     receiver.wait_for(1)  # it is there, and the service waits for its answer
     first.kill()
     first.communicate()
     receiver.reply = always(200)
 
-    second = serve(**ENVIRONMENT)
-    api = logged_in(read_until(second, r"is listening on (\S+)$")[1])
+    read_until(serve(**ENVIRONMENT), "is listening on")
     received = receiver.wait_for(4)
 
     assert received[0].id == received[1].id
