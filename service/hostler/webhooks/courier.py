@@ -9,6 +9,7 @@ that is down costs no memory, and nobody but itself has to wait. See docs/decisi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from dataclasses import dataclass
@@ -86,11 +87,12 @@ class Ear:
 
     async def wait(self, seconds: float) -> None:
         """Sleep until woken, at most ``seconds``."""
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
-        except TimeoutError:
-            return
+
+    def attend(self) -> None:
+        """Begin to look into all that it was woken for; what comes after this wakes it again."""
         self._woken.clear()
 
 
@@ -119,6 +121,7 @@ class Courier:
         async with self._feed.joined():
             with self._feed.listening(self.ear):
                 while not self._stopping:
+                    self.ear.attend()
                     webhook = await Webhook.get_or_none(id=self._id, enabled=True)
                     if webhook is None:
                         return
