@@ -251,7 +251,7 @@ async def test_a_deleted_webhook_gets_nothing_more(api: httpx.AsyncClient, recei
 async def test_events_that_nobody_wants_are_passed_over_and_that_is_written_down(
     api: httpx.AsyncClient, receiver: Receiver, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hostler.webhooks.courier._PASSED_OVER", 10)
+    monkeypatch.setattr("hostler.webhooks.courier._PASSED_OVER", 1)
     monkeypatch.setattr("hostler.webhooks.courier._IDLE_SECONDS", 0.05)
     webhook = await made(api, receiver, kinds=["image.*"])
     await happen(server, 12)
