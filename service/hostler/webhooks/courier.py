@@ -92,8 +92,9 @@ class Ear:
                 await self._woken.wait()
 
     def attend(self) -> None:
-        """Begin to look into all that it was woken for; what comes after this wakes it again."""
+        """Begin to look into all that it was woken for; what comes after this, events too, wakes it again."""
         self._woken.clear()
+        self.is_deaf = False
 
 
 class Courier:

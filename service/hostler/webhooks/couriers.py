@@ -69,24 +69,25 @@ class Couriers:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _look(self) -> None:
-        """Have a courier for each webhook that is enabled, and rouse those whose webhook was changed."""
+        """Have a courier for each webhook that is enabled, and rouse those whose webhook was changed or taken away."""
         version = version_now()
         ended = [webhook_id for webhook_id, (_, task) in self._at_work.items() if task.done()]
         if version is not None and version == self._looked_at and not ended:
             return
         for webhook_id in ended:
             del self._at_work[webhook_id]
-        for row in await rows(_ENABLED):
-            courier, _ = self._at_work.get(row["id"]) or self._start(row["id"])
-            if courier.revision != row["revision"]:
+        enabled = {row["id"]: row["revision"] for row in await rows(_ENABLED)}
+        for webhook_id in enabled.keys() - self._at_work.keys():
+            self._start(webhook_id)
+        for webhook_id, (courier, _) in self._at_work.items():
+            if courier.revision != enabled.get(webhook_id):
                 courier.ear.rouse()
         self._looked_at = version
 
-    def _start(self, webhook_id: int) -> tuple[Courier, asyncio.Task[None]]:
+    def _start(self, webhook_id: int) -> None:
         courier = Courier(webhook_id, self.sender, self._feed, self._patience, self._owner)
         task = asyncio.create_task(self._run(courier, webhook_id), name=f"webhook-{webhook_id}")
         self._at_work[webhook_id] = courier, task
-        return courier, task
 
     async def _run(self, courier: Courier, webhook_id: int) -> None:
         structlog.contextvars.clear_contextvars()
