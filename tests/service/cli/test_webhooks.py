@@ -77,7 +77,10 @@ def test_webhooks_are_managed_tested_and_their_dead_letters_sent_without_a_servi
     ("arguments", "said"),
     [
         (("add", "http://127.0.0.1/"), "hostler: The request is not valid: 'url': The setting webhook_destinations"),
-        (("add", "http://x/", "--kind", "vm.started"), "hostler: The webhook is not valid: kinds: it should be one of"),
+        (
+            ("add", "http://x/", "--kind", "vm.started"),
+            "hostler: The webhook is not valid: kinds: each should be one of",
+        ),
         (("add", "http://x/", "--secret-stdin"), "hostler: The webhook is not valid: secret: it should be whsec_"),
     ],
 )

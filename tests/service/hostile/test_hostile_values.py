@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path as File
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -22,6 +23,8 @@ from hostler.accounts import api_tokens, users
 from hostler.accounts.models import User
 from hostler.hosts.models import Server
 from hostler.permission import Permission
+from hostler.webhooks import actions as webhooks
+from hostler.webhooks.models import WebhookDelivery
 from tests.service.conftest import USER_PASSWORD, Headers
 from tests.service.hostile.conftest import ANOTHER_USER
 from tests.service.hostile.every_route import Answer, ask
@@ -201,7 +204,21 @@ async def fuzz(
     token, _ = await api_tokens.create_token(user.id, "victim", [Permission.READ], list(Permission), 1)
     server = await Server.create(hostname="asleep", libvirt_uri="qemu+tls://127.0.0.1:1/system", enabled=False)
     victim = await users.create_user("victim", USER_PASSWORD, [Permission.READ])
+    webhook, _ = await webhooks.create(
+        {"url": "http://receiver.invalid/", "enabled": False}, None, app.state.sealer, ()
+    )
+    letter = await WebhookDelivery.create(
+        webhook_id=webhook.id,
+        event_id=1,
+        kind="vm.changed",
+        event_at=datetime.now(UTC),
+        tried_at=datetime.now(UTC),
+        state="delivered",
+        tries=1,
+    )
     ids = {
+        "webhook_id": str(webhook.id),
+        "delivery_id": str(letter.id),
         "{server}": str(test_vm["server"]["id"]),
         "server_id": str(server.id),
         "vm_id": str(test_vm["id"]),
