@@ -39,9 +39,12 @@ from hostler.metrics import routes as metrics_routes
 from hostler.metrics.requests import RequestMeter
 from hostler.request_context import RequestContext
 from hostler.routing import Route, Router
+from hostler.sealing import load_sealer
 from hostler.security_headers import SecurityHeaders
 from hostler.settings import Settings
 from hostler.statistics import routes as statistics_routes
+from hostler.webhooks import routes as webhook_routes
+from hostler.webhooks.couriers import Couriers
 
 ROUTERS: tuple[Router, ...] = (
     # they are tried one after another: what is asked most comes first
@@ -55,6 +58,7 @@ ROUTERS: tuple[Router, ...] = (
     job_routes.router,
     event_routes.router,
     statistics_routes.router,
+    webhook_routes.router,
     metrics_routes.router,
     documentation_routes.router,
 )
@@ -71,9 +75,11 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = await stack.enter_async_context(Database(settings).for_service())
         app.state.accounts = await stack.enter_async_context(open_accounts(settings))
         await _greet_first_start(settings)
+        app.state.sealer = load_sealer(settings)
         app.state.engine = await stack.enter_async_context(Engine.running(settings))
-        await stack.enter_async_context(forgetting(settings.event_retention_days))
-        app.state.streams = await stack.enter_async_context(Streams.running())
+        await stack.enter_async_context(forgetting(settings.event_retention_days, settings.webhook_retention_days))
+        streams = app.state.streams = await stack.enter_async_context(Streams.running())
+        app.state.couriers = await stack.enter_async_context(Couriers.running(settings, app.state.sealer, streams.feed))
         yield
 
 

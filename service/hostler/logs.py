@@ -153,6 +153,9 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
         logging.getLogger(name).setLevel(max(level, logging.INFO))
     # three lines at INFO for each query, which took more time than the query
     logging.getLogger("psycopg.pool").setLevel(max(level, logging.WARNING))
+    # the whole URL of a webhook, which may hold a token, and what its receiver says, at DEBUG with all headers
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -174,6 +174,38 @@ class Settings(BaseSettings):
         description="How long events are kept, in days: a client of /api/events that was away for longer has to load "
         "everything anew.",
     )
+    webhook_destinations: tuple[Literal["private", "loopback", "link-local"], ...] = Field(
+        default=("private",),
+        description="Which addresses webhooks may be sent to, besides public ones: private (10.0.0.0/8, 172.16.0.0/12, "
+        "192.168.0.0/16, 100.64.0.0/10, fc00::/7), loopback (the service's own machine), link-local (169.254.0.0/16, "
+        "fe80::/10, where clouds keep their machines' credentials). What counts is the address that is connected to.",
+    )
+    webhook_timeout_seconds: int = Field(
+        default=10,
+        ge=1,
+        le=120,
+        description="How long a webhook's receiver may take for its whole answer, in seconds.",
+    )
+    webhook_tries: int = Field(
+        default=8,
+        ge=1,
+        le=100,
+        description="How often an event is sent to a receiver that refuses it, before it goes to the dead letters. A "
+        "receiver that can't be reached is another matter: see webhook_retry_hours.",
+    )
+    webhook_retry_hours: int = Field(
+        default=24,
+        ge=1,
+        le=8760,
+        description="How long a receiver that can't be reached is waited for, in hours, before events go to the dead "
+        "letters. Events that are older than event_retention_days are not kept for it.",
+    )
+    webhook_retention_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="How long it is kept what was delivered to webhooks, and what was not, in days.",
+    )
     host_threads: int = Field(
         default=8,
         ge=1,

@@ -24,7 +24,7 @@ from pydantic.fields import FieldInfo
 from hostler.logs import REDACTED, redact
 from hostler.settings import PREFIX, Settings, config_file
 
-_UNITS = {"_seconds": "seconds", "_days": "days", "_mb": "MiB", "_gb": "GiB"}
+_UNITS = {"_seconds": "seconds", "_hours": "hours", "_days": "days", "_mb": "MiB", "_gb": "GiB"}
 _WIDTH = 100
 
 
@@ -153,7 +153,9 @@ def _kind(field: FieldInfo) -> str:
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(annotation))
     if get_origin(annotation) is tuple:
-        return "list of texts"
+        (item, *_) = get_args(annotation)
+        choices = get_args(item) if get_origin(item) is Literal else ()
+        return f"list of {', '.join(f'`{choice}`' for choice in choices)}" if choices else "list of texts"
     if get_origin(annotation) is dict:
         return "table"
     if annotation is bool:

@@ -27,6 +27,7 @@ MODELS = (
     "hostler.jobs.models",
     "hostler.events.models",
     "hostler.statistics.models",
+    "hostler.webhooks.models",
 )
 MIGRATIONS = "hostler.database.migrations"
 POOL_SIZE = 10

@@ -87,6 +87,10 @@ EXPECTED = (
     # unique: several services on one database read the same hosts
     Index("usage_round_of_server", "usage_round", ("server_id", "resolution", "at"), unique=True),
     Index("usage_round_by_age", "usage_round", ("resolution", "at")),
+    # an event has one fate at a webhook, however many services may have sent it
+    Index("webhook_delivery_event", "webhook_delivery", ("webhook_id", "event_id"), unique=True),
+    Index("webhook_delivery_by_state", "webhook_delivery", ("webhook_id", "state", "id")),
+    Index("webhook_delivery_by_time", "webhook_delivery", ("tried_at",)),
 )
 
 

@@ -14,8 +14,8 @@ DESCRIPTION = """
 VMs on any number of libvirt hosts: made, changed and watched over one API.
 
 **Authorize** takes a user name and a password (the other fields stay empty); programs send an API token as
-`Authorization: Bearer …`. Reading asks for the permission `read`, writing VMs for `write`, users and servers for
-`admin`.
+`Authorization: Bearer …`. Reading asks for the permission `read`, writing VMs for `write`, users, servers
+and webhooks for `admin`.
 
 Every error is `{"detail": "…"}` with one English sentence, and beside it `code` for programs, `errors` for each wrong
 field, and `request_id`, under which the service's log tells more. Sizes of memory are MiB, of disks GiB; times are UTC.
@@ -38,6 +38,7 @@ TAGS = [
     {"name": "jobs", "description": "Every write that was asked for: its steps, its log, and what became of it."},
     {"name": "events", "description": "What changed, as it changes: server-sent events."},
     {"name": "statistics", "description": "What servers and VMs use, now and over the last day."},
+    {"name": "webhooks", "description": "What changed, sent as signed requests. For administrators."},
     {"name": "health", "description": "For whoever restarts the service, or sends it requests."},
     {"name": "metrics", "description": "For Prometheus."},
 ]
@@ -46,7 +47,7 @@ TAGS = [
 SCOPES = {
     "read": "See everything but users and others' tokens",
     "write": "Create, change and delete VMs",
-    "admin": "Users, everybody's tokens, servers",
+    "admin": "Users, everybody's tokens, servers, webhooks",
 }
 
 

@@ -12,6 +12,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -44,6 +45,13 @@ class Wanted:
             and (self.vm_id is None or event.vm_id == self.vm_id)
             and (self.server_id is None or event.server_id == self.server_id)
         )
+
+
+class Hearer(Protocol):
+    """Whoever is told of every event; quickly, for all others wait meanwhile."""
+
+    def offer(self, event: EventRow) -> None:
+        """Take an event in, or leave it."""
 
 
 class Listener:
@@ -85,7 +93,7 @@ class Feed:
     def __init__(self) -> None:
         self._reader: EventReader | None = None
         self._guests = 0
-        self._listeners: set[Listener] = set()
+        self._listeners: set[Hearer] = set()
         self._starting = asyncio.Lock()
         self._woken = asyncio.Event()
 
@@ -133,7 +141,7 @@ class Feed:
             after = page[-1].id if len(page) == _PAGE else until
 
     @contextlib.contextmanager
-    def listening(self, listener: Listener) -> Iterator[None]:
+    def listening(self, listener: Hearer) -> Iterator[None]:
         """Offer the listener all events after `position` as it is now, in the block."""
         self._listeners.add(listener)
         try:

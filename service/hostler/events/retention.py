@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Forgetting old events, and tickets that nobody has used: once an hour, a few thousand at a time.
+"""Forgetting old events, deliveries of webhooks, and tickets that nobody has used: once an hour, some thousand at once.
 
 The newest event stays however old it is: by it a client that comes again is told from one that has missed something.
 """
@@ -16,6 +16,7 @@ import structlog
 from hostler.accounts.tickets import prune_tickets
 from hostler.database import DatabaseUnavailable, rows
 from hostler.events.models import Event
+from hostler.webhooks.retention import note_missed, prune_deliveries
 
 log = structlog.get_logger(__name__)
 
@@ -35,15 +36,16 @@ async def prune_events(days: float) -> int:
         return 0
     first: int = ends["oldest"]
     last: int = min(found["old"], ends["newest"] - 1)
+    await note_missed(last)
     for bound in range(first + BATCH - 1, last + BATCH, BATCH):
         await Event.filter(id__lte=min(bound, last)).delete()
     return max(last - first + 1, 0)
 
 
 @contextlib.asynccontextmanager
-async def forgetting(days: float) -> AsyncIterator[None]:
+async def forgetting(days: float, delivery_days: float) -> AsyncIterator[None]:
     """Prune in the block: now, and every hour."""
-    task = asyncio.create_task(_prune_for_ever(days), name="event retention")
+    task = asyncio.create_task(_prune_for_ever(days, delivery_days), name="event retention")
     try:
         yield
     finally:
@@ -51,10 +53,11 @@ async def forgetting(days: float) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _prune_for_ever(days: float) -> None:
+async def _prune_for_ever(days: float, delivery_days: float) -> None:
     while True:
         try:
             await prune_events(days)
+            await prune_deliveries(delivery_days)
             await prune_tickets()
         except DatabaseUnavailable as error:
             log.warning("events.not_pruned", reason=str(error))

@@ -66,3 +66,12 @@ STATISTICS_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
     registry=REGISTRY,
 )
+WEBHOOK_DELIVERIES = Counter(
+    "hostler_webhook_deliveries",
+    "Tries to deliver events to webhooks, by what came of them: delivered, put_off to be tried again, or"
+    " failed for good",
+    ("outcome",),
+    registry=REGISTRY,
+)
+for _outcome in ("delivered", "put_off", "failed"):
+    WEBHOOK_DELIVERIES.labels(outcome=_outcome)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the database knows, counted when Prometheus asks: a few short queries, and no hypervisor is dialled."""
+"""What the database knows, counted when Prometheus asks: some short queries, and no hypervisor is dialled."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from prometheus_client.registry import Collector
 
 from hostler.database import DatabaseUnavailable, rows
 from hostler.hosts.models import ServerState
+from hostler.webhooks.models import Webhook
+from hostler.webhooks.wanted import waiting_for
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +64,7 @@ async def stored_registry() -> CollectorRegistry:
         async with asyncio.timeout(DEADLINE_SECONDS):
             families = [*_of_servers(await rows(_SERVERS)), _of_machines(await rows(_MACHINES))]
             families.append(_of_drift(await rows(_DRIFTED)))
-            families += _of_jobs(await rows(_JOBS))
+            families += [*_of_jobs(await rows(_JOBS)), await _of_webhooks()]
     except (DatabaseUnavailable, TimeoutError) as error:
         log.warning("metrics.database_unavailable", reason=str(error) or f"no answer in {DEADLINE_SECONDS} s")
     available.add_metric((), float(bool(families)))
@@ -128,3 +130,16 @@ def _seconds_since(moment: datetime | str, now: datetime) -> float:
     """SQLite has its times as texts."""
     then = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return max((now - then).total_seconds(), 0.0)
+
+
+async def _of_webhooks() -> Metric:
+    oldest = GaugeMetricFamily(
+        "hostler_webhook_oldest_undelivered_seconds",
+        "Age of the oldest event that an enabled webhook has still to get; 0 where there is none",
+        labels=("webhook",),
+    )
+    for webhook in await Webhook.filter(enabled=True).order_by("id"):
+        event = await waiting_for(webhook).first()
+        age = 0.0 if event is None else (datetime.now(UTC) - event.at).total_seconds()
+        oldest.add_metric((str(webhook.id),), max(age, 0.0))
+    return oldest

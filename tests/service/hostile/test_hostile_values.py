@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path as File
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -24,6 +25,8 @@ from hostler.credentials import actions
 from hostler.credentials.models import CredentialKind
 from hostler.hosts.models import Server
 from hostler.permission import Permission
+from hostler.webhooks import actions as webhooks
+from hostler.webhooks.models import WebhookDelivery
 from tests.service.conftest import USER_PASSWORD, Headers
 from tests.service.credentials.parts import ssh_parts
 from tests.service.hostile.conftest import ANOTHER_USER
@@ -209,7 +212,21 @@ async def fuzz(
     server = await Server.create(hostname="asleep", libvirt_uri="qemu+tls://127.0.0.1:1/system", enabled=False)
     victim = await users.create_user("victim", USER_PASSWORD, [Permission.READ])
     credential = await actions.add(engine_of(app).credentials, "victim", CredentialKind.SSH, ssh_parts())
+    webhook, _ = await webhooks.create(
+        {"url": "http://receiver.invalid/", "enabled": False}, None, app.state.sealer, ()
+    )
+    letter = await WebhookDelivery.create(
+        webhook_id=webhook.id,
+        event_id=1,
+        kind="vm.changed",
+        event_at=datetime.now(UTC),
+        tried_at=datetime.now(UTC),
+        state="delivered",
+        tries=1,
+    )
     ids = {
+        "webhook_id": str(webhook.id),
+        "delivery_id": str(letter.id),
         "{server}": str(test_vm["server"]["id"]),
         "server_id": str(server.id),
         "vm_id": str(test_vm["id"]),

@@ -122,7 +122,7 @@ async def test_every_route_that_takes_a_body_refuses_what_is_none(
         if described.body_of(operation) is None:
             continue
         filled = path.replace("{vm_id}", str(test_vm["id"])).replace("{", "").replace("}", "")
-        for name in ("server_id", "user_id", "token_id"):
+        for name in ("server_id", "user_id", "token_id", "webhook_id", "delivery_id"):
             filled = filled.replace(name, "2147483647")
         for content in contents:
             answer = await ask(app, method, filled, {**all_headers, **JSON}, content)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -12,12 +12,14 @@ from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
 from hostler import __version__
+from hostler.events.models import Event
 from hostler.hosts.models import Server, ServerState
 from hostler.jobs.ledger import close_job
 from hostler.jobs.models import Executor, Job, JobState
 from hostler.machines.models import Machine, MachineStatus
 from hostler.metrics import stored
 from hostler.settings import Settings
+from hostler.webhooks.models import Webhook
 from tests.service.conftest import DATABASE, Headers, MakeUser, log_in
 
 pytestmark = pytest.mark.anyio
@@ -195,6 +197,25 @@ async def test_failed_logins_are_counted_by_why_and_not_by_whom(
         "wrong",
         "throttled",
     }
+
+
+async def test_how_long_an_event_waits_for_an_enabled_webhook_is_told(nearby: httpx.AsyncClient) -> None:
+    for enabled, kinds in ((True, []), (True, ["image.*"]), (False, [])):
+        await Webhook.create(
+            uid="x", url="http://192.0.2.1/", kinds=kinds, enabled=enabled, position=0, secret="not sealed"
+        )
+    hours_ago = await Event.create(kind="vm.changed", data={})
+    await Event.filter(id=hours_ago.id).update(at=datetime.now(UTC) - timedelta(hours=3))
+    await Event.create(kind="vm.changed", data={})
+
+    samples = await scrape(nearby)
+
+    name = "hostler_webhook_oldest_undelivered_seconds"
+    assert 3 * 3600 <= value(samples, name, webhook="1") < 4 * 3600
+    assert samples[name, frozenset({("webhook", "2")})] == 0
+    assert (name, frozenset({("webhook", "3")})) not in samples
+    outcomes = {dict(labels)["outcome"] for each, labels in samples if each == "hostler_webhook_deliveries_total"}
+    assert outcomes == {"delivered", "put_off", "failed"}
 
 
 @pytest.mark.skipif(DATABASE != "sqlite", reason="PostgreSQL's pool opens itself again")

@@ -11,7 +11,7 @@ from tortoise.migrations import operations as ops
 class Migration(migrations.Migration):
     """Adds a table."""
 
-    dependencies = [("hostler", "0004_search")]  # noqa: RUF012 - Tortoise reads it from the class
+    dependencies = [("hostler", "0005_webhooks")]  # noqa: RUF012 - Tortoise reads it from the class
 
     initial = False
 
