@@ -19,7 +19,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.network import gue
 from tests.core.machines import UUID
 
 FIRST, SECOND, INNER = "52:54:00:00:00:01", "52:54:00:00:00:02", "02:42:ac:11:00:01"
-HOUR = 3600
+DAY = 86400  # seconds: what is made when the tests are collected is looked at much later
 V4, V6 = libvirt.VIR_IP_ADDR_TYPE_IPV4, libvirt.VIR_IP_ADDR_TYPE_IPV6
 
 
@@ -70,7 +70,7 @@ def reached_by(guest: Any, agent: bool = True) -> GuestAddress | None:
 
 
 def test_the_agent_knows_best_then_the_lease_then_the_hosts_neighbours() -> None:
-    leases = Leases(lease("192.0.2.2", HOUR))
+    leases = Leases(lease("192.0.2.2", DAY))
     agent, neighbour = told("192.0.2.1"), told("192.0.2.3", source="arp")
 
     assert reached_by(Guest(neighbour, agent, leases=leases)) == GuestAddress("192.0.2.1", "agent")
@@ -104,13 +104,13 @@ def test_ipv4_comes_before_ipv6_and_the_vms_own_cards_before_what_is_inside_it()
     ("leases", "address"),
     [
         ([], ""),
-        ([lease("192.0.2.1", -HOUR)], ""),
-        ([lease("192.0.2.1", HOUR), lease("192.0.2.2", 2 * HOUR)], "192.0.2.2"),
-        ([lease("192.0.2.1", -HOUR), lease("192.0.2.2", HOUR)], "192.0.2.2"),
-        ([lease("192.0.2.1", None), lease("192.0.2.2", 2 * HOUR)], "192.0.2.1"),
-        ([lease("192.0.2.3", HOUR, SECOND)], ""),
-        ([lease("192.0.2.1", HOUR), lease("2001:db8::1", 2 * HOUR)], "192.0.2.1"),
-        ([lease("192.0.2.1", -HOUR), lease("2001:db8::1", 2 * HOUR)], "2001:db8::1"),
+        ([lease("192.0.2.1", -DAY)], ""),
+        ([lease("192.0.2.1", DAY), lease("192.0.2.2", 2 * DAY)], "192.0.2.2"),
+        ([lease("192.0.2.1", -DAY), lease("192.0.2.2", DAY)], "192.0.2.2"),
+        ([lease("192.0.2.1", None), lease("192.0.2.2", 2 * DAY)], "192.0.2.1"),
+        ([lease("192.0.2.3", DAY, SECOND)], ""),
+        ([lease("192.0.2.1", DAY), lease("2001:db8::1", 2 * DAY)], "192.0.2.1"),
+        ([lease("192.0.2.1", -DAY), lease("2001:db8::1", 2 * DAY)], "2001:db8::1"),
     ],
 )
 def test_the_newest_lease_that_is_valid_counts_and_ipv4_before_ipv6(leases: list[dict[str, Any]], address: str) -> None:
@@ -118,14 +118,14 @@ def test_the_newest_lease_that_is_valid_counts_and_ipv4_before_ipv6(leases: list
 
 
 def test_a_lease_is_looked_for_on_libvirts_networks_only() -> None:
-    guest = Guest(leases=Leases(lease("192.0.2.9", HOUR, SECOND)))
+    guest = Guest(leases=Leases(lease("192.0.2.9", DAY, SECOND)))
 
     assert reached_by(guest, agent=False) is None
 
 
 def test_all_leases_of_a_network_are_the_newest_of_each_card_and_family() -> None:
     leases = Leases(
-        lease("192.0.2.1", HOUR), lease("192.0.2.2", 2 * HOUR), lease("2001:db8::1", HOUR), lease("192.0.2.3", -HOUR),
+        lease("192.0.2.1", DAY), lease("192.0.2.2", 2 * DAY), lease("2001:db8::1", DAY), lease("192.0.2.3", -DAY),
         lease("192.0.2.9", None, SECOND.upper()),
     )  # fmt: skip
 

@@ -68,11 +68,16 @@ async def test_a_database_of_before_gets_it_with_all_its_vms(settings: Settings)
             " enabled, state, created_at, updated_at) VALUES (1, 'shelf', 'qemu:///system', 'auto', 'default',"
             " 'default', 'default', 'local', 0, 'unknown', '2026-01-01', '2026-01-01')"
         )
-        row = await put(Server(id=1), "Büro-1")
+        await rows(
+            "INSERT INTO vm (id, uuid, server_id, name, status, cpu_cores, memory_mb, disk_gb, vnc_enabled, firmware,"
+            " description, tags, autostart, is_foreign, protected, revision, generation, spec, created_at, updated_at)"
+            " VALUES (7, 'x', 1, 'Büro-1', 'stopped', 1, 1, 1.0, 1, 'bios', '', '[]', 0, 0, 0, 0, 0, '{}',"
+            " '2026-01-01', '2026-01-01')"
+        )
         assert await search.missing(database.connection) != []
 
     async with Database(settings).for_service() as database:
-        assert await found("BÜRO") == [row.id]
+        assert await found("BÜRO") == [7]
         await check_integrity(database)
 
 
