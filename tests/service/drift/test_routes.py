@@ -41,6 +41,7 @@ async def vm(api: httpx.AsyncClient, server: Server) -> dict[str, Any]:
     return await create(api, server, "asked", network_config={"type": "nat"})
 
 
+@pytest.mark.rule("drift-shown")
 async def test_what_others_change_is_shown_and_found_and_counted(
     app: FastAPI, api: httpx.AsyncClient, vm: dict[str, Any], server: Server, clean_host: Host
 ) -> None:
@@ -61,6 +62,7 @@ async def test_what_others_change_is_shown_and_found_and_counted(
     assert 'hostler_vms_drifted{server="lab1"} 1.0' in (await api.get("/metrics")).text
 
 
+@pytest.mark.rule("drift-adopt")
 async def test_what_was_adopted_is_what_was_asked(
     app: FastAPI, api: httpx.AsyncClient, vm: dict[str, Any], clean_host: Host
 ) -> None:
@@ -79,6 +81,7 @@ async def test_what_was_adopted_is_what_was_asked(
     assert "98304" in clean_host.virsh("dominfo", "asked")
 
 
+@pytest.mark.rule("drift-reapply")
 async def test_what_is_applied_again_is_as_it_was_asked(
     app: FastAPI, api: httpx.AsyncClient, vm: dict[str, Any], clean_host: Host
 ) -> None:
@@ -110,6 +113,7 @@ async def test_a_running_vm_is_applied_to_under_the_rule_of_any_resize(
     assert await drift_of(api, vm) == {"memory_mb": (64, 96)}
 
 
+@pytest.mark.rule("drift-ours")
 async def test_a_change_by_our_modules_is_none(
     app: FastAPI, api: httpx.AsyncClient, vm: dict[str, Any], clean_host: Host
 ) -> None:

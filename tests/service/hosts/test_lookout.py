@@ -59,6 +59,7 @@ async def events_of(vm_id: int) -> list[tuple[str, object]]:
     return [(event.kind, event.data["status"]) for event in found]
 
 
+@pytest.mark.rule("vm-seen")
 async def test_each_change_by_others_shows_once_and_in_its_order(
     app: FastAPI, server: Server, clean_host: Host
 ) -> None:
@@ -165,6 +166,7 @@ async def test_a_libvirtd_that_is_restarted_is_not_even_noticed(
     assert [(event.kind, event.data.get("status")) for event in later] == [("vm.changed", "paused")]
 
 
+@pytest.mark.rule("vm-moves")
 async def test_a_vm_that_moves_to_another_server_keeps_its_id(
     app: FastAPI, api: httpx.AsyncClient, server: Server, clean_host: Host, there: Host, other: Server
 ) -> None:
