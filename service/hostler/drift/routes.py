@@ -10,10 +10,11 @@ from fastapi import Query
 from hostler.bodies import ResponseBody
 from hostler.drift.ways_out import adopt
 from hostler.engine import EngineOf
+from hostler.entity_tag import IfMatchOf
 from hostler.jobs.accepted import ACCEPTED
 from hostler.jobs.ledger import require_free
 from hostler.machines import changing
-from hostler.machines.asked import AskedOf, AskedOfVersion
+from hostler.machines.asked import Asked, AskedOf
 from hostler.machines.dry_run import DryRun
 from hostler.machines.models import Machine
 from hostler.machines.routes import Hypervisors, MachineOf, Reader, Writer
@@ -54,12 +55,11 @@ async def show_drift(caller: Reader, row: MachineOf) -> Drift:
 
 
 @router.post("/{vm_id}/drift/adopt", summary="Take what a VM is for what it should be")
-async def adopt_drift(caller: Writer, asked: AskedOfVersion, row: MachineOf) -> Drift:
+async def adopt_drift(caller: Writer, if_match: IfMatchOf, row: MachineOf) -> Drift:
     """From now on the VM is as it was asked to be. Nothing happens on its host."""
-    asked.check(row)
+    Asked(caller, if_match=if_match).check(row)
     await require_free(row)
-    if not asked.dry_run:
-        await adopt(row)
+    await adopt(row)
     return Drift.of(row)
 
 

@@ -40,11 +40,12 @@ class Order:
     actor: Caller
     parameters: Mapping[str, Any] = field(default_factory=dict)
     plan: Mapping[str, Any] | None = None
-    placement: Mapping[str, Any] | None = None
     supersedes: Collection[str] = ()
     """Actions whose running job of the same VM gives way to this one."""
     idempotency_key: str | None = None
     request_hash: str | None = None
+    placement: Mapping[str, Any] | None = None
+    """Why the VM's server was chosen."""
 
 
 async def open_job(order: Order, machine: Machine, check: Callable[[Machine], None] = lambda _row: None) -> Job:

@@ -82,17 +82,22 @@ async def take_in(
     return taken
 
 
-async def mark_gone(ids: Sequence[int]) -> int:
-    """Write down that these VMs are no longer on their host; how many of them were thought to be."""
+async def mark_gone(server_id: int, ids: Sequence[int]) -> int:
+    """Write down that these VMs are no longer on that server; how many of them were thought to be.
+
+    One that was seen on another server meanwhile is there.
+    """
     left_alone = [MachineStatus.ERROR.value, MachineStatus.DELETING.value]
-    rows = await Machine.filter(id__in=list(ids)).exclude(status__in=left_alone) if ids else []
-    if rows:
-        async with in_transaction():
-            for row in rows:
-                log.warning("vm.gone", vm=row.id, name=row.name)
-                row.status, row.ip_address, row.ip_source, row.vnc_port = MachineStatus.ERROR.value, None, None, None
-                await row.save(update_fields=["status", "ip_address", "ip_source", "vnc_port", "updated_at"])
-            await record_vms(Kind.VM_CHANGED, [row.id for row in rows])
+    if not ids:
+        return 0
+    async with in_transaction():
+        found = Machine.filter(id__in=list(ids), server_id=server_id).exclude(status__in=left_alone)
+        rows = await found.select_for_update()
+        for row in rows:
+            log.warning("vm.gone", vm=row.id, name=row.name)
+            row.status, row.ip_address, row.ip_source, row.vnc_port = MachineStatus.ERROR.value, None, None, None
+            await row.save(update_fields=["status", "ip_address", "ip_source", "vnc_port", "updated_at"])
+        await record_vms(Kind.VM_CHANGED, [row.id for row in rows])
     return len(rows)
 
 
@@ -157,7 +162,8 @@ async def _save(changed: Sequence[tuple[Machine, list[str]]]) -> list[int]:
     current = {row.id: row for row in found}
     told = []
     for row, columns in changed:
-        if (now := current.get(row.id)) is not None:
+        now = current.get(row.id)
+        if now is not None and now.server_id == row.server_id:  # else it was seen on another server meanwhile
             new = [name for name in columns if name not in _TIMES and getattr(row, name) != getattr(now, name)]
             if new:
                 await row.save(update_fields=[*new, *_TIMES])

@@ -92,7 +92,7 @@ async def compare(server: Server, found: States) -> Comparison:
         if (row := known.get(uuid)) is None or (_differs(row, state) and not is_left(busy.get(row["id"])))
     }
     away = [row["id"] for uuid, row in known.items() if uuid not in there and row["id"] not in busy]
-    return Comparison(len(there), differing, await mark_gone(away))
+    return Comparison(len(there), differing, await mark_gone(server.id, away))
 
 
 async def adopt_states(server: Server, found: States) -> int:
@@ -153,7 +153,7 @@ async def look(
     taken = await take_in(host, seen, departures, copies=() if patient else wanted)
     gone = [rows[uuid] for uuid in looks.gone if uuid in rows and rows[uuid].id not in busy]
     leaving = {row.uuid for row in gone if patient and departures is not None and departures.has_left(row)}
-    await mark_gone([row.id for row in gone if row.uuid not in leaving])
+    await mark_gone(server.id, [row.id for row in gone if row.uuid not in leaving])
     return Look(taken.appeared, taken.changed, taken.waiting | leaving)
 
 

@@ -70,8 +70,8 @@ async def test_what_was_adopted_is_what_was_asked(
     clean_host.virsh("setmem", "asked", "98304", "--config")
     await drifts(api, vm, {"memory_mb": (64, 96)})
 
-    rehearsed = await api.post(f"/api/vms/{vm['id']}/drift/adopt", params={"dry_run": "true"})
-    assert rehearsed.json()["drifted"] is True
+    stale = await api.post(f"/api/vms/{vm['id']}/drift/adopt", headers={"If-Match": '"stale"'})
+    assert stale.status_code == 412
     adopted = await api.post(f"/api/vms/{vm['id']}/drift/adopt")
 
     assert adopted.json() == {"id": vm["id"], "name": "asked", "managed": True, "drifted": False, "differences": []}

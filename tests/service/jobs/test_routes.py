@@ -117,7 +117,7 @@ async def test_a_job_is_shown_with_its_steps_and_the_end_of_its_log(api: httpx.A
 
     shown = (await api.get(f"/api/jobs/{failed.id}")).json()
 
-    assert set(shown) == SHOWN | {"plan", "steps", "log"}
+    assert set(shown) == SHOWN | {"plan", "placement", "steps", "log"}
     assert shown["error"] == {"code": "operation_failed", "detail": "It failed"}
     assert (shown["actor"], shown["plan"], shown["result"]) == ("ada", {"steps": []}, None)
     assert [step["name"] for step in shown["steps"]] == ["step 0", "step 1"]

@@ -12,6 +12,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.machine import Obs
 from hostler.accounts.models import User
 from hostler.hosts.models import Server
 from hostler.machines.arrivals import Departures, arrivals
+from hostler.machines.intake import mark_gone
 from hostler.machines.models import Machine
 from tests.core.machines import FULL_RECORD, RECORD, UUID, observed
 
@@ -118,3 +119,10 @@ async def test_who_has_left_another_server_than_the_one_it_is_known_on_has_not_l
     found = await arrivals(here, [numbered(None)], Departures({UUID: here.id}), ())
 
     assert found.waiting == {UUID}
+
+
+async def test_a_vm_that_has_moved_meanwhile_is_not_missed_where_it_was(here: Server, there: Server) -> None:
+    row = await known(there, status="running")
+
+    assert await mark_gone(here.id, [row.id]) == 0
+    assert await mark_gone(there.id, [row.id]) == 1

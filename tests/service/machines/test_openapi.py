@@ -15,8 +15,13 @@ WRITES = {
     ("/api/vms/{vm_id}", "put"),
     ("/api/vms/{vm_id}", "delete"),
     ("/api/vms/{vm_id}/config", "put"),
+    ("/api/vms/{vm_id}/drift/reapply", "post"),
     *((f"/api/vms/{{vm_id}}/{verb}", "post") for verb in ("start", "stop", "force-stop", "restart", "reset", "resize")),
 }
+
+
+ADOPT = ("/api/vms/{vm_id}/drift/adopt", "post")
+"""What asks nothing of a host, is done at once, and has no job."""
 
 
 def operations(app: FastAPI) -> dict[tuple[str, str], dict[str, Any]]:
@@ -34,7 +39,7 @@ def parameters(operation: dict[str, Any]) -> set[tuple[str, str]]:
 
 async def test_every_write_says_how_it_can_be_asked_for_and_answered(app: FastAPI) -> None:
     found = operations(app)
-    assert {key for key in found if key[1] != "get"} == WRITES
+    assert {key for key in found if key[1] != "get"} == {*WRITES, ADOPT}
     for key in WRITES:
         assert {("query", "dry_run"), ("header", "Prefer")} <= parameters(found[key]), key
         accepted = found[key]["responses"]["202"]
@@ -49,7 +54,7 @@ async def test_versions_and_keys_are_headers_where_they_are_heeded(app: FastAPI)
     tagged = {key for key, operation in found.items() if "ETag" in operation["responses"]["200"].get("headers", {})}
 
     vm, config = "/api/vms/{vm_id}", "/api/vms/{vm_id}/config"
-    assert heeding == {(vm, "put"), (vm, "delete"), (config, "put")}
+    assert heeding == {(vm, "put"), (vm, "delete"), (config, "put"), ADOPT}
     assert keyed == {("/api/vms", "post")}
     assert tagged == {(vm, "get"), (vm, "put"), (config, "get"), (config, "put")}
 

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Callable, Optional, Tuple
+from typing import Callable, Mapping, Optional
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import DomainDefinition
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read import read_domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import (
     GuestAddress,
     ObservedDisk,
@@ -24,36 +24,6 @@ def observe(hypervisor: Hypervisor, domain: Domain, sizes: bool = True) -> Obser
 
     A QEMU that hangs is waited for for ever where it is asked for its disks' ``sizes``.
     """
-    size_of = domain.disk_size if sizes else lambda _target: None
-    return _read(domain, size_of, lambda running: guest_address(hypervisor, domain, running))
-
-
-def glance(hypervisor: Hypervisor, domain: Domain) -> ObservedMachine:
-    """As `observe`, of what libvirt knows by itself: nobody is waited for, whatever state the guest is in.
-
-    Where the guest is reached is not among that, nor is the size of a disk that a guest has open and no pool knows. Of
-    several disks the first one's size is told.
-    """
-    seen = _read(domain, lambda _target: None, lambda _running: None)
-    root = seen.root_disk
-    if root is None:
-        return seen
-    running = seen.running
-    size = domain.disk_size(root.target) if running is None else _size_of_volume(hypervisor, running, root.target)
-    return replace(seen, disks=_disks(seen.definition, {root.target: size}.get))
-
-
-def _size_of_volume(hypervisor: Hypervisor, running: DomainDefinition, target: str) -> Optional[int]:
-    path = next((disk.path for disk in running.disks if disk.target == target), None)
-    volume = None if path is None else hypervisor.find_volume_at(path)
-    return None if volume is None else volume.capacity()
-
-
-def _read(
-    domain: Domain,
-    size_of: Callable[[str], Optional[int]],
-    address_of: Callable[[DomainDefinition], Optional[GuestAddress]],
-) -> ObservedMachine:
     state, reason = domain.state_and_reason()
     active = domain.is_active()
     persistent = domain.is_persistent()
@@ -66,9 +36,44 @@ def _read(
         status=status_of_defined(status_of(state, reason, saved), definition),
         persistent=persistent,
         autostart=domain.autostart(),
-        size_of=size_of,
-        address=None if running is None else address_of(running),
+        size_of=domain.disk_size if sizes else lambda _target: None,
+        address=None if running is None else guest_address(hypervisor, domain, running),
     )
+
+
+def glance(hypervisor: Hypervisor, row: RosterRow, sizes: Optional[Mapping[str, int]] = None) -> ObservedMachine:
+    """As `observe`, of what libvirt knows by itself: nobody is waited for, whatever state the guest is in.
+
+    Where the guest is reached is not among that, nor is the size of a disk that a guest has open and no pool knows. Of
+    several disks the first one's size is told; ``sizes`` by target are those of one that is off, where they are known.
+    """
+    domain = row.domain
+    definition = read_domain(domain.xml(inactive=row.persistent))
+    running = read_domain(domain.xml()) if row.active else None
+
+    def size_of(target: str) -> Optional[int]:
+        if target != root:
+            return None  # nobody asks for it, and each is a call
+        if running is not None:
+            return _size_of_volume(hypervisor, running, target)
+        return domain.disk_size(target) if sizes is None else sizes.get(target)
+
+    root = next((disk.target for disk in definition.disks if disk.device == "disk"), None)
+    return assembled(
+        definition,
+        running,
+        status=status_of_defined(row.status, definition),
+        persistent=row.persistent,
+        autostart=row.autostart,
+        size_of=size_of,
+        address=None,
+    )
+
+
+def _size_of_volume(hypervisor: Hypervisor, running: DomainDefinition, target: str) -> Optional[int]:
+    path = next((disk.path for disk in running.disks if disk.target == target), None)
+    volume = None if path is None else hypervisor.find_volume_at(path)
+    return None if volume is None else volume.capacity()
 
 
 def assembled(
@@ -90,21 +95,21 @@ def assembled(
         is_persistent=persistent,
         autostart=autostart,
         definition=definition,
-        disks=_disks(definition, size_of),
+        disks=tuple(
+            ObservedDisk(
+                disk.target,
+                disk.device,
+                disk.path,
+                disk.format,
+                size_of(disk.target) if disk.device == "disk" else None,
+            )
+            for disk in definition.disks
+        ),
         vnc_port=None
         if running is None
         else next((shown.port for shown in running.graphics if shown.type == "vnc"), None),
         address=address,
         running=running,
-    )
-
-
-def _disks(definition: DomainDefinition, size_of: Callable[[str], Optional[int]]) -> Tuple[ObservedDisk, ...]:
-    return tuple(
-        ObservedDisk(
-            disk.target, disk.device, disk.path, disk.format, size_of(disk.target) if disk.device == "disk" else None
-        )
-        for disk in definition.disks
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, List, NamedTuple, Set
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
-from ansible_collections.hostler.libvirt.plugins.module_utils.status import status_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.status import SHUTOFF, status_of
 
 _OFF = -1  # the number of a domain that doesn't run; it came with the row, and asking for it costs no call
 
@@ -51,6 +51,21 @@ def read_roster(connection: Any) -> List[RosterRow]:
             )
         )
     return roster
+
+
+def roster_row(domain: Domain) -> RosterRow:
+    """The same of one domain that was just looked up, by few calls. Raises our errors."""
+    state, reason = domain.state_and_reason()
+    persistent = domain.is_persistent()
+    return RosterRow(
+        domain,
+        state,
+        reason,
+        domain.handle.ID() != _OFF,
+        persistent and domain.autostart(),
+        persistent,
+        state == SHUTOFF and domain.has_managed_save(),
+    )
 
 
 def probe_name(identity: str) -> str:
