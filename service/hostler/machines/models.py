@@ -50,7 +50,7 @@ class Machine(Model):
     memory_mb = fields.IntField(description="MiB of the next boot")
     disk_gb = fields.FloatField(description="GiB of the root disk, 0 without one")
     ip_address = fields.CharField(max_length=45, null=True, description="The first usable address, v4 or v6")
-    ip_source = fields.CharField(max_length=16, null=True, description="Where it is from: agent, lease, arp, config")
+    ip_source = fields.CharField(max_length=16, null=True, description="Where it is from: agent, lease, arp, declared")
     mac_address = fields.CharField(max_length=17, null=True, description="The first NIC's")
     os_type = fields.CharField(max_length=64, null=True, description="linux, windows ...")
     os_version = fields.TextField(null=True, description="Free text, e.g. Ubuntu 22.04")

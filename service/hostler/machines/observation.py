@@ -95,7 +95,9 @@ def fill(row: Machine, observed: ObservedMachine, server: Server, *, address: st
     root = observed.root_disk
     if root is None or observed.disk_gb is not None:  # a size that can't be read now is not a size of nothing
         row.disk_gb = observed.disk_gb or 0.0
-    if address != "kept" or not observed.is_active:
+    # who found none may have asked too early, or fewer
+    is_kept = address == "kept" or (address == "seen" and observed.address is None)
+    if not is_kept or not observed.is_active:
         row.ip_address = observed.address.address if observed.address else None
         row.ip_source = observed.address.source if observed.address else None
     row.mac_address = observed.mac_address

@@ -207,7 +207,8 @@ class Vm(ResponseBody):
     protected: bool
     drifted: bool = Field(description="Whether others have changed it from what it was asked to be.")
     ip_source: str | None = Field(
-        description="Who tells its address: its guest agent (agent), libvirt's DHCP (lease), its host (arp)."
+        description="Who tells its address: its guest agent (agent), libvirt's DHCP (lease), its host (arp), or the "
+        "definition of its network (declared), which nobody has seen it at."
     )
     last_seen: Timestamp | None = Field(
         description="When its server last told of it, of a VM of which it is not known what it does (unknown, error)."

@@ -269,7 +269,7 @@ def test_a_host_that_is_lost_while_many_are_started_leaves_each_known_or_said_to
     for number in range(3):
         made(hypervisor, desired(lab_host, f"f-lost-{number}"))
     opened = Hypervisor.open
-    monkeypatch.setattr(Hypervisor, "open", lambda _uri: opened("qemu:///system?socket=/nowhere"))
+    monkeypatch.setattr(Hypervisor, "open", lambda _uri, **_given: opened("qemu:///system?socket=/nowhere"))
 
     lost = switch(hypervisor, ALL, Switching("start"))
 

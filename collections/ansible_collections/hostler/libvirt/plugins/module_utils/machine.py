@@ -12,7 +12,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_g
 
 
 class GuestAddress(NamedTuple):
-    """An address at which the guest can be reached, and who says so: agent, lease or arp."""
+    """An address at which the guest can be reached, and who says so: agent, lease, arp or declared."""
 
     address: str
     source: str

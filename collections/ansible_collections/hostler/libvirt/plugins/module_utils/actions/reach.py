@@ -44,7 +44,9 @@ def reach(hypervisor: Hypervisor, uuids: Iterable[str], sizeless: Iterable[str],
     """
     wanted = list(uuids)
     with_size = set(sizeless)
-    leases = _leases(hypervisor) if wanted else {}
+    networks = hypervisor.networks() if wanted else []
+    leases = _by_card(network.leases() for network in networks)
+    declared = _by_card(network.declared() for network in networks)
     found: Dict[str, Reach] = {}
     with SideConnection(hypervisor) as side:
         agents = AgentAddresses(side, timeout)
@@ -56,6 +58,8 @@ def reach(hypervisor: Hypervisor, uuids: Iterable[str], sizeless: Iterable[str],
                     continue
                 running = read_domain(domain.xml())
                 found[uuid] = _ask(domain, running, state == _RUNNING, leases, agents)
+                if found[uuid].address is None:
+                    found[uuid] = found[uuid]._replace(address=_declared(running, declared))
                 if uuid in with_size:
                     found[uuid] = _with_size(found[uuid], domain, running, side)
             except HostUnreachable:
@@ -65,11 +69,17 @@ def reach(hypervisor: Hypervisor, uuids: Iterable[str], sizeless: Iterable[str],
     return found
 
 
-def _leases(hypervisor: Hypervisor) -> Dict[str, Sequence[Address]]:
-    leases: Dict[str, Sequence[Address]] = {}
-    for network in hypervisor.networks():
-        leases.update(network.leases())
-    return leases
+def _by_card(told: Iterable[Mapping[str, Sequence[Address]]]) -> Dict[str, Sequence[Address]]:
+    found: Dict[str, Sequence[Address]] = {}
+    for one in told:
+        found.update(one)
+    return found
+
+
+def _declared(running: DomainDefinition, declared: Mapping[str, Sequence[Address]]) -> Optional[GuestAddress]:
+    """What a network has set aside for one of the cards: nobody has seen the guest there, but there it should be."""
+    found = guest_addresses(running, (), declared, ())
+    return GuestAddress(found[0].address, found[0].source) if found else None
 
 
 def _ask(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from typing import Any, Dict, List, Optional, Tuple
+from xml.etree import ElementTree
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Address
@@ -41,6 +42,24 @@ class Network:
             address = Address(mac_address, str(lease["ipaddr"]), family, "lease")
             found.setdefault(mac_address, {}).setdefault(family, address)
         return {mac_address: list(by_family.values()) for mac_address, by_family in found.items()}
+
+    def declared(self) -> Dict[str, List[Address]]:
+        """The addresses that its definition sets aside for cards, by the cards: whoever asks by DHCP gets them."""
+        try:
+            with translated("read the network's definition"):
+                root = ElementTree.fromstring(self._handle.XMLDesc(0))  # noqa: S314  libvirtd made it
+        except HostUnreachable:
+            raise
+        except HostlerError:
+            return {}  # it has gone meanwhile
+        found: Dict[str, List[Address]] = {}
+        for subnet in root.iterfind("ip"):
+            family = "ipv6" if subnet.get("family") == "ipv6" else "ipv4"
+            for host in subnet.iterfind("dhcp/host"):
+                mac_address, address = (host.get("mac") or "").lower(), host.get("ip")
+                if mac_address and address:
+                    found.setdefault(mac_address, []).append(Address(mac_address, address, family, "declared"))
+        return found
 
     def _valid(self, mac_address: Optional[str]) -> List[Dict[str, Any]]:
         """Leases that have not expired, IPv4 before IPv6, the newest first; those of one card if it is given."""
