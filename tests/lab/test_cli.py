@@ -27,11 +27,12 @@ def test_one_host_is_killed_stopped_continued_and_restarted_and_the_other_does_n
 ) -> None:
     folder = str(lab.layout.folder)
     lost = "libvirtd does not answer"
-    assert states(folder, capsys) == (EXIT_OK, ["up", "up"])
+    others = ["up"] * (len(lab.hosts) - 2)  # a test of this process may have had more
+    assert states(folder, capsys) == (EXIT_OK, ["up", "up", *others])
     for command, answer in (("kill", lost), ("restart", "up"), ("pause", lost), ("continue", "up"), ("restart", "up")):
         assert main([command, "host2", "--dir", folder]) == EXIT_OK
         code = EXIT_OK if answer == "up" else EXIT_NOT_UP
-        assert states(folder, capsys) == (code, ["up", answer]), command
+        assert states(folder, capsys) == (code, ["up", answer, *others]), command
     assert main(["pause", "host2", "--dir", folder]) == EXIT_OK
     assert main(["restart", "host2", "--dir", folder]) == EXIT_OK
     assert answers(lab_hosts[1].uri)
@@ -40,7 +41,8 @@ def test_one_host_is_killed_stopped_continued_and_restarted_and_the_other_does_n
 @pytest.mark.lab
 def test_host_that_is_not_there_is_named(lab: Lab, lab_hosts: list[Host], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["kill", "host9", "--dir", str(lab.layout.folder)]) == EXIT_FAILED
-    assert capsys.readouterr().err == "lab: there is no host host9; the lab has host1, host2\n"
+    names = ", ".join(host.name for host in lab.hosts)
+    assert capsys.readouterr().err == f"lab: there is no host host9; the lab has {names}\n"
 
 
 @pytest.mark.lab
