@@ -14,6 +14,7 @@ from types import FrameType
 
 from bench import machine, results
 from bench.collection import collection
+from bench.comparison import comparison
 from bench.create import create
 from bench.direct import direct
 from bench.errors import BenchError
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "writes": reads_beside_writes,
     "postgres": reads_postgres,
     "follow": follow,
+    "comparison": comparison,
     "memory": memory,
     "startup": startup,
     "statistics": usage,

@@ -230,14 +230,18 @@ class Lookout:
         await self._look(server, host, self._waiting.keys() - over)
         if over:
             await look(server, host, over, departures=self._departures, patient=False)
+            self._departures.forget(over, server.id)
             self._waiting = {uuid: since for uuid, since in self._waiting.items() if uuid not in over}
 
     async def _resync(self, server: Server, host: HostConnection) -> None:
+        await self._read_definitions(host, await self._compare_states(server, host))
+        await read_host(server, host, BULK_SECONDS)
+
+    async def _compare_states(self, server: Server, host: HostConnection) -> States:
         found = await bulk_states(host, BULK_SECONDS)
         if self._settled != (version_now(), found):
             await self._compare(server, host, found)
-        await self._read_definitions(host, found)
-        await read_host(server, host, BULK_SECONDS)
+        return found
 
     async def _read_definitions(self, host: HostConnection, found: States) -> None:
         """Read again some of the definitions, all in their turn: of some changes libvirt tells nobody."""
@@ -292,6 +296,7 @@ class Lookout:
     def _heed(self, sign: Sign) -> None:
         if sign.what == STARTED:
             self._began.add(sign.uuid)
+            self._departures.forget([sign.uuid], self.server_id)  # it has come back
         elif sign.what == LEFT:
             self._departures.left[sign.uuid] = self.server_id
         elif sign.what == WATCHDOG:

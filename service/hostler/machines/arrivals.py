@@ -50,6 +50,12 @@ class Departures:
         """Whether the VM was migrated away from where its row says that it is."""
         return self.left.get(row.uuid) == row.server_id
 
+    def forget(self, uuids: Collection[str], server_id: int) -> None:
+        """VMs that left that server have come back, or nobody knows where they have gone."""
+        for uuid in uuids:
+            if self.left.get(uuid) == server_id:
+                del self.left[uuid]
+
 
 async def arrivals(
     server: Server, machines: Sequence[ObservedMachine], departures: Departures, copies: Collection[str]

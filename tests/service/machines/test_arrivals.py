@@ -126,3 +126,12 @@ async def test_a_vm_that_has_moved_meanwhile_is_not_missed_where_it_was(here: Se
 
     assert await mark_gone(here.id, [row.id]) == 0
     assert await mark_gone(there.id, [row.id]) == 1
+
+
+def test_who_has_come_back_has_not_left_and_who_left_another_server_still_has() -> None:
+    departures = Departures({UUID: 1})
+
+    departures.forget([UUID], 2)
+    assert departures.left == {UUID: 1}
+    departures.forget([UUID], 1)
+    assert departures.left == {}
