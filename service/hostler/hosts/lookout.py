@@ -47,6 +47,7 @@ log = structlog.get_logger(__name__)
 BULK_SECONDS = 20.0
 """How long the bulk call may take, in seconds: a libvirtd may answer keepalives and nothing else."""
 
+_BATCHES = 10  # in which all VMs of a host are looked at when it is first in sight
 _LOOK_AGAIN_SECONDS = 0.5
 _ON_THE_WAY_SECONDS = 10.0  # from one server to another, at its end, when one no longer has it and the other has
 _BRIEF_SECONDS = 2.0  # a restarted libvirtd is back by then, and nobody need hear of it
@@ -98,6 +99,7 @@ class Lookout:
         self._noted: set[str] = set()
         self._began: set[str] = set()
         self._backlog: deque[str] = deque()
+        self._batch = BATCH
         self._waiting: dict[str, float] = {}
         self._definitions: dict[str, int] = {}
         self._to_read: deque[str] = deque()
@@ -179,6 +181,8 @@ class Lookout:
         await compare(server, found)
         self._settled = None
         self._backlog = deque(sorted(present(found)))
+        # each batch has the whole host listed: the larger the host, the larger the batches
+        self._batch = max(BATCH, len(self._backlog) // _BATCHES)
         self._sighted()
         log.info("host.in_sight", host=server.hostname, vms=len(self._backlog))
 
@@ -201,7 +205,8 @@ class Lookout:
                 for uuid in noted:
                     addresses.note(uuid, anew=uuid in began)
             elif self._backlog:
-                await self._look(server, host, [self._backlog.popleft() for _ in range(min(BATCH, len(self._backlog)))])
+                batch = [self._backlog.popleft() for _ in range(min(self._batch, len(self._backlog)))]
+                await self._look(server, host, batch)
             if self._waiting:
                 await self._look_at_those_that_wait(server, host)
             if compared + self._clock.resync <= time.monotonic():
