@@ -230,7 +230,8 @@ async def test_where_nothing_happens_nothing_is_written(
 
     async def is_settled() -> bool:
         await lookout._resync(server, host)
-        return lookout._settled is not None
+        # PostgreSQL has no such version: there the rows are read and compared each time
+        return lookout._settled is not None or version_now() is None
 
     await eventually(is_settled, "a comparison finds nothing")
     before, changes = version_now(), (await rows("SELECT COUNT(*) AS n FROM event"))[0]["n"]
@@ -239,7 +240,7 @@ async def test_where_nothing_happens_nothing_is_written(
         await lookout._resync(server, host)
 
     assert (await rows("SELECT COUNT(*) AS n FROM event"))[0]["n"] == changes
-    assert before is None or version_now() == before  # PostgreSQL has no such version
+    assert version_now() == before
 
 
 async def test_what_libvirt_tells_nobody_of_is_seen_in_its_turn(
