@@ -120,7 +120,7 @@ class Lookout:
                 server = await Server.get_or_none(id=self.server_id, enabled=True)
                 if server is None:
                     return
-                if await self._follow(server):
+                if await self._follow(server) and not self._is_canceled():
                     self._failures = 0
                     continue  # at once: it may be back
             except DatabaseUnavailable as error:
@@ -132,10 +132,16 @@ class Lookout:
                 log.exception("host.watch_failed", server=self.server_id)
                 longest = _LONGEST_PAUSE_AFTER_ERROR_SECONDS
             self.is_in_sight = False
+            if self._is_canceled():
+                # of several tasks that were canceled together one may have failed instead, and only that is told
+                raise asyncio.CancelledError
             self._failures += 1
             pause = min(_SHORTEST_PAUSE_SECONDS * 2**self._failures, longest)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  no secret
             await self._pace.turn()
+
+    def _is_canceled(self) -> bool:
+        return bool(self.task.cancelling())
 
     async def _follow(self, server: Server) -> bool:
         """Watch the server for as long as its connection stands; whether it is worth while to try again at once."""

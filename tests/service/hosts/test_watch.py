@@ -13,10 +13,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
 from hostler.hosts.connection import HostConnections
 from hostler.hosts.lookout import Clock
 from hostler.hosts.models import Server
 from hostler.hosts.watch import HostWatch
+from hostler.machines.address_watch import AddressWatch
 from hostler.machines.models import Machine
 from lab.host import Host
 from tests.service.machines.lab_service import create, engine_of, eventually
@@ -68,6 +70,30 @@ async def test_a_watch_ends_when_it_is_told_to_also_while_something_happens(serv
 
         assert task.done()
         connections.close()
+
+
+async def test_a_watch_ends_also_if_one_of_its_tasks_fails_as_it_is_canceled(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = asyncio.Event()
+
+    async def fail_at_the_end(_addresses: AddressWatch) -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise HostUnreachable("It was given up") from None
+
+    monkeypatch.setattr(AddressWatch, "run", fail_at_the_end)
+    connections = HostConnections(threads=1)
+    watch = HostWatch(connections, Clock(30, 600))
+    await watch.start()
+    await began.wait()
+
+    async with asyncio.timeout(10):
+        await watch.close()
+
+    connections.close()
 
 
 async def test_what_happens_while_libvirtd_restarts_quickly_is_noticed(
