@@ -247,16 +247,23 @@ def rebuild(
     Add the servers and users again first, and stop the service: VMs get their ids back only if no other VM has got them
     meanwhile.
     """
+    from hostler.credentials.keeping import Keeper
     from hostler.errors import OperatorError
+    from hostler.hosts.connection import HostConnections
     from hostler.hosts.models import Server
     from hostler.hosts.rebuild import rebuild as rebuild_servers
+    from hostler.settings import Settings
 
     async def work() -> Sequence[HostRebuilt]:
         chosen = [await server_named(name) for name in hostnames or []]
         servers = chosen or await Server.filter(enabled=True).order_by("id")
         if not servers:
             raise OperatorError("There is no server to rebuild from; add them again with 'hostler server add'")
-        return await rebuild_servers(servers)
+        connections = HostConnections(threads=1, credentials=Keeper.of(Settings.load()).opening)
+        try:
+            return await rebuild_servers(servers, connections)
+        finally:
+            connections.close()
 
     reports = run_alone(work())
     for report in reports:

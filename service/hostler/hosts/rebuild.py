@@ -16,7 +16,7 @@ from tortoise.transactions import in_transaction
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import look_at
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
 from hostler.database.numbers import pass_over
-from hostler.hosts.connection import HostConnection
+from hostler.hosts.connection import HostConnection, HostConnections
 from hostler.hosts.models import Server
 from hostler.hosts.sight import mark_unreachable, read_host
 from hostler.images.sync import sync_images
@@ -42,27 +42,23 @@ class HostRebuilt:
     unreachable: str | None = None
 
 
-async def rebuild(servers: Sequence[Server]) -> Sequence[HostRebuilt]:
+async def rebuild(servers: Sequence[Server], connections: HostConnections) -> Sequence[HostRebuilt]:
     """Take in all VMs of these servers; what the database knows already stays. No service may be at work meanwhile."""
-    hosts = {server.id: HostConnection(server.hostname, server.libvirt_uri, threads=1) for server in servers}
     reports = {server.id: HostRebuilt(server.hostname) for server in servers}
-    try:
-        for are_ours in (True, False):
-            for server in servers:
-                report = reports[server.id]
-                if report.unreachable is None:
-                    try:
-                        await _take_in(server, hosts[server.id], report, are_ours)
-                    except HostUnreachable as error:
-                        report.unreachable = error.message
-                        await mark_unreachable(server, error)
-            highest = await Machine.all().order_by("-id").first()
-            if are_ours and highest is not None:
-                async with in_transaction():
-                    await pass_over(highest.id + GAP)
-    finally:
-        for host in hosts.values():
-            host.close()
+    for are_ours in (True, False):
+        for server in servers:
+            report = reports[server.id]
+            if report.unreachable is None:
+                host = connections.of(server.id, server.hostname, server.libvirt_uri)
+                try:
+                    await _take_in(server, host, report, are_ours)
+                except HostUnreachable as error:
+                    report.unreachable = error.message
+                    await mark_unreachable(server, error)
+        highest = await Machine.all().order_by("-id").first()
+        if are_ours and highest is not None:
+            async with in_transaction():
+                await pass_over(highest.id + GAP)
     return list(reports.values())
 
 

@@ -95,8 +95,8 @@ async def compare(server: Server, found: States) -> Comparison:
     return Comparison(len(there), differing, await mark_gone(server.id, away))
 
 
-async def adopt_states(server: Server, found: States) -> int:
-    """Write down the states alone that the bulk call told, of VMs whose state was not known; how many there were.
+async def adopt_states(server: Server, found: States) -> None:
+    """Write down the states alone that the bulk call told, of VMs whose state was not known.
 
     Thus all VMs of a host that was away are true again before each of them was looked at.
     """
@@ -114,7 +114,6 @@ async def adopt_states(server: Server, found: States) -> int:
             for status, ids in by_status.items():
                 await Machine.filter(id__in=ids).update(status=status, last_seen=now, updated_at=now)
             await record_vms(Kind.VM_CHANGED, [number for ids in by_status.values() for number in ids])
-    return sum(map(len, by_status.values()))
 
 
 @dataclass(frozen=True)
