@@ -78,7 +78,7 @@ async def sync_host(server: Server, host: HostConnection, *, look_closely: bool 
 
 async def definitions(host: HostConnection, uuids: Collection[str]) -> Mapping[str, int]:
     """A number for the definition of each of these VMs: another one, and it has changed. Raises `HostUnreachable`."""
-    return await host.call(partial(fingerprints, uuids=set(uuids)), lane=Lane.WATCH)
+    return await host.call(partial(fingerprints, uuids=uuids), lane=Lane.WATCH)
 
 
 async def compare(server: Server, found: States) -> Comparison:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import (
     Callable,
-    Container,
     Dict,
     Iterable,
     Iterator,
@@ -132,20 +131,21 @@ def _look_at_many(hypervisor: Hypervisor, uuids: Sequence[str]) -> Looks:
     return looks
 
 
-def fingerprints(hypervisor: Hypervisor, uuids: Container[str]) -> Dict[str, int]:
+def fingerprints(hypervisor: Hypervisor, uuids: Iterable[str]) -> Dict[str, int]:
     """A number for what each of the domains with those UUIDs is defined as, by UUID; equal ones are alike.
 
     Of this process alone. Libvirt tells of many changes of a definition, and of some it tells nobody: of sizes that are
     set for the next start, of autostart, of a managed save that is thrown away. Raises `HostUnreachable`.
     """
     found = {}
-    for row in hypervisor.roster():
-        domain = row.domain
-        if domain.uuid in uuids:
-            try:
-                found[domain.uuid] = hash((domain.xml(inactive=row.persistent), row.autostart, row.saved))
-            except HostUnreachable:
-                raise
-            except HostlerError:
-                continue  # it has gone meanwhile, or can't be read: whoever looks at it says so
+    for uuid in uuids:
+        try:
+            domain = hypervisor.find_domain(uuid)
+            if domain is not None:
+                row = roster_row(domain)
+                found[uuid] = hash((domain.xml(inactive=row.persistent), row.autostart, row.saved))
+        except HostUnreachable:
+            raise
+        except HostlerError:
+            continue  # it has gone meanwhile, or can't be read: whoever looks at it says so
     return found
