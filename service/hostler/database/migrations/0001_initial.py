@@ -431,7 +431,7 @@ class Migration(migrations.Migration):
                 (
                     "ip_source",
                     fields.CharField(
-                        null=True, description="Where it is from: agent, lease, arp, config", max_length=16
+                        null=True, description="Where it is from: agent, lease, arp, declared", max_length=16
                     ),
                 ),
                 ("mac_address", fields.CharField(null=True, description="The first NIC's", max_length=17)),
