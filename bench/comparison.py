@@ -22,6 +22,7 @@ from hostler.hosts.connection import HostConnections
 from hostler.hosts.lookout import Clock
 from hostler.hosts.models import Server
 from hostler.hosts.watch import HostWatch
+from hostler.machines.sync import bulk_states
 from lab.host import Host
 
 DOMAINS = 5000
@@ -85,7 +86,8 @@ async def _watched(state: Path, host: Host) -> tuple[float, float, int]:
         again = []
         for _ in range(ROUNDS):
             started = time.perf_counter()
-            await lookout._compare_states(server, connection)  # noqa: SLF001
+            found = await bulk_states(connection)
+            await lookout._compare_states(server, connection, found)  # noqa: SLF001
             again.append(time.perf_counter() - started)
         wrote = await _number("event") - before
         await watch.close()

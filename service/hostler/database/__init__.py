@@ -15,7 +15,7 @@ from tortoise.context import TortoiseContext
 from hostler.database import config, indexes, search
 from hostler.database.lock import DatabaseInUse, service_lock
 from hostler.database.migrate import SchemaTooOld, migrate, pending
-from hostler.database.queries import read, rows, version_now
+from hostler.database.queries import read, rows, version_now, write_many
 from hostler.database.unavailable import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hostler.settings import Settings
 
-__all__ = ["Database", "DatabaseInUse", "DatabaseUnavailable", "read", "rows", "version_now"]
+__all__ = ["Database", "DatabaseInUse", "DatabaseUnavailable", "read", "rows", "version_now", "write_many"]
 
 
 class Database:

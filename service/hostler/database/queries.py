@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading by hand-written SQL, the same text for both databases: placeholders are ``?``, which stand for nothing else.
+"""Hand-written SQL, the same text for both databases: placeholders are ``?``, which stand for nothing else.
 
 Every row is read as ``row["column"]``, and its values have the order in which the query names them (`values_of`).
 """
@@ -65,6 +65,13 @@ async def rows(query: str, *values: Any) -> Sequence[Any]:
     (name,) = handler.db_config
     _, found = await handler.get(name).execute_query(_with_placeholders(query, name), list(values))
     return found
+
+
+async def write_many(statement: str, values: Sequence[Sequence[Any]]) -> None:
+    """Run one statement for many rows; outside a transaction in one of its own."""
+    handler = get_connections()
+    (name,) = handler.db_config
+    await handler.get(name).execute_many(_with_placeholders(statement, name), [list(row) for row in values])
 
 
 async def read(steps: Steps[T]) -> T:

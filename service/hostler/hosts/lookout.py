@@ -18,6 +18,7 @@ from collections.abc import Collection, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import structlog
 
@@ -32,6 +33,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.watchin
 )
 from hostler.database import DatabaseUnavailable, version_now
 from hostler.hosts.accelerator import virt_type_of
+from hostler.hosts.backlog import Backlog
 from hostler.hosts.connection import Heard, HostConnection, HostConnections, Lane
 from hostler.hosts.models import Server
 from hostler.hosts.sight import mark_unreachable, read_host
@@ -39,15 +41,17 @@ from hostler.images.recovery import recover as recover_images
 from hostler.images.sync import sync_images
 from hostler.machines.address_watch import AddressWatch
 from hostler.machines.arrivals import Departures
+from hostler.machines.looking import Look, look
 from hostler.machines.recovery import recover, sweep_unfinished
-from hostler.machines.sync import BATCH, States, adopt_states, bulk_states, compare, definitions, look, present
+from hostler.machines.sync import States, adopt_states, bulk_states, compare, definitions, present
 
 log = structlog.get_logger(__name__)
+
+E = TypeVar("E", bound=BaseException)
 
 BULK_SECONDS = 20.0
 """How long the bulk call may take, in seconds: a libvirtd may answer keepalives and nothing else."""
 
-_BATCHES = 10  # in which all VMs of a host are looked at when it is first in sight
 _LOOK_AGAIN_SECONDS = 0.5
 _ON_THE_WAY_SECONDS = 10.0  # from one server to another, at its end, when one no longer has it and the other has
 _BRIEF_SECONDS = 2.0  # a restarted libvirtd is back by then, and nobody need hear of it
@@ -98,8 +102,6 @@ class Lookout:
         self._woken = asyncio.Event()
         self._noted: set[str] = set()
         self._began: set[str] = set()
-        self._backlog: deque[str] = deque()
-        self._batch = BATCH
         self._waiting: dict[str, float] = {}
         self._definitions: dict[str, int] = {}
         self._to_read: deque[str] = deque()
@@ -155,8 +157,9 @@ class Lookout:
         except HostUnreachable as error:
             lost = error
         except BaseExceptionGroup as group:
-            if (found := group.subgroup(HostUnreachable)) is None or found.exceptions != group.exceptions:
-                raise
+            found, others = group.split(HostUnreachable)
+            if found is None or others is not None:
+                raise _first(others or group) from group
             lost = _first(found)
         was_in_sight, self.is_in_sight = self.is_in_sight, False
         if was_in_sight and not isinstance(lost, HostTimeout):
@@ -166,19 +169,21 @@ class Lookout:
         return False
 
     async def _watch(self, server: Server, host: HostConnection, heard: Heard[None]) -> None:
-        await self._begin(server, host)
+        there = await self._begin(server, host)
         addresses = AddressWatch(server, host)
         async with asyncio.TaskGroup() as tasks:
+            backlog = Backlog(server, host, self._departures, there, tasks)
             others = [
                 tasks.create_task(addresses.run(), name=f"watch-addresses-{server.id}"),
                 tasks.create_task(self._look_at_images(server, host), name=f"watch-images-{server.id}"),
             ]
-            await self._keep_looking(server, host, heard, addresses)
+            await self._keep_looking(server, host, heard, addresses, backlog)
+            backlog.close()
             for task in others:
                 task.cancel()
 
-    async def _begin(self, server: Server, host: HostConnection) -> None:
-        """First what all VMs do, then what nobody has finished, then each VM in turn."""
+    async def _begin(self, server: Server, host: HostConnection) -> States:
+        """First what all VMs do, then what nobody has finished; the VMs are to be looked at in turn."""
         found = await bulk_states(host, BULK_SECONDS)
         await read_host(server, host, BULK_SECONDS)
         await adopt_states(server, found)
@@ -186,37 +191,37 @@ class Lookout:
         await recover_images(server, host)
         await compare(server, found)
         self._settled = None
-        self._backlog = deque(sorted(present(found)))
-        # each batch has the whole host listed: the larger the host, the larger the batches
-        self._batch = max(BATCH, len(self._backlog) // _BATCHES)
         self._sighted()
-        log.info("host.in_sight", host=server.hostname, vms=len(self._backlog))
+        there = present(found)
+        log.info("host.in_sight", host=server.hostname, vms=len(there))
+        return there
 
     async def _keep_looking(
-        self, server: Server, host: HostConnection, heard: Heard[None], addresses: AddressWatch
+        self, server: Server, host: HostConnection, heard: Heard[None], addresses: AddressWatch, backlog: Backlog
     ) -> None:
         compared = time.monotonic()
         is_new = True
         while True:
-            if is_new and not self._backlog:
+            if is_new and not backlog:
                 log.info("host.watched", host=server.hostname)  # each VM was looked at
                 is_new = False
-            await self._sleep(0 if self._backlog else self._due(compared))
+            await self._sleep(0 if backlog else self._due(compared))
             if not heard.is_alive:
                 return  # it fell, though others may have reached the host again by now
             if self._noted:
                 began, self._began = self._began, set()
                 noted, self._noted = self._noted, set()
                 await self._look(server, host, noted, began)
+                backlog.looked_at(noted)
                 for uuid in noted:
                     addresses.note(uuid, anew=uuid in began)
-            elif self._backlog:
-                batch = [self._backlog.popleft() for _ in range(min(self._batch, len(self._backlog)))]
-                await self._look(server, host, batch)
+            elif backlog:
+                self._note_waiting(await backlog.take())
             if self._waiting:
+                backlog.looked_at(self._waiting.keys())
                 await self._look_at_those_that_wait(server, host)
             if compared + self._clock.resync <= time.monotonic():
-                await self._resync(server, host)
+                backlog.extend(await self._resync(server, host))
                 compared = time.monotonic()
             self._sighted()
 
@@ -228,10 +233,12 @@ class Lookout:
     async def _look(
         self, server: Server, host: HostConnection, uuids: Collection[str], began: Collection[str] = ()
     ) -> None:
-        found = await look(server, host, uuids, began=began, departures=self._departures)
-        now = time.monotonic()
+        self._note_waiting(await look(server, host, uuids, began=began, departures=self._departures))
+
+    def _note_waiting(self, found: Look) -> None:
+        now, looked_at = time.monotonic(), set(found.uuids)
         self._waiting = {
-            **{uuid: since for uuid, since in self._waiting.items() if uuid not in uuids},
+            **{uuid: since for uuid, since in self._waiting.items() if uuid not in looked_at},
             **{uuid: self._waiting.get(uuid, now) for uuid in found.waiting},
         }
 
@@ -244,17 +251,20 @@ class Lookout:
             self._departures.forget(over, server.id)
             self._waiting = {uuid: since for uuid, since in self._waiting.items() if uuid not in over}
 
-    async def _resync(self, server: Server, host: HostConnection) -> None:
-        await self._read_definitions(host, await self._compare_states(server, host))
-        await read_host(server, host, BULK_SECONDS)
-
-    async def _compare_states(self, server: Server, host: HostConnection) -> States:
+    async def _resync(self, server: Server, host: HostConnection) -> list[str]:
+        """Find by what libvirt tells in bulk which VMs are to be looked at."""
         found = await bulk_states(host, BULK_SECONDS)
-        if self._settled != (version_now(), found):
-            await self._compare(server, host, found)
-        return found
+        differing = await self._compare_states(server, host, found)
+        redefined = await self._read_definitions(host, found)
+        await read_host(server, host, BULK_SECONDS)
+        return [*differing, *redefined]
 
-    async def _read_definitions(self, host: HostConnection, found: States) -> None:
+    async def _compare_states(self, server: Server, host: HostConnection, found: States) -> Collection[str]:
+        if self._settled == (version_now(), found):
+            return ()
+        return await self._compare(server, host, found)
+
+    async def _read_definitions(self, host: HostConnection, found: States) -> list[str]:
         """Read again some of the definitions, all in their turn: of some changes libvirt tells nobody."""
         there = present(found)
         self._definitions = {uuid: number for uuid, number in self._definitions.items() if uuid in there}
@@ -264,17 +274,18 @@ class Lookout:
         uuids = [self._to_read.popleft() for _ in range(min(share, len(self._to_read)))]
         read = await definitions(host, uuids)
         # one that was not read before may have changed since it was looked at
-        self._backlog.extend(uuid for uuid, number in read.items() if self._definitions.get(uuid) != number)
+        redefined = [uuid for uuid, number in read.items() if self._definitions.get(uuid) != number]
         self._definitions.update(read)
+        return redefined
 
-    async def _compare(self, server: Server, host: HostConnection, found: States) -> None:
+    async def _compare(self, server: Server, host: HostConnection, found: States) -> Collection[str]:
         await sweep_unfinished(server, host)
         version = version_now()
         comparison = await compare(server, found)
-        self._backlog.extend(comparison.differing)
         # with the same answer, and nothing written since, there is nothing to compare the next time
         is_settled = version is not None and not comparison.differing and version_now() == version
         self._settled = (version, found) if is_settled else None
+        return comparison.differing
 
     async def _look_at_images(self, server: Server, host: HostConnection) -> None:
         closely = True
@@ -324,6 +335,6 @@ class Lookout:
         self._woken.clear()
 
 
-def _first(group: BaseExceptionGroup[HostUnreachable]) -> HostUnreachable:
+def _first(group: BaseExceptionGroup[E]) -> E:
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error

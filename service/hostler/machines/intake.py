@@ -17,7 +17,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Re
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from hostler.database.numbers import pass_over
 from hostler.dispatch import Action
-from hostler.events.record import Kind, record_vms
+from hostler.events.record import Kind, record_new_vms, record_vms
 from hostler.hosts.connection import HostConnection, Lane
 from hostler.hosts.models import Server
 from hostler.machines.arrivals import Arrival, Arrivals, Departures, arrivals
@@ -28,6 +28,7 @@ from hostler.machines.observation import difference, fill
 log = structlog.get_logger(__name__)
 
 _TIMES = ("last_seen", "updated_at")
+_TOLD_BY_NAME = 20  # in the log, of VMs that are seen for the first time in one look
 # what such a job makes of its VM can't be told from looking at it before it has ended
 _OWN_THEIRS = (Action.CREATE, Action.DELETE)
 
@@ -75,9 +76,10 @@ async def take_in(
         taken = Taken(len(arrived.now), len(changed), arrived.waiting)
     except IntegrityError:
         ids, taken = await _one_by_one(seen, arrived)
+    told = [arrival for arrival in arrived.now if arrival.machine.uuid in ids]
     for arrival in arrived.now:
-        _tell(seen.server, ids.get(arrival.machine.uuid), arrival)
         departures.left.pop(arrival.machine.uuid, None)
+    _tell(seen.server, ids, told)
     await _number(host, seen, ids)
     return taken
 
@@ -149,7 +151,9 @@ async def _write(
         await Machine.bulk_create([row for arrival, row in zip(new, made, strict=True) if arrival.id is None])
         ids = await _ids_of(server, [row.uuid for row in made])
         await record_vms(Kind.VM_CHANGED, [*told, *(row.id for row, _ in moved)])
-        await record_vms(Kind.VM_CREATED, list(ids.values()))
+        for row in made:
+            row.id = ids[row.uuid]
+        await record_new_vms(server, made)
     return {**ids, **{row.uuid: row.id for row, _ in moved}}
 
 
@@ -186,11 +190,14 @@ async def _ids_of(server: Server, uuids: Sequence[str]) -> Mapping[str, int]:
     return {str(uuid): int(str(number)) for uuid, number in found}
 
 
-def _tell(server: Server, row_id: int | None, arrival: Arrival) -> None:
-    if row_id is not None:
+def _tell(server: Server, ids: Mapping[str, int], arrived: Sequence[Arrival]) -> None:
+    new = [arrival for arrival in arrived if arrival.row is None]
+    if len(new) > _TOLD_BY_NAME:  # a host that nobody knew; the events tell of each
+        log.info("vms.appeared", host=server.hostname, number=len(new))
+    for arrival in arrived if len(new) <= _TOLD_BY_NAME else [one for one in arrived if one.row is not None]:
         event = "vm.appeared" if arrival.row is None else "vm.moved"
         machine = arrival.machine
-        log.info(event, host=server.hostname, vm=row_id, name=machine.name, foreign=machine.record is None)
+        log.info(event, host=server.hostname, vm=ids[machine.uuid], name=machine.name, foreign=machine.record is None)
 
 
 async def _one_by_one(seen: Seen, arrived: Arrivals) -> tuple[Mapping[str, int], Taken]:

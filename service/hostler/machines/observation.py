@@ -116,7 +116,7 @@ def fill(row: Machine, observed: ObservedMachine, server: Server, *, address: st
     _compare_with_spec(row, observed, server)
     for name, longest in _LONGEST.items():
         text = getattr(row, name)
-        if text is not None:
+        if text is not None and len(text) > longest:
             setattr(row, name, text[:longest])
 
 

@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 from tortoise.transactions import in_transaction
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import fingerprints, look_at, states
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import fingerprints, states
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import DomainState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import probe_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.status import status_of
@@ -24,8 +24,8 @@ from hostler.events.record import Kind, record_vms
 from hostler.hosts.connection import HostConnection, Lane
 from hostler.hosts.models import Server
 from hostler.jobs.at_work import at_work
-from hostler.machines.arrivals import Departures
-from hostler.machines.intake import Seen, is_left, mark_gone, take_in
+from hostler.machines.intake import is_left, mark_gone
+from hostler.machines.looking import look
 from hostler.machines.models import Machine, MachineStatus
 
 log = structlog.get_logger(__name__)
@@ -114,46 +114,6 @@ async def adopt_states(server: Server, found: States) -> None:
             for status, ids in by_status.items():
                 await Machine.filter(id__in=ids).update(status=status, last_seen=now, updated_at=now)
             await record_vms(Kind.VM_CHANGED, [number for ids in by_status.values() for number in ids])
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a look at some VMs came to; ``waiting`` are UUIDs of those that can't be told yet, to be looked at again."""
-
-    appeared: int
-    changed: int
-    waiting: frozenset[str]
-
-
-async def look(
-    server: Server,
-    host: HostConnection,
-    uuids: Collection[str],
-    *,
-    began: Collection[str] = (),
-    departures: Departures | None = None,
-    patient: bool = True,
-) -> Look:
-    """Look at some VMs and write down what they are; ``began`` are those whose guests began anew.
-
-    A VM that was migrated away (``departures`` says so) stays where it was until it arrives, and what may be on its way
-    here from another server is not taken in: both wait no longer if this is not ``patient``. Raises `HostUnreachable`.
-    """
-    wanted = list(uuids)
-    rows = {row.uuid: row for row in await Machine.filter(server_id=server.id, uuid__in=wanted)}
-    # after the rows, before the look: what a job that began since says of its VM differs from nothing here
-    busy = await at_work(server.id)
-    free = [uuid for uuid in wanted if uuid not in rows or not is_left(busy.get(rows[uuid].id))]
-    looks = await host.call(partial(look_at, uuids=free), lane=Lane.WATCH)
-    for uuid, reason in looks.unreadable.items():
-        log.warning("vm.unreadable", host=server.hostname, uuid=uuid, reason=reason)
-    machines = {uuid: machine for uuid, machine in looks.seen.items() if machine.name != probe_name(uuid)}
-    seen = Seen(server, machines, rows, busy, began)
-    taken = await take_in(host, seen, departures, copies=() if patient else wanted)
-    gone = [rows[uuid] for uuid in looks.gone if uuid in rows and rows[uuid].id not in busy]
-    leaving = {row.uuid for row in gone if patient and departures is not None and departures.has_left(row)}
-    await mark_gone(server.id, [row.id for row in gone if row.uuid not in leaving])
-    return Look(taken.appeared, taken.changed, taken.waiting | leaving)
 
 
 def present(found: States) -> States:

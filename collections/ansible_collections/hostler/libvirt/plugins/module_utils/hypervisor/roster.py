@@ -34,7 +34,8 @@ def read_roster(connection: Any) -> List[RosterRow]:
     # of all that libvirt tells by the group, the state alone needs nothing of a QEMU that may hang
     rows = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0)
     autostart = _uuids(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
-    persistent = _uuids(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
+    # these rather than the persistent ones, which are nearly all of them
+    transient = _uuids(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
     saved = _uuids(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
     roster = []
     for handle, stats in rows:
@@ -46,7 +47,7 @@ def read_roster(connection: Any) -> List[RosterRow]:
                 stats.get("state.reason", 0),
                 handle.ID() != _OFF,
                 domain.uuid in autostart,
-                domain.uuid in persistent,
+                domain.uuid not in transient,
                 domain.uuid in saved,
             )
         )
