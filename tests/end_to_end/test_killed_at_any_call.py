@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 
+from lab.gate import Gate
 from lab.host import Host
 from tests.end_to_end.conftest import RunningService, eventually
-from tests.service.faults.gate import Gate
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 

@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from hostler.hosts.models import Server
+from lab.gate import Gate
 from lab.host import Host
-from tests.service.faults.gate import Gate
 from tests.service.machines.lab_service import api, clean_host, registered, settings
 
 __all__ = ["api", "clean_host", "settings"]

@@ -12,9 +12,9 @@ from hostler.hosts.models import Server
 from hostler.images.models import Image
 from hostler.jobs.models import Job
 from hostler.machines.models import Machine
+from lab.gate import Gate
 from lab.host import Host
 from tests.service.faults.actions import IMAGE, NAME, RENAMED, Action, assert_one_truth, prepare, settled
-from tests.service.faults.gate import Gate
 from tests.service.machines.lab_service import STUCK
 
 

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from hostler.hosts.models import Server
+from lab.gate import Gate
 from lab.host import Host
 from tests.service.faults.actions import ACTIONS, Action, prepare
-from tests.service.faults.gate import Gate
 from tests.service.faults.losing import Moment, lose_it_once, put_back
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lab]

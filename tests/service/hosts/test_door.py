@@ -66,3 +66,23 @@ def test_a_host_that_hangs_is_given_up_by_who_waits_and_let_in_by_who_waits_when
     hypervisor.close()
     wait_until(lambda: not opening(lab_host.uri), "all that were begun have ended", timeout=30)
     wait_until(lambda: connections() == before, "and are closed", timeout=30)
+
+
+@pytest.mark.lab
+def test_who_gives_up_takes_nobody_else_s_place(lab_host: Host) -> None:
+    door = Door(lab_host.uri)
+    lab_host.pause_libvirtd()
+    try:
+        with ThreadPoolExecutor(2) as others:
+            patient = others.submit(door.open, 60)
+            wait_until(lambda: opening(lab_host.uri) == 1, "the patient one waits", timeout=10)
+            with pytest.raises(HostTimeout):
+                others.submit(door.open, 0.1).result(30)
+            lab_host.continue_libvirtd()
+            hypervisor = patient.result(30)
+    finally:
+        lab_host.continue_libvirtd()
+
+    assert hypervisor.is_alive
+    hypervisor.close()
+    wait_until(lambda: not opening(lab_host.uri), "all that were begun have ended", timeout=30)

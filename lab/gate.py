@@ -13,6 +13,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -114,7 +115,7 @@ class Gate:
             pair = (near, far)
             with self._lock:
                 self._pairs.add(pair)
-            ends = threading.Barrier(2, lambda pair=pair: self._forget(pair))
+            ends = threading.Barrier(2, partial(self._forget, pair))
             for source, target, counted in ((near, far, True), (far, near, False)):
                 threading.Thread(target=self._pass, args=(source, target, counted, ends), daemon=True).start()
 
