@@ -9,7 +9,7 @@ SERVICE_TESTS := $(addprefix tests/service/,accounts events faults health hosts 
 # a process for each core, each with a lab of its own; more than four labs only get in each other's way
 PYTEST := $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down lab lab-down test test-all molecule check bench collection constraints clean
+.PHONY: help setup demo demo-down lab lab-down test test-all molecule check bench chaos collection constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,9 @@ check: setup ## Style, types, import rules, playbooks, the collection, the scrip
 
 bench: setup ## How fast it is on this machine, into docs/benchmarks.md (ARGS="reads memory" for some of it)
 	@$(PYTHON) -m bench $(ARGS)
+
+chaos: setup ## Whether anything is lost while hosts fail, into docs/reliability.md (ARGS="soak --minutes 20")
+	@$(PYTHON) -m chaos $(ARGS)
 
 collection: setup ## Build the collection's tarball into dist/
 	@scripts/collection build dist

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from bench import machine, results
+from bench.beside_stopped import beside_stopped
 from bench.collection import collection
 from bench.comparison import comparison
 from bench.create import create
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "postgres": reads_postgres,
     "follow": follow,
     "comparison": comparison,
+    "stopped": beside_stopped,
     "memory": memory,
     "startup": startup,
     "statistics": usage,

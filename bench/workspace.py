@@ -69,6 +69,12 @@ class Workspace:
         """A private libvirt host with the tiny guest image."""
         return self._lab().hosts[0]
 
+    def two_hosts(self) -> tuple[Host, Host]:
+        """Two such hosts."""
+        self._lab().up(hosts=2)
+        first, second, *_ = self._lab().hosts
+        return first, second
+
     def debian_host(self) -> Host:
         """The same, with the Debian guest image, too."""
         self._lab().up(debian=True)

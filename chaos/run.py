@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run: hosts, a service, those who work on them, and what goes wrong; then the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from bench.fleet import settings_for
+from bench.postgres import Postgres
+from bench.service import Service
+from chaos.callers import OURS, Caller
+from chaos.faults import Faults
+from chaos.listener import Listener
+from chaos.strangers import Stranger
+from chaos.usage import UsageOf, Use
+from chaos.verdict import Vm, all_vms, differences, stray_disks, wrong_events
+from chaos.worker import Worker
+from hostler.database import Database, rows
+from lab.cache import REPOSITORY
+from lab.gate import Gate
+from lab.host import Host
+from lab.lab import Lab
+
+CALLERS = 4
+_END_SECONDS = 180.0
+_SETTLE_SECONDS = 180.0
+_REREAD = "20"  # seconds in which each definition is read again: libvirt tells nobody of autostart
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done."""
+
+    minutes: float
+    hosts: int
+    seed: int
+    with_faults: bool = True
+    postgres: bool = False
+
+
+@dataclass
+class Outcome:
+    """What came of it."""
+
+    seconds: float = 0.0
+    settled_after: float = 0.0
+    """Seconds after the end of all faults, until all was shown as it is."""
+    vms: int = 0
+    events: int = 0
+    connections: int = 0
+    """That the listener made."""
+    slowest: float = 0.0
+    """Seconds that a caller waited at most."""
+    did: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    used: list[Use] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+
+def run(plan: Plan) -> Outcome:
+    """Do it, in a folder of its own. Raises what ended it before its time."""
+    parent = REPOSITORY / ".chaos"
+    parent.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=parent)))
+        lab = stack.enter_context(Lab(folder / "lab"))
+        lab.up(hosts=plan.hosts)
+        url = ""
+        if plan.postgres:
+            folder.chmod(0o711)  # PostgreSQL's own user has to enter it
+            url = stack.enter_context(Postgres()).url
+        gates = {host.name: stack.enter_context(_gate(host)) for host in lab.hosts}
+        service = stack.enter_context(
+            Service(folder / "state", url, dispatch='{"vm_create": "direct"}', reread_seconds=_REREAD)
+        )
+        try:
+            return _work(plan, folder, lab.hosts, gates, service, url)
+        finally:
+            (parent / "service.log").write_bytes((folder / "state" / "service.log").read_bytes())
+
+
+def _work(
+    plan: Plan, folder: Path, hosts: Sequence[Host], gates: dict[str, Gate], service: Service, url: str
+) -> Outcome:
+    for host in hosts:
+        service.command("server", "add", host.name, gates[host.name].uri, "--virt-type", host.virt_type)
+    token = service.token()
+    listener = Listener(service.url, token)
+    listener.begin()
+    with httpx.Client(
+        base_url=service.url, headers={"Authorization": f"Bearer {token}"}, timeout=60, trust_env=False
+    ) as client:
+        servers = {one["hostname"]: int(one["id"]) for one in client.get("/api/servers").json()["items"]}
+        callers = [Caller(number, service.url, token, list(servers.values()), plan.seed) for number in range(CALLERS)]
+        strangers = [Stranger(host, folder, plan.seed) for host in hosts]
+        faults = [Faults(host, gates[host.name], plan.seed) for host in hosts] if plan.with_faults else []
+        usage = UsageOf(service.pid)
+        outcome = Outcome()
+        began = time.monotonic()
+        workers: list[Worker] = [*callers, *strangers, *faults]
+        try:
+            _let_work([usage, *workers], plan.minutes * 60)
+        finally:
+            for fault in faults:
+                fault.mend()
+        for worker in (*workers, usage):
+            worker.join(_END_SECONDS)
+        outcome.seconds = time.monotonic() - began
+        _judge(outcome, client, hosts, servers, callers)
+        newest = asyncio.run(_events(service.state, url))
+        listener.until(max(newest, default=0), 60)
+        outcome.wrong += wrong_events(listener.heard, newest, all_vms(client))
+    outcome.events, outcome.connections, outcome.used = len(listener.heard), listener.connections, usage.seen
+    outcome.slowest = max(caller.slowest for caller in callers)
+    outcome.answers = sum((caller.did for caller in callers), Counter())
+    outcome.did = sum((stranger.did for stranger in strangers), Counter())
+    outcome.faults = sum((fault.did for fault in faults), Counter())
+    return outcome
+
+
+def _let_work(workers: Sequence[Worker], seconds: float) -> None:
+    for worker in workers:
+        worker.begin()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not any(worker.failed for worker in workers):
+        time.sleep(0.5)
+    for worker in workers:
+        worker.stop()
+
+
+def _judge(
+    outcome: Outcome, client: httpx.Client, hosts: Sequence[Host], servers: dict[str, int], callers: Sequence[Caller]
+) -> None:
+    """Wait until all is shown as it is, and say what never is."""
+    began = time.monotonic()
+    while True:
+        shown = all_vms(client)
+        wrong = _untrue(shown, hosts, servers) + _unfinished(client)
+        if not wrong or time.monotonic() > began + _SETTLE_SECONDS:
+            break
+        time.sleep(0.5)
+    outcome.settled_after, outcome.vms = time.monotonic() - began, len(shown)
+    outcome.wrong += wrong
+    there = {vm["id"] for vm in shown if vm["status"] != "error"}
+    for caller in callers:
+        outcome.wrong += caller.wrong
+        outcome.wrong += [
+            f"{name} ({number}) was made, and is lost" for number, name in caller.have.items() if number not in there
+        ]
+        outcome.wrong += [f"{number} was deleted, and is there" for number in caller.deleted if number in there]
+
+
+def _untrue(shown: Sequence[Vm], hosts: Sequence[Host], servers: dict[str, int]) -> list[str]:
+    found: list[str] = []
+    for host in hosts:
+        mine = [vm for vm in shown if vm["server"]["id"] == servers[host.name]]
+        found += differences(host, mine) + stray_disks(host, OURS)
+    return found
+
+
+def _unfinished(client: httpx.Client) -> list[str]:
+    found = []
+    for state in ("queued", "running"):
+        answer = client.get("/api/jobs", params={"state": state, "per_page": 100})
+        answer.raise_for_status()
+        found += [f"job {job['id']} ({job['action']}) is still {state}" for job in answer.json()["items"]]
+    return found
+
+
+async def _events(state: Path, url: str) -> list[int]:
+    async with Database(settings_for(state, url)):
+        return [int(row["id"]) for row in await rows("SELECT id FROM event ORDER BY id")]
+
+
+@contextlib.contextmanager
+def _gate(host: Host) -> Iterator[Gate]:
+    with tempfile.TemporaryDirectory() as folder:  # the path of a socket has to be short
+        gate = Gate(host.uri, Path(folder))
+        try:
+            yield gate
+        finally:
+            gate.close()
