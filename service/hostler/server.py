@@ -16,6 +16,7 @@ from hostler import __version__
 from hostler.app import create_app
 from hostler.errors import OperatorError
 from hostler.events.streams import Streams
+from hostler.garbage import look_less_often
 from hostler.http_protocol import HttpProtocol
 from hostler.settings import Settings
 
@@ -71,6 +72,7 @@ class _Server(uvicorn.Server):
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; raises OperatorError and DatabaseUnavailable if the service can't start."""
+    look_less_often()
     app = create_app(settings)
     with contextlib.closing(listen(settings)) as listener:
         _Server(app, uvicorn_config(app, settings)).run(sockets=[listener])
