@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import datetime
 
 import structlog
 
@@ -64,6 +65,14 @@ class HostWatch:
         lookout = self._lookouts.get(server_id)
         if lookout is not None:
             lookout.note(uuid)
+
+    def last_seen(self) -> dict[int, datetime]:
+        """When each server was last known to be as the database says, by their ids, UTC; without those that never were.
+
+        The database has it once a minute only.
+        """
+        seen = {server_id: lookout.seen for server_id, lookout in self._lookouts.items()}
+        return {server_id: moment for server_id, moment in seen.items() if moment is not None}
 
     async def close(self) -> None:
         """Watch nothing any more."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 DEADLINE_SECONDS = 5
 """How long the database may take, in seconds; Prometheus itself gives up after ten unless it is told otherwise."""
 
-_SERVERS = "SELECT hostname, enabled, state, last_seen FROM server"
+_SERVERS = "SELECT id, hostname, enabled, state, last_seen FROM server"
 _MACHINES = (
     "SELECT server.hostname AS hostname, vm.status AS status, COUNT(*) AS machines"
     " FROM vm JOIN server ON server.id = vm.server_id GROUP BY server.hostname, vm.status"
@@ -53,8 +53,11 @@ class _Read(Collector):
         return self._families
 
 
-async def stored_registry() -> CollectorRegistry:
-    """Read the database and return a registry of what it has; without a database, of the fact that it is away."""
+async def stored_registry(last_seen: Mapping[int, datetime]) -> CollectorRegistry:
+    """Read the database and return a registry of what it has; without a database, of the fact that it is away.
+
+    ``last_seen`` is what this process saw of the servers since the database was told of it, by their ids.
+    """
     registry = CollectorRegistry()
     available = GaugeMetricFamily(
         "hostler_database_up", "Whether the database answered when this was asked; if not, what it knows is missing"
@@ -62,7 +65,7 @@ async def stored_registry() -> CollectorRegistry:
     families: list[Metric] = []
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            families = [*_of_servers(await rows(_SERVERS)), _of_machines(await rows(_MACHINES))]
+            families = [*_of_servers(await rows(_SERVERS), last_seen), _of_machines(await rows(_MACHINES))]
             families.append(_of_drift(await rows(_DRIFTED)))
             families += [*_of_jobs(await rows(_JOBS)), await _of_webhooks()]
     except (DatabaseUnavailable, TimeoutError) as error:
@@ -72,7 +75,7 @@ async def stored_registry() -> CollectorRegistry:
     return registry
 
 
-def _of_servers(found: Sequence[Any]) -> tuple[Metric, ...]:
+def _of_servers(found: Sequence[Any], last_seen: Mapping[int, datetime]) -> tuple[Metric, ...]:
     by_state = GaugeMetricFamily("hostler_servers", "Servers, by state", labels=("state",))
     up = GaugeMetricFamily(
         "hostler_server_up", "Whether a server that is watched is reachable: 1 or 0", labels=("server",)
@@ -88,8 +91,9 @@ def _of_servers(found: Sequence[Any]) -> tuple[Metric, ...]:
         counted[row["state"] if row["enabled"] else DISABLED] += 1
         if row["enabled"]:
             up.add_metric((row["hostname"],), float(row["state"] == ServerState.REACHABLE.value))
-            if row["last_seen"] is not None:
-                lag.add_metric((row["hostname"],), _seconds_since(row["last_seen"], now))
+            seen = last_seen.get(row["id"], row["last_seen"])
+            if seen is not None:
+                lag.add_metric((row["hostname"],), _seconds_since(seen, now))
     for state, number in counted.items():
         by_state.add_metric((state,), number)
     return by_state, up, lag

@@ -24,7 +24,7 @@ from hostler.statistics.clock import Statistics
 from hostler.statistics.history import History
 from hostler.statistics.host import HostStatistics
 from hostler.statistics.patient import Reading
-from tests.service.machines.lab_service import engine_of
+from tests.service.machines.lab_service import engine_of, eventually
 from tests.service.metrics.test_routes import make_machine, nearby, scrape, value
 
 __all__ = ["nearby"]
@@ -120,6 +120,23 @@ async def test_how_long_a_watched_server_was_not_seen_is_told(app: FastAPI, near
     assert value(samples, "hostler_monitor_lag_seconds", server="gone") >= 500
     lagging = [dict(labels)["server"] for name, labels in samples if name == "hostler_monitor_lag_seconds"]
     assert lagging == ["gone"]
+
+
+async def test_a_server_that_is_in_sight_was_seen_later_than_the_database_was_told(
+    app: FastAPI, nearby: httpx.AsyncClient
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(seconds=500)
+    server = await Server.create(hostname="there", libvirt_uri="test:///default", last_seen=long_ago)
+    await engine_of(app).watch.call_roll()
+
+    async def is_seen() -> bool:
+        return server.id in engine_of(app).watch.last_seen()
+
+    await eventually(is_seen, "the server is in sight", 30)
+    await Server.filter(id=server.id).update(last_seen=long_ago)
+    samples = await scrape(nearby)
+
+    assert value(samples, "hostler_monitor_lag_seconds", server="there") < 400
 
 
 async def test_how_long_the_oldest_job_waits_is_told(app: FastAPI, nearby: httpx.AsyncClient) -> None:
