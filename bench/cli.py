@@ -25,6 +25,7 @@ from bench.guest_agent import guest_agent
 from bench.image import image
 from bench.inventory import inventory
 from bench.memory import memory
+from bench.monitor import monitor
 from bench.reads import reads, reads_postgres
 from bench.report import write_page
 from bench.startup import startup
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "comparison": comparison,
     "stopped": beside_stopped,
     "memory": memory,
+    "monitor": monitor,
     "startup": startup,
     "statistics": usage,
 }

@@ -216,7 +216,7 @@ class Lookout:
                 for uuid in noted:
                     addresses.note(uuid, anew=uuid in began)
             elif backlog:
-                self._note_waiting(await backlog.take())
+                self._take_note(await backlog.take())
             if self._waiting:
                 backlog.looked_at(self._waiting.keys())
                 await self._look_at_those_that_wait(server, host)
@@ -233,9 +233,10 @@ class Lookout:
     async def _look(
         self, server: Server, host: HostConnection, uuids: Collection[str], began: Collection[str] = ()
     ) -> None:
-        self._note_waiting(await look(server, host, uuids, began=began, departures=self._departures))
+        self._take_note(await look(server, host, uuids, began=began, departures=self._departures))
 
-    def _note_waiting(self, found: Look) -> None:
+    def _take_note(self, found: Look) -> None:
+        self._definitions.update(found.fingerprints)
         now, looked_at = time.monotonic(), set(found.uuids)
         self._waiting = {
             **{uuid: since for uuid, since in self._waiting.items() if uuid not in looked_at},
@@ -273,7 +274,7 @@ class Lookout:
         share = math.ceil(len(there) * min(self._clock.resync / self._clock.reread, 1))
         uuids = [self._to_read.popleft() for _ in range(min(share, len(self._to_read)))]
         read = await definitions(host, uuids)
-        # one that was not read before may have changed since it was looked at
+        # one that was not read before can't be told to be what was looked at
         redefined = [uuid for uuid, number in read.items() if self._definitions.get(uuid) != number]
         self._definitions.update(read)
         return redefined

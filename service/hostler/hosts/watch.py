@@ -9,7 +9,7 @@ from datetime import datetime
 
 import structlog
 
-from hostler.database import DatabaseUnavailable
+from hostler.database import DatabaseUnavailable, rows
 from hostler.hosts.connection import HostConnections
 from hostler.hosts.lookout import Clock, Lookout, Pace
 from hostler.hosts.models import Server, ServerState
@@ -18,6 +18,8 @@ from hostler.machines.arrivals import Departures
 
 log = structlog.get_logger(__name__)
 
+# a fleet's rows, every other second: the ORM would take a hundred times as long for them
+_SERVERS = "SELECT id, libvirt_uri, enabled, state FROM server"
 _ROLL_CALL_SECONDS = 2.0
 _NOTE_SEEN_SECONDS = 60.0  # one statement for all hosts
 
@@ -41,21 +43,23 @@ class HostWatch:
 
     async def call_roll(self) -> None:
         """Watch the servers that are enabled now, at the URIs that they have now, and no others."""
-        servers = {server.id: server for server in await Server.filter(enabled=True)}
+        found = await rows(_SERVERS)
+        watched = {int(row["id"]): str(row["libvirt_uri"]) for row in found if row["enabled"]}
         ended = []
         for server_id, lookout in list(self._lookouts.items()):
-            server = servers.get(server_id)
-            if server is None or server.libvirt_uri != lookout.uri or lookout.task.done():
+            if watched.get(server_id) != lookout.uri or lookout.task.done():
                 ended.append(self._lookouts.pop(server_id))
                 ended[-1].task.cancel()
                 self._connections.forget(server_id)
         # it might still write down what it saw
         await asyncio.gather(*(lookout.task for lookout in ended), return_exceptions=True)
         seen = {lookout.server_id: lookout.seen for lookout in ended}
-        for server in await Server.filter(enabled=False).exclude(state=ServerState.UNKNOWN.value):
+        off = [row["id"] for row in found if not row["enabled"] and row["state"] != ServerState.UNKNOWN.value]
+        for server in await Server.filter(id__in=off, enabled=False) if off else ():
             await mark_disabled(server, seen.get(server.id))
-        for server in servers.values():
-            if server.id not in self._lookouts:
+        new = watched.keys() - self._lookouts.keys()
+        for server in await Server.filter(id__in=list(new), enabled=True).order_by("id") if new else ():
+            if server.id not in self._lookouts:  # by another call meanwhile
                 self._lookouts[server.id] = Lookout(
                     server, self._connections, self._clock, self._pace, self._departures
                 )

@@ -29,6 +29,8 @@ class Look:
     appeared: int
     changed: int
     waiting: frozenset[str]
+    fingerprints: Mapping[str, int]
+    """Of the definitions that were seen."""
 
 
 @dataclass(frozen=True)
@@ -95,5 +97,10 @@ async def write(
     gone = [row for row in gone if row.id not in sighting.at_work]
     leaving = {row.uuid for row in gone if patient and departures is not None and departures.has_left(row)}
     await mark_gone(server.id, [row.id for row in gone if row.uuid not in leaving])
-    written = [uuid for uuid in sighting.uuids if uuid not in without]
-    return Look(written, taken.appeared, taken.changed, taken.waiting | leaving)
+    return Look(
+        uuids=[uuid for uuid in sighting.uuids if uuid not in without],
+        appeared=taken.appeared,
+        changed=taken.changed,
+        waiting=taken.waiting | leaving,
+        fingerprints={uuid: looks.fingerprints[uuid] for uuid in machines},
+    )

@@ -41,14 +41,18 @@ def observe(hypervisor: Hypervisor, domain: Domain, sizes: bool = True) -> Obser
     )
 
 
-def glance(hypervisor: Hypervisor, row: RosterRow, sizes: Optional[Mapping[str, int]] = None) -> ObservedMachine:
+def glance(
+    hypervisor: Hypervisor, row: RosterRow, xml: str, sizes: Optional[Mapping[str, int]] = None
+) -> ObservedMachine:
     """As `observe`, of what libvirt knows by itself: nobody is waited for, whatever state the guest is in.
+
+    ``xml`` is the domain's lasting definition, of a transient one that of its run.
 
     Where the guest is reached is not among that, nor is the size of a disk that a guest has open and no pool knows. Of
     several disks the first one's size is told; ``sizes`` by target are those of one that is off, where they are known.
     """
     domain = row.domain
-    definition = read_domain(domain.xml(inactive=row.persistent))
+    definition = read_domain(xml)
     running = read_domain(domain.xml()) if row.active else None
 
     def size_of(target: str) -> Optional[int]:

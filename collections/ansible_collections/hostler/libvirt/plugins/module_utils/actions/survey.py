@@ -25,9 +25,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
     HostResources,
     Hypervisor,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import PoolSpace
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import roster_row
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow, roster_row
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.statistics import disk_sizes
 
@@ -71,11 +70,27 @@ class Looks(NamedTuple):
     """Why those that can't be read can't be."""
     gone: Set[str]
     """Those that are not there."""
+    fingerprints: Dict[str, int]
+    """As `fingerprints` tells them, of those that were seen."""
 
-    def take(self, hypervisor: Hypervisor, uuid: str, look: Callable[[], ObservedMachine]) -> None:
+    @classmethod
+    def none(cls) -> Looks:
+        """Of nobody yet."""
+        return cls({}, {}, set(), {})
+
+    def take(
+        self,
+        hypervisor: Hypervisor,
+        uuid: str,
+        row_of: Callable[[], RosterRow],
+        sizes: Optional[Mapping[str, int]] = None,
+    ) -> None:
         """Look at one of them. Raises `HostUnreachable`."""
         try:
-            self.seen[uuid] = look()
+            row = row_of()
+            xml = row.domain.xml(inactive=row.persistent)
+            self.seen[uuid] = glance(hypervisor, row, xml, sizes)
+            self.fingerprints[uuid] = _fingerprint(row, xml)
         except HostUnreachable:
             raise
         except HostlerError as error:
@@ -101,33 +116,28 @@ def look_at(hypervisor: Hypervisor, uuids: Iterable[str]) -> Looks:
 
 
 def _look_at_each(hypervisor: Hypervisor, uuids: Sequence[str]) -> Looks:
-    looks = Looks({}, {}, set())
+    looks = Looks.none()
     for uuid in uuids:
         domain = hypervisor.find_domain(uuid)
         if domain is None:
             looks.gone.add(uuid)
         else:
-            looks.take(hypervisor, uuid, partial(_glance, hypervisor, domain))
+            looks.take(hypervisor, uuid, partial(roster_row, domain))
     return looks
 
 
-def _glance(hypervisor: Hypervisor, domain: Domain) -> ObservedMachine:
-    return glance(hypervisor, roster_row(domain))
-
-
 def _look_at_many(hypervisor: Hypervisor, uuids: Sequence[str]) -> Looks:
-    looks = Looks({}, {}, set())
+    looks = Looks.none()
     rows = {row.domain.uuid: row for row in hypervisor.roster()}
     # of those that are off nobody has to be waited for; the test driver tells no figures
     off = {uuid for uuid in uuids if uuid in rows and not rows[uuid].active}
     figures = {} if hypervisor.is_test_driver else hypervisor.figures(off, whole=False)
     for uuid in uuids:
-        row = rows.get(uuid)
-        if row is None:
+        if uuid not in rows:
             looks.gone.add(uuid)
         else:
             sizes = disk_sizes(figures[uuid]) if uuid in figures else None
-            looks.take(hypervisor, uuid, partial(glance, hypervisor, row, sizes))
+            looks.take(hypervisor, uuid, partial(rows.__getitem__, uuid), sizes)
     return looks
 
 
@@ -143,9 +153,13 @@ def fingerprints(hypervisor: Hypervisor, uuids: Iterable[str]) -> Dict[str, int]
             domain = hypervisor.find_domain(uuid)
             if domain is not None:
                 row = roster_row(domain)
-                found[uuid] = hash((domain.xml(inactive=row.persistent), row.autostart, row.saved))
+                found[uuid] = _fingerprint(row, domain.xml(inactive=row.persistent))
         except HostUnreachable:
             raise
         except HostlerError:
             continue  # it has gone meanwhile, or can't be read: whoever looks at it says so
     return found
+
+
+def _fingerprint(row: RosterRow, xml: str) -> int:
+    return hash((xml, row.autostart, row.saved))
