@@ -8,7 +8,7 @@ free) is no change, and nobody is told of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -23,8 +23,7 @@ from hostler.hosts.models import Server
 from hostler.hosts.shown import shown_one
 from hostler.jobs.models import Job
 from hostler.jobs.schemas import JobShown
-from hostler.machines.models import Machine
-from hostler.machines.schemas import Vm
+from hostler.machines.shown import shown_by_id
 
 # the ORM would make a model of each, and its JSON twice: of many VMs that is most of the time that they take
 _INSERT = "INSERT INTO event (at, kind, vm_id, server_id, job_id, data) VALUES (?, ?, ?, ?, ?, ?)"
@@ -75,16 +74,8 @@ async def record(
 
 async def record_vms(kind: Kind, ids: Collection[int]) -> None:
     """Write an event for each of these VMs, as it is in the transaction; those that are not there are left out."""
-    found = await Machine.filter(id__in=list(ids)).order_by("id").select_related("server") if ids else []
-    await _write(_told_of(kind, found))
-
-
-async def record_new_vms(server: Server, rows: Iterable[Machine]) -> None:
-    """Write an event for each of these VMs of the server, whose rows the transaction has inserted as they are here."""
-    found = list(rows)
-    for row in found:
-        row.server = server
-    await _write(_told_of(Kind.VM_CREATED, found))
+    shown = await shown_by_id(list(ids))
+    await _write([_Told(kind, vm_id, server_id, None, json) for vm_id, server_id, json in shown])
 
 
 async def record_job(kind: Kind, job_id: int) -> None:
@@ -98,10 +89,6 @@ async def record_server(kind: Kind, server_id: int) -> None:
     server = await Server.get_or_none(id=server_id)
     if server is not None:
         await record(kind, await shown_one(server), server_id=server_id)
-
-
-def _told_of(kind: Kind, rows: Iterable[Machine]) -> list[_Told]:
-    return [_Told(kind, row.id, row.server_id, None, Vm.of(row).model_dump_json()) for row in rows]
 
 
 async def _write(events: Sequence[_Told]) -> None:

@@ -17,7 +17,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Re
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from hostler.database.numbers import pass_over
 from hostler.dispatch import Action
-from hostler.events.record import Kind, record_new_vms, record_vms
+from hostler.events.record import Kind, record_vms
 from hostler.hosts.connection import HostConnection, Lane
 from hostler.hosts.models import Server
 from hostler.machines.arrivals import Arrival, Arrivals, Departures, arrivals
@@ -151,9 +151,7 @@ async def _write(
         await Machine.bulk_create([row for arrival, row in zip(new, made, strict=True) if arrival.id is None])
         ids = await _ids_of(server, [row.uuid for row in made])
         await record_vms(Kind.VM_CHANGED, [*told, *(row.id for row, _ in moved)])
-        for row in made:
-            row.id = ids[row.uuid]
-        await record_new_vms(server, made)
+        await record_vms(Kind.VM_CREATED, list(ids.values()))
     return {**ids, **{row.uuid: row.id for row, _ in moved}}
 
 

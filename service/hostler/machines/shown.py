@@ -32,6 +32,11 @@ _ONE = (
     f"SELECT {COLUMNS}, {', '.join(f'vm.{name} AS {name}' for name in _FOR_TAG)} "  # noqa: S608 - ours, all of it
     "FROM vm JOIN server ON server.id = vm.server_id WHERE vm.{key} = ? ORDER BY vm.id LIMIT 2"
 )
+_SOME = (
+    f"SELECT {COLUMNS} FROM vm JOIN server ON server.id = vm.server_id "  # noqa: S608 - ours, all of it
+    "WHERE vm.id IN ({marks}) ORDER BY vm.id"
+)
+_AT_ONCE = 500
 _BY = {key: _ONE.format(key=key) for key in ("id", "uuid")}
 
 
@@ -41,6 +46,17 @@ async def find(key: str, value: int | str) -> list[tuple[str, str]]:
     if found is None:
         found = await rows(_BY[key], value)
     return [(as_json(values_of(row)[: -len(_FOR_TAG)]), _tag_of(row)) for row in found]
+
+
+async def shown_by_id(ids: Sequence[int]) -> list[tuple[int, int, str]]:
+    """The VMs of these ids, in the order of theirs: id, server's id and JSON; in a transaction as they are there."""
+    shown = []
+    ordered = sorted(ids)
+    for begin in range(0, len(ordered), _AT_ONCE):
+        batch = ordered[begin : begin + _AT_ONCE]
+        query = _SOME.format(marks=", ".join("?" * len(batch)))
+        shown += [(row["id"], row["server_id"], as_json(values_of(row))) for row in await rows(query, *batch)]
+    return shown
 
 
 def as_json(values: Sequence[Any]) -> str:
