@@ -58,6 +58,11 @@ def add(
         "client_certificate": client_certificate,
         "client_key": client_key,
     }
+    if not any(files.values()):
+        raise OperatorError(
+            "Nothing is to be kept: name --ssh-key and --known-hosts, or --ca-certificate, --client-certificate and "
+            "--client-key"
+        )
     kind = "tls" if ssh_key is None and known_hosts is None else "ssh"
     parts = {part: _text(file) for part, file in files.items() if file is not None}
     try:

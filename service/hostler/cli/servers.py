@@ -280,7 +280,9 @@ def _tell(report: HostRebuilt) -> None:
     if report.unreachable is not None:
         typer.echo(f"{report.hostname}: {report.unreachable}")
         return
-    typer.echo(f"{report.hostname}: {len(report.ours)} VMs of ours are back, {len(report.foreign)} are of others")
+    typer.echo(
+        f"{report.hostname}: VMs of ours that are back: {len(report.ours)}; VMs of others: {len(report.foreign)}"
+    )
     for old, new in report.renumbered.items():
         typer.echo(f"  VM {new} was {old}, which another VM is")
     for row in report.foreign:

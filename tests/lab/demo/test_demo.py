@@ -67,6 +67,7 @@ def test_the_demo_comes_up_is_kept_mends_itself_and_leaves_nothing(folder: Path)
         "HOSTLER_TOKEN",
         "HOSTLER_USER",
         "HOSTLER_PASSWORD",
+        "HOSTLER_STATE_DIR",
         "LIBVIRT_DEFAULT_URI",
     }
     assert stat.S_IMODE((folder / "env").stat().st_mode) == 0o600
@@ -84,6 +85,14 @@ def test_the_demo_comes_up_is_kept_mends_itself_and_leaves_nothing(folder: Path)
             ["virsh", "domuuid", "demo"], env={**os.environ, **variables}, capture_output=True, text=True, check=True
         )
         assert virsh.stdout.strip() == vm["uuid"]
+        listed = subprocess.run(
+            [sys.executable, "-m", "hostler", "server", "list"],
+            env={"PATH": os.environ["PATH"], **variables},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "demo-host" in listed.stdout
 
         (before,) = services(folder)
         demo("up", folder)
@@ -104,7 +113,14 @@ def test_the_demo_comes_up_is_kept_mends_itself_and_leaves_nothing(folder: Path)
 
 
 def test_the_env_file_holds_any_password_as_it_is(tmp_path: Path) -> None:
-    written = Environment("http://127.0.0.1:1", "t", "admin", "a 'b' $c `d` \\ \"e\"", "qemu:///system?socket=/a b")
+    written = Environment(
+        url="http://127.0.0.1:1",
+        token="t",
+        user="admin",
+        password="a 'b' $c `d` \\ \"e\"",
+        libvirt_uri="qemu:///system?socket=/a b",
+        state_dir=str(tmp_path / "state"),
+    )
     written.write(tmp_path)
 
     assert Environment.kept_or_new(tmp_path, libvirt_uri=written.libvirt_uri) == written

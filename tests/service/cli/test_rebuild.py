@@ -86,7 +86,7 @@ def test_all_vms_are_back_with_their_ids_names_tags_owners_and_specs(
     renumbered = next(row for name, row in found.items() if name in ("first", "twin") and row["id"] != 12)
     assert found["others"]["id"] == max(renumbered["id"], 4711) + GAP + 1
     assert (found["others"]["username"], json.loads(found["others"]["spec"])) == (None, {})
-    assert shown.splitlines()[0] == "lab1: 3 VMs of ours are back, 1 are of others"
+    assert shown.splitlines()[0] == "lab1: VMs of ours that are back: 3; VMs of others: 1"
     assert f"VM {renumbered['id']} was 12, which another VM is" in shown
     assert f"VM {found['others']['id']} 'others' is of others" in shown
 

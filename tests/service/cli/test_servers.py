@@ -24,6 +24,10 @@ def test_credentials_are_added_from_files_named_by_servers_and_kept_while_they_a
     for part, text in tls_parts().items():
         (tmp_path / part).write_text(text)
 
+    empty = hostler("credential", "add", "rack")
+    assert empty.returncode == 1
+    assert "--ssh-key and --known-hosts, or --ca-certificate" in empty.stderr
+
     unpinned = hostler("credential", "add", "rack", *by_ssh)
     assert unpinned.returncode == 1
     assert "known_hosts" in unpinned.stderr
