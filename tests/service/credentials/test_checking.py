@@ -113,9 +113,8 @@ def test_a_certificate_of_a_kind_of_key_that_nobody_knows_is_refused_by_name() -
     der = load_pem_x509_certificate(parts["client_certificate"].encode()).public_bytes(Encoding.DER)
     ecdsa, nonsense = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f")
     assert ecdsa in der
-    odd = "-----BEGIN CERTIFICATE-----\n{}-----END CERTIFICATE-----\n".format(
-        base64.encodebytes(der.replace(ecdsa, nonsense)).decode()
-    )
+    body = base64.encodebytes(der.replace(ecdsa, nonsense)).decode()
+    odd = f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
 
     with pytest.raises(InvalidRequest, match="has a key of a kind that is not known") as refused:
         checked(TLS, {**parts, "client_certificate": odd})
