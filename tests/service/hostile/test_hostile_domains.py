@@ -7,6 +7,7 @@ Whoever may define domains on one host may not take that host's other VMs out of
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -37,9 +38,16 @@ RECORDS = {
 }
 
 
-def domain(number: int, name: str = "", inside: str = "", memory: int = 65536, vcpus: int = 1, **record: str) -> str:
+def domain(
+    number: int,
+    name: str = "",
+    inside: str = "",
+    memory: int = 65536,
+    vcpus: int = 1,
+    record: Mapping[str, str] | None = None,
+) -> str:
     uuid = f"00000000-0000-4000-8000-{number:012d}"
-    said = "".join(f"<hostler:{field}>{escape(text)}</hostler:{field}>" for field, text in record.items())
+    said = "".join(f"<hostler:{field}>{escape(text)}</hostler:{field}>" for field, text in (record or {}).items())
     return f"""<domain type='test'>
       <name>{escape(name or f"vm{number}")}</name><uuid>{uuid}</uuid>
       <metadata><hostler:vm xmlns:hostler='urn:hostler:vm:1' version='1'>
@@ -49,7 +57,7 @@ def domain(number: int, name: str = "", inside: str = "", memory: int = 65536, v
 
 def hostile() -> list[str]:
     found = [domain(index, name=name) for index, name in enumerate(NAMES.values(), 10)]
-    found += [domain(index, **record) for index, record in enumerate(RECORDS.values(), 20)]
+    found += [domain(index, record=record) for index, record in enumerate(RECORDS.values(), 20)]
     many = "".join(f"<hostler:tag>{index}\u009b" + "x" * 50 + "</hostler:tag>" for index in range(5000))
     many += "".join(f"<hostler:entry key='k{index}'>v</hostler:entry>" for index in range(5000))
     found.append(domain(30).replace("</hostler:uuid>", f"</hostler:uuid>{many}"))
