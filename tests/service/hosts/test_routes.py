@@ -261,3 +261,13 @@ async def test_a_credential_that_is_removed_while_a_server_gets_it_is_named(app:
     with pytest.raises(BadRequest, match=f"^Credential with ID {credential.id} not found$"):
         await changing
     assert await Server.all().count() == 1
+
+
+async def test_a_number_is_no_text_and_no_truth(client: httpx.AsyncClient, admin_headers: Headers) -> None:
+    for field in ("cpu_overcommit", "memory_overcommit"):
+        for value in ("1", True):
+            refused = await register(client, admin_headers, **{field: value})
+            assert refused.status_code == 422, refused.text
+            assert [error["field"] for error in refused.json()["errors"]] == [field]
+    whole = await register(client, admin_headers, cpu_overcommit=2, enabled=False)
+    assert (whole.status_code, whole.json()["cpu_overcommit"]) == (201, 2.0)
