@@ -247,7 +247,7 @@ async def test_a_server_that_is_removed_while_it_is_changed_is_not_found(app: Fa
 @pytest.mark.parametrize("is_new", [True, False])
 async def test_a_credential_that_is_removed_while_a_server_gets_it_is_named(app: FastAPI, is_new: bool) -> None:
     credential = await Credential.create(name="gone", kind="tls", fingerprint="x", sealed="x")
-    fields = {"libvirt_uri": "qemu+tls://127.0.0.1:1/system", "enabled": False}
+    fields: dict[str, Any] = {"libvirt_uri": "qemu+tls://127.0.0.1:1/system", "enabled": False}
     server = await Server.create(hostname="shelf", **fields)
     change = {"credential_id": credential.id}
     outside = contextvars.copy_context()
