@@ -72,7 +72,10 @@ def _make(path: Path) -> None:
 
 
 def _read(path: Path, what: str, loss: str) -> Keys:
-    mode = stat.S_IMODE(path.stat().st_mode)
+    found = path.stat().st_mode
+    if not stat.S_ISREG(found):
+        raise KeyFileError(f"The {what} {path} can't be read: it is no file")
+    mode = stat.S_IMODE(found)
     if mode & 0o077:
         raise KeyFileError(f"Others can read the {what} {path} (mode {mode:o}); run 'chmod 600 {path}'")
     try:

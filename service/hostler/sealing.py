@@ -43,6 +43,14 @@ class Sealer:
                 "A secret of the database can't be opened: the sealing key is not the one that it was sealed with"
             ) from None
 
+    def can_open(self, sealed: str) -> bool:
+        """Whether `open` would."""
+        try:
+            self.open(sealed)
+        except SealBroken:
+            return False
+        return True
+
     def renew(self, sealed: str) -> str:
         """Return the same secret, sealed with the active key; raises SealBroken."""
         return self.seal(self.open(sealed))

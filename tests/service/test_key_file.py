@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,16 @@ def test_a_damaged_file_is_refused_without_repeating_it(path: Path, content: str
     with pytest.raises(KeyFileError, match="remove it and everybody logs in anew") as refused:
         load(path)
     assert "c2hvcnQ" not in str(refused.value)
+
+
+def test_what_is_no_file_is_refused_at_once_and_nobody_is_told_to_change_its_mode(path: Path) -> None:
+    path.mkdir(mode=0o755)
+    with pytest.raises(KeyFileError, match=r"keys\.json can't be read: it is no file$"):
+        load(path)
+    path.rmdir()
+    os.mkfifo(path, mode=0o600)  # nobody writes into it: whoever reads it waits for ever
+    with pytest.raises(KeyFileError, match=r"keys\.json can't be read: it is no file$"):
+        load(path)
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from hostler.database import DatabaseUnavailable
 from hostler.errors import OperatorError, ServiceError
@@ -14,4 +16,7 @@ def sentence(error: Exception) -> str | None:
         return f"The database is not available: {error}"
     if isinstance(error, (OperatorError, ServiceError, HostlerError)):
         return str(error)
+    if isinstance(error, UnicodeEncodeError) and any(error.object in argument for argument in sys.argv[1:]):
+        # bytes that are no UTF-8 become halves of characters (PEP 383), which no database takes
+        return f"The argument {error.object!a} is no text in UTF-8"
     return None

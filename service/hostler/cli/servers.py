@@ -10,7 +10,7 @@ import typer
 
 from hostler.cli.credentials import credential_named
 from hostler.cli.running import run, run_alone
-from hostler.cli.table import show_table
+from hostler.cli.table import printable, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -267,7 +267,7 @@ def rebuild(
 
     reports = run_alone(work())
     for report in reports:
-        _tell(report)
+        tell(report)
     away = [report.hostname for report in reports if report.unreachable is not None]
     if away:
         raise OperatorError(
@@ -276,9 +276,10 @@ def rebuild(
         )
 
 
-def _tell(report: HostRebuilt) -> None:
+def tell(report: HostRebuilt) -> None:
+    """Show what came of one host."""
     if report.unreachable is not None:
-        typer.echo(f"{report.hostname}: {report.unreachable}")
+        typer.echo(f"{report.hostname}: {printable(report.unreachable)}")
         return
     typer.echo(
         f"{report.hostname}: VMs of ours that are back: {len(report.ours)}; VMs of others: {len(report.foreign)}"
@@ -286,9 +287,9 @@ def _tell(report: HostRebuilt) -> None:
     for old, new in report.renumbered.items():
         typer.echo(f"  VM {new} was {old}, which another VM is")
     for row in report.foreign:
-        typer.echo(f"  VM {row.id} '{row.name}' is of others")
+        typer.echo(f"  VM {row.id} '{printable(row.name)}' is of others")
     for uuid, reason in report.unreadable.items():
-        typer.echo(f"  {uuid} can't be read: {reason}")
+        typer.echo(f"  {uuid} can't be read: {printable(reason)}")
 
 
 def _change(hostname: str, words: str, **fields: bool) -> None:

@@ -66,7 +66,9 @@ def list_tokens() -> None:
 
 
 @app.command("revoke")
-def revoke(token_id: Annotated[int, typer.Argument(help="Its id, as 'hostler token list' shows it.")]) -> None:
+def revoke(
+    token_id: Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="Its id, as 'hostler token list' shows it.")],
+) -> None:
     """Revoke an API token, at once and for ever."""
     from hostler.accounts import api_tokens
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Manage webhooks.", no_args_is_help=True)
 
-WebhookId = Annotated[int, typer.Argument(help="Its id, as 'hostler webhook list' shows it.")]
+WebhookId = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="Its id, as 'hostler webhook list' shows it.")]
 SecretStdin = Annotated[
     bool, typer.Option("--secret-stdin", help="Read the secret from standard input; without, one is made.")
 ]
@@ -179,7 +179,10 @@ def failed(webhook_id: WebhookId) -> None:
 def redeliver(
     webhook_id: WebhookId,
     delivery_id: Annotated[
-        int | None, typer.Argument(help="One dead letter, as 'hostler webhook failed' shows it; all if left out.")
+        int | None,
+        typer.Argument(
+            min=1, max=2**63 - 1, help="One dead letter, as 'hostler webhook failed' shows it; all if left out."
+        ),
     ] = None,
 ) -> None:
     """Send dead letters again, in their order, from here, and stop at the first that fails; exit code 1 if one does."""

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tortoise.exceptions import IntegrityError
+from tortoise.transactions import in_transaction
 
 from hostler.credentials.checking import Checked, checked
 from hostler.credentials.keeping import Keeper
 from hostler.credentials.models import Credential, CredentialKind
 from hostler.credentials.schemas import CredentialShown
 from hostler.credentials.secrets import FILES
-from hostler.errors import Conflict, FieldProblem
+from hostler.errors import Conflict, FieldProblem, NotFound
 from hostler.hosts.models import Server
 from hostler.sealing import SealBroken
 
@@ -36,20 +37,31 @@ async def change(
 ) -> Credential:
     """Change what ``fields`` and ``parts`` name; the next connection is made with it. Raises as `add`.
 
-    `Conflict`, too, where parts that are left out can't be opened any more.
+    `Conflict`, too, where parts that are left out can't be opened any more, and `NotFound` for one that was removed
+    meanwhile.
     """
-    changes: dict[str, Any] = dict(fields)
-    if parts:
-        kind = CredentialKind(credential.kind)
-        changes |= _columns(keeper, checked(kind, {**_known(keeper, credential, parts), **parts}))
-    if not changes:
+    if not fields and not parts:
         return credential
-    credential.update_from_dict(changes)
     try:
-        await credential.save(update_fields=[*changes, "updated_at"])
+        async with in_transaction():
+            # as it is now: somebody else may have changed another of its parts, which are sealed together
+            current = await Credential.filter(id=credential.id).select_for_update().first()
+            if current is None:
+                raise not_found(credential.id)
+            changes: dict[str, Any] = dict(fields)
+            if parts:
+                kind = CredentialKind(current.kind)
+                changes |= _columns(keeper, checked(kind, {**_known(keeper, current, parts), **parts}))
+            current.update_from_dict(changes)
+            await current.save(update_fields=[*changes, "updated_at"])
+            return current
     except IntegrityError:
-        raise _taken(credential.name) from None
-    return credential
+        raise _taken(fields["name"]) from None
+
+
+def not_found(credential_id: int) -> NotFound:
+    """The error of a credential that is not there."""
+    return NotFound(f"Credential with ID {credential_id} not found", code="credential_not_found")
 
 
 async def remove(credential: Credential) -> None:

@@ -12,7 +12,6 @@ from hostler.credentials import actions
 from hostler.credentials.models import Credential, CredentialKind
 from hostler.credentials.schemas import CredentialBody, CredentialChange, CredentialShown
 from hostler.engine import EngineOf
-from hostler.errors import NotFound
 from hostler.paging import Page, Paging, fetch_page
 from hostler.permission import Caller, Requires
 from hostler.routing import Router
@@ -27,7 +26,7 @@ async def _credential(
 ) -> Credential:
     credential = await Credential.get_or_none(id=credential_id)
     if credential is None:
-        raise NotFound(f"Credential with ID {credential_id} not found", code="credential_not_found")
+        raise actions.not_found(credential_id)
     return credential
 
 

@@ -24,6 +24,8 @@ _COMPARED = (
     "vnc_enabled",
 )
 _OF_CARD = ("type", "bridge_name", "network_name", "mac_address", "model")
+LEADS_TO = {"bridge": "bridge_name", "network": "network_name"}
+"""By a card's type the part of it that says where it leads; with any other type that says nothing."""
 LEFT_OUT = {"autostart": False, "secure_boot": False, "tpm": False, "firmware": "bios"}
 """What a spec means that does not name it; of anything else it then asks nothing."""
 
@@ -41,11 +43,15 @@ def _differences(asked: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterato
     card, is_now = asked.get("network_config") or {}, actual.get("network_config") or {}
     if card.get("type") == "none":
         card = {"type": "none"}  # one that is not to be there has no model
+    is_of_another_type = False
     for name in _OF_CARD:
         wanted = card.get(name)
         if name == "type" and wanted == "network" and card.get("network_name") == is_now.get("network_name"):
             continue  # it may be the server's NAT network, too
-        if wanted is not None and not _is_alike(name, wanted, is_now.get(name)):
+        # what a card of another type leads to is part of that
+        leads_there = is_of_another_type and LEADS_TO.get(str(is_now.get("type"))) == name
+        if (wanted is not None or leads_there) and not _is_alike(name, wanted, is_now.get(name)):
+            is_of_another_type = is_of_another_type or name == "type"
             yield {"field": f"network_config.{name}", "asked": wanted, "actual": is_now.get(name)}
 
 

@@ -12,7 +12,6 @@ from hostler.drift.ways_out import adopt
 from hostler.engine import EngineOf
 from hostler.entity_tag import IfMatchOf
 from hostler.jobs.accepted import ACCEPTED
-from hostler.jobs.ledger import require_free
 from hostler.machines import changing
 from hostler.machines.asked import Asked, AskedOf
 from hostler.machines.dry_run import DryRun
@@ -57,9 +56,7 @@ async def show_drift(caller: Reader, row: MachineOf) -> Drift:
 @router.post("/{vm_id}/drift/adopt", summary="Take what a VM is for what it should be")
 async def adopt_drift(caller: Writer, if_match: IfMatchOf, row: MachineOf) -> Drift:
     """From now on the VM is as it was asked to be. Nothing happens on its host."""
-    Asked(caller, if_match=if_match).check(row)
-    await require_free(row)
-    await adopt(row)
+    await adopt(row, Asked(caller, if_match=if_match).check)
     return Drift.of(row)
 
 

@@ -11,7 +11,7 @@ from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
 from hostler.engine import Engine
-from hostler.errors import Conflict, FieldProblem
+from hostler.errors import Conflict, FieldProblem, NotFound
 from hostler.events.record import Kind, record_server
 from hostler.hosts.models import AnsibleConnection, Server, ServerState
 from hostler.hosts.reached_with import check_credential
@@ -28,18 +28,23 @@ async def register(fields: Mapping[str, Any]) -> Server:
 
     Raises `Conflict` for a hostname that is taken, `BadRequest` for a credential that does not do.
     """
-    await check_credential({"ansible_connection": AnsibleConnection.LOCAL.value, **fields})
+    whole = {"ansible_connection": AnsibleConnection.LOCAL.value, **fields}
+    await check_credential(whole)
     try:
         async with in_transaction():
             server = await Server.create(**fields)
             await record_server(Kind.SERVER_CREATED, server.id)
             return server
     except IntegrityError:
+        await check_credential(whole)  # it may have been removed meanwhile
         raise _taken(fields["hostname"]) from None
 
 
 async def change(server: Server, fields: Mapping[str, Any]) -> Server:
-    """Change what ``fields`` name; another URI or virt type has the host probed anew. Raises as `register`."""
+    """Change what ``fields`` name; another URI or virt type has the host probed anew.
+
+    Raises as `register`, and `NotFound` for a server that was removed meanwhile.
+    """
     changes = {name: value for name, value in fields.items() if getattr(server, name) != value}
     if "libvirt_uri" in changes or "virt_type" in changes:
         changes["virt_type_found"] = None
@@ -47,15 +52,19 @@ async def change(server: Server, fields: Mapping[str, Any]) -> Server:
         changes |= {"state": ServerState.UNKNOWN.value, "state_reason": None}
     if not changes:
         return server
+    whole = {**{name: getattr(server, name) for name in _REACHING}, **changes}
     if changes.keys() & _REACHING:
-        await check_credential({**{name: getattr(server, name) for name in _REACHING}, **changes})
+        await check_credential(whole)
     server.update_from_dict(changes)
     try:
         # no other column: the watch writes what it sees meanwhile
         async with in_transaction():
+            if await Server.filter(id=server.id).select_for_update().first() is None:
+                raise not_found(server.id)
             await server.save(update_fields=[*changes, "updated_at"])
             await record_server(Kind.SERVER_CHANGED, server.id)
     except IntegrityError:
+        await check_credential(whole)
         raise _taken(str(fields.get("hostname"))) from None
     return server
 
@@ -83,6 +92,11 @@ async def refresh(engine: Engine, server: Server) -> SyncReport:
     except HostUnreachable as error:
         await mark_unreachable(server, error)
         raise
+
+
+def not_found(server_id: int) -> NotFound:
+    """The error of a server that is not there."""
+    return NotFound(f"Server with ID {server_id} not found", code="server_not_found")
 
 
 def _taken(hostname: str) -> Conflict:

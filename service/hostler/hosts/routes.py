@@ -9,7 +9,6 @@ from fastapi import Depends, Path
 
 from hostler.bodies import Done
 from hostler.engine import EngineOf
-from hostler.errors import NotFound
 from hostler.hosts import actions
 from hostler.hosts.models import Server
 from hostler.hosts.schemas import Refreshed, ServerBody, ServerChange, ServerShown
@@ -29,7 +28,7 @@ Admin = Annotated[Caller, Requires("admin")]
 async def _server(server_id: Annotated[int, Path(description="The server's id", ge=1, le=2**31 - 1)]) -> Server:
     server = await Server.get_or_none(id=server_id)
     if server is None:
-        raise NotFound(f"Server with ID {server_id} not found", code="server_not_found")
+        raise actions.not_found(server_id)
     return server
 
 

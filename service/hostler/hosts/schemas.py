@@ -62,11 +62,21 @@ ServerTags = Annotated[
 ]
 CpuOvercommit = Annotated[
     float,
-    Field(description="vCPUs that may be promised for each logical CPU, where a server is chosen.", gt=0, le=64),
+    Field(
+        description="vCPUs that may be promised for each logical CPU, where a server is chosen.",
+        gt=0,
+        le=64,
+        strict=True,
+    ),
 ]
 MemoryOvercommit = Annotated[
     float,
-    Field(description="MiB that may be promised for each MiB of memory, where a server is chosen.", gt=0, le=16),
+    Field(
+        description="MiB that may be promised for each MiB of memory, where a server is chosen.",
+        gt=0,
+        le=16,
+        strict=True,
+    ),
 ]
 
 

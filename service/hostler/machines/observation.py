@@ -90,7 +90,7 @@ def fill(row: Machine, observed: ObservedMachine, server: Server, *, address: st
     row.uuid = observed.uuid
     row.name = observed.name
     row.status = observed.status
-    row.cpu_cores = observed.cpu_cores
+    row.cpu_cores = min(observed.cpu_cores, _LARGEST)
     row.memory_mb = min(observed.memory_kib // 1024, _LARGEST)
     root = observed.root_disk
     if root is None or observed.disk_gb is not None:  # a size that can't be read now is not a size of nothing
@@ -132,7 +132,7 @@ def _compare_with_spec(row: Machine, observed: ObservedMachine, server: Server) 
     if record.incomplete:
         return
     actual = found_spec(observed, server)
-    revision = max(record.revision, 1)
+    revision = min(max(record.revision, 1), _LARGEST)
     if row.revision != revision:
         row.spec, row.revision = {**row.spec, **actual}, revision
     row.drift = differences(row.spec, actual) or None

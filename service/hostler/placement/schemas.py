@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.spec import TAG_PATTERN
 from hostler.bodies import RequestBody, ResponseBody
 from hostler.placement.choice import Candidate, Choice
 from hostler.tags import Tag
@@ -14,10 +16,24 @@ from hostler.tags import Tag
 MOST_SHOWN = 50
 """The most servers that are shown beside the chosen one: a fleet has hundreds, and the job keeps what is shown."""
 
+LARGEST_ID = 2**31 - 1
+
 _MOST = 64
 
-VmId = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
-Peers = Annotated[list[VmId | Tag], Field(default_factory=list, max_length=_MOST)]
+_TAG = re.compile(TAG_PATTERN)
+
+
+def _is_peer(value: object) -> object:
+    # one sentence, under the field's own name: of a union's two halves pydantic tells each, under names of its own
+    is_id = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_ID
+    if not is_id and not (isinstance(value, str) and _TAG.fullmatch(value)):
+        raise ValueError("it should be a VM's id or a tag")
+    return value
+
+
+VmId = Annotated[int, Field(ge=1, le=LARGEST_ID, strict=True)]
+Peer = Annotated[VmId | Tag, BeforeValidator(_is_peer)]
+Peers = Annotated[list[Peer], Field(default_factory=list, max_length=_MOST)]
 Tags = Annotated[list[Tag], Field(default_factory=list, max_length=_MOST)]
 
 

@@ -74,10 +74,13 @@ async def change(webhook: Webhook, fields: Mapping[str, Any], allowed: Collectio
 
 
 async def rotate(webhook: Webhook, secret: str | None, overlap_hours: int, sealer: Sealer) -> tuple[Webhook, str]:
-    """Give the webhook another secret, and return both; the old one signs, too, for ``overlap_hours``."""
+    """Give the webhook another secret, and return both; the old one signs, too, for ``overlap_hours``.
+
+    Unless nobody can open it any more: then the new one is all that there is.
+    """
     secret = secret or new_secret()
     old: dict[str, Any] = {"old_secret": None, "old_secret_until": None}
-    if overlap_hours:
+    if overlap_hours and sealer.can_open(webhook.secret):
         until = datetime.now(UTC) + timedelta(hours=overlap_hours)
         old = {"old_secret": webhook.secret, "old_secret_until": until}
     return await _update(webhook, {"secret": sealer.seal(secret), **old}), secret

@@ -23,12 +23,14 @@ _URL = re.compile(
     r"https?://(?:(?P<name>[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?)|\[(?P<six>[0-9A-Fa-f:.]{2,45})\])"
     r"(?::(?P<port>[0-9]{1,5}))?(?:[/?][\x21\x22\x24-\x5b\x5d-\x7e]*)?"
 )
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_STAND_FOR_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::ffff:0:0:0/96"))  # NAT64, SIIT
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")  # given up long ago, and yet global to Python
 _PRIVATE = tuple(
     ipaddress.ip_network(network)
-    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+    # the last one was given up for the one before, and is global to Python
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10")
 )
+_LONGEST_LABEL = 63  # RFC 1035, 2.3.4
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -55,8 +57,11 @@ def checked_url(url: str) -> str:
         raise ValueError("its port should be 1 to 65535")
     try:
         httpx.URL(url)
+        is_one = all(0 < len(label) <= _LONGEST_LABEL for label in (found["name"] or "six").split("."))
     except httpx.InvalidURL:
-        raise ValueError("its host is not a name and not an address") from None
+        is_one = False
+    if not is_one:
+        raise ValueError("its host is not a name and not an address")
     return url
 
 
@@ -64,7 +69,7 @@ def reach_of(address: Address) -> Reach:
     """Who can be at an address; of one that stands for an IPv4 address, at that one."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address in _NAT64:
+        if inner is None and any(address in network for network in _STAND_FOR_IPV4):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return reach_of(inner)
@@ -107,5 +112,8 @@ def literal_address(url: str) -> Address | None:
 
 def resolved(host: str, port: int) -> list[Address]:
     """The addresses of a host, in the order of the system's preference, each once. It blocks; raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # of Python's, which is no OSError: a part of the name is empty, or too long
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
     return list(dict.fromkeys(ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found))

@@ -16,7 +16,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions import cre
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import new_record
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import spec_from
-from hostler.hosts.rebuild import GAP
+from hostler.cli.servers import tell
+from hostler.hosts.rebuild import GAP, HostRebuilt
+from hostler.machines.models import Machine
 from hostler.settings import Settings
 from lab.host import Host
 from tests.core.actions.guests import desired, swept
@@ -25,7 +27,7 @@ from tests.service.serving import Serve, read_until
 
 __all__ = ["hostler"]
 
-pytestmark = pytest.mark.lab
+lab = pytest.mark.lab
 
 
 @pytest.fixture
@@ -52,6 +54,7 @@ def vms(settings: Settings) -> dict[str, dict[str, Any]]:
         return {row["name"]: dict(row) for row in database.execute(query)}
 
 
+@lab
 def test_all_vms_are_back_with_their_ids_names_tags_owners_and_specs(
     settings: Settings, hostler: Hostler, host: Host
 ) -> None:
@@ -95,6 +98,7 @@ def test_all_vms_are_back_with_their_ids_names_tags_owners_and_specs(
     assert "was 12" not in again
 
 
+@lab
 def test_a_server_that_is_away_is_named_and_the_others_are_rebuilt(
     settings: Settings, hostler: Hostler, host: Host
 ) -> None:
@@ -133,3 +137,14 @@ def _foreign(settings: Settings, name: str) -> str:
         "<os><type arch='x86_64' machine='q35'>hvm</type></os></domain>"
     )
     return str(file)
+
+
+def test_what_others_call_their_vms_never_speaks_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    clear = "\u009b2J"  # XML can hold it, and terminals heed it
+    row = Machine(id=7, uuid="x", name=f"a{clear}", server_id=1, cpu_cores=1, memory_mb=1, disk_gb=0.0)
+    tell(HostRebuilt("lab1", foreign=[row], unreadable={"u": f"no{clear}"}))
+
+    shown = capsys.readouterr().out
+    assert r"VM 7 'a\x9b2J' is of others" in shown
+    assert r"u can't be read: no\x9b2J" in shown
+    assert all(line.isprintable() for line in shown.splitlines())

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import load_pem_x509_certificate
 
 from hostler.credentials.checking import checked
 from hostler.credentials.models import CredentialKind
@@ -102,6 +106,34 @@ def test_certificates_that_do_not_do_are_refused_by_name() -> None:
         with pytest.raises(InvalidRequest, match=says) as refused:
             checked(TLS, {**parts, field: text})
         assert field in [problem.field for problem in refused.value.errors]
+
+
+def test_a_certificate_of_a_kind_of_key_that_nobody_knows_is_refused_by_name() -> None:
+    parts = tls_parts()
+    der = load_pem_x509_certificate(parts["client_certificate"].encode()).public_bytes(Encoding.DER)
+    ecdsa, nonsense = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f")
+    assert ecdsa in der
+    body = base64.encodebytes(der.replace(ecdsa, nonsense)).decode()
+    odd = f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
+
+    with pytest.raises(InvalidRequest, match="has a key of a kind that is not known") as refused:
+        checked(TLS, {**parts, "client_certificate": odd})
+    assert "client_certificate" in [problem.field for problem in refused.value.errors]
+
+
+@pytest.mark.parametrize("form", ["PKCS#1", "OpenSSH"])
+def test_a_large_key_is_looked_at_without_its_primes_being_tried(form: str) -> None:
+    # of primes as large as these a trial takes minutes, and whoever waits for this test notices
+    p, q, e = 2**9689 - 1, 2**9941 - 1, 65537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    numbers = RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), RSAPublicNumbers(e, p * q))
+    key = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    shape = PrivateFormat.OpenSSH if form == "OpenSSH" else PrivateFormat.TraditionalOpenSSL
+    text = key.private_bytes(Encoding.PEM, shape, NoEncryption()).decode()
+
+    found = checked(SSH, {**ssh_parts(), "private_key": text})
+
+    assert found.fingerprint.startswith("SHA256:")
 
 
 def test_what_is_shown_of_checked_parts_holds_no_secret() -> None:

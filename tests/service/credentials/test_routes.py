@@ -10,7 +10,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from hostler.credentials.models import Credential
+from hostler.credentials import actions
+from hostler.credentials.checking import checked
+from hostler.credentials.models import Credential, CredentialKind
+from hostler.errors import NotFound
 from hostler.hosts.models import Server
 from hostler.settings import Settings
 from tests.service.conftest import DATABASE, Headers
@@ -166,3 +169,33 @@ async def test_a_credential_whose_seal_is_broken_is_why_its_server_is_unreachabl
     assert answer.json()["detail"] == (
         "Host 'h1' is unreachable: its credential can't be used with the key that seals the service's secrets"
     )
+
+
+async def test_a_credential_that_is_removed_while_it_is_changed_is_not_found(
+    app: FastAPI, admin: httpx.AsyncClient
+) -> None:
+    credential = await Credential.get(id=(await add(admin)).json()["id"])
+    await actions.remove(await Credential.get(id=credential.id))
+
+    with pytest.raises(NotFound, match=f"^Credential with ID {credential.id} not found$"):
+        await actions.change(engine_of(app).credentials, credential, {"name": "another"}, {})
+
+
+async def test_two_changes_at_once_of_different_parts_are_both_there(app: FastAPI, admin: httpx.AsyncClient) -> None:
+    number = (await add(admin)).json()["id"]
+    keeper = engine_of(app).credentials
+    # each has loaded it before the other changes it
+    one, other = await Credential.get(id=number), await Credential.get(id=number)
+    key, line = ssh_key(), f"* {host_key()}"
+
+    await actions.change(keeper, one, {}, {"private_key": key})
+    await actions.change(keeper, other, {}, {"known_hosts": line})
+
+    row = await Credential.get(id=number)
+    parts = keeper.open(row).parts
+    assert (parts["private_key"].strip(), parts["known_hosts"].strip()) == (key.strip(), line)
+    assert row.fingerprint == fingerprint_of(key)
+
+
+def fingerprint_of(key: str) -> str:
+    return checked(CredentialKind.SSH, {**ssh_parts(), "private_key": key}).fingerprint

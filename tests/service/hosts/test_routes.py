@@ -12,7 +12,8 @@ import pytest
 from fastapi import FastAPI
 from tortoise.transactions import in_transaction
 
-from hostler.errors import Conflict
+from hostler.credentials.models import Credential
+from hostler.errors import BadRequest, Conflict, NotFound
 from hostler.hosts import actions
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine
@@ -232,3 +233,41 @@ async def test_a_server_on_which_a_vm_has_just_been_found_is_not_removed(app: Fa
     with pytest.raises(Conflict, match="has 1 VMs"):
         await removing
     assert await Server.exists(id=server.id)
+
+
+async def test_a_server_that_is_removed_while_it_is_changed_is_not_found(app: FastAPI) -> None:
+    server = await Server.create(hostname="shelf", libvirt_uri="qemu:///system", enabled=False)
+    await actions.remove(await Server.get(id=server.id))
+
+    for fields in ({"draining": True}, {"hostname": "another"}):
+        with pytest.raises(NotFound, match=f"^Server with ID {server.id} not found$"):
+            await actions.change(server, fields)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_a_credential_that_is_removed_while_a_server_gets_it_is_named(app: FastAPI, is_new: bool) -> None:
+    credential = await Credential.create(name="gone", kind="tls", fingerprint="x", sealed="x")
+    fields: dict[str, Any] = {"libvirt_uri": "qemu+tls://127.0.0.1:1/system", "enabled": False}
+    server = await Server.create(hostname="shelf", **fields)
+    change = {"credential_id": credential.id}
+    outside = contextvars.copy_context()
+    async with in_transaction():
+        await Credential.filter(id=credential.id).delete()
+        # nobody else sees that yet
+        work = actions.register({"hostname": "new", **fields, **change}) if is_new else actions.change(server, change)
+        changing = asyncio.create_task(work, context=outside)
+        await asyncio.sleep(0.2)
+
+    with pytest.raises(BadRequest, match=f"^Credential with ID {credential.id} not found$"):
+        await changing
+    assert await Server.all().count() == 1
+
+
+async def test_a_number_is_no_text_and_no_truth(client: httpx.AsyncClient, admin_headers: Headers) -> None:
+    for field in ("cpu_overcommit", "memory_overcommit"):
+        for value in ("1", True):
+            refused = await register(client, admin_headers, **{field: value})
+            assert refused.status_code == 422, refused.text
+            assert [error["field"] for error in refused.json()["errors"]] == [field]
+    whole = await register(client, admin_headers, cpu_overcommit=2, enabled=False)
+    assert (whole.status_code, whole.json()["cpu_overcommit"]) == (201, 2.0)

@@ -26,8 +26,9 @@ UNSPECIFIED = "0.0.0.0"  # noqa: S104 - nothing is bound to it
     [
         ("public", ["1.1.1.1", "172.32.0.1", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]),
         ("private", ["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "fd00:ec2::254"]),
-        ("private", ["::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"]),
+        ("private", ["::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "::ffff:0:a00:1", "fec0::1", "feff::1"]),
         ("loopback", ["127.0.0.1", "127.255.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"]),
+        ("loopback", ["::ffff:0:7f00:1"]),
         ("link-local", ["169.254.169.254", "fe80::1", "febf::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"]),
         ("special", [UNSPECIFIED, "::", "224.0.0.1", "239.1.1.1", "255.255.255.255", "240.0.0.1", "192.0.2.1"]),
         ("special", ["ff02::1", "ff0e::1"]),
@@ -77,6 +78,12 @@ def test_by_default_neither_the_machine_itself_nor_a_clouds_metadata_can_be_reac
 def test_urls_that_are_good(url: str) -> None:
     assert checked_url(url) == url
     assert f"//{host_of(httpx.URL(url))}" in url.replace("[", "")
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
+def test_a_name_that_no_name_server_can_be_asked_for_is_not_found(host: str) -> None:
+    with pytest.raises(socket.gaierror):
+        resolved(host, 80)
 
 
 def test_an_address_is_seen_in_a_url_and_a_name_is_none() -> None:

@@ -13,6 +13,7 @@ from hostler.events.record import Kind
 from hostler.hosts.models import Server
 from hostler.metrics.measures import WEBHOOK_DELIVERIES
 from hostler.settings import Settings
+from hostler.webhooks.models import Webhook
 from tests.service.webhooks.conftest import (
     MakeReceiver,
     came,
@@ -280,3 +281,22 @@ async def test_a_stopping_service_does_not_wait_for_a_receiver_that_hangs_and_th
     async with serving(settings):
         first, second = await came(receiver, 2)
     assert first.id == second.id
+
+
+@pytest.mark.parametrize("host", ["a..example", "a" * 64 + ".example"])
+async def test_a_url_of_before_whose_name_is_none_is_said_and_tried_at_leisure_like_any_that_is_away(
+    api: httpx.AsyncClient, receiver: Receiver, server: Server, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    webhook = await made(api, receiver)
+    await Webhook.filter(id=webhook["id"]).update(url=f"http://{host}/")
+    says = "The name of the receiver can't be resolved"
+
+    await happen(server)
+    state = await until(api, webhook, health="failing")
+    answer = await api.post(f"/api/webhooks/{webhook['id']}/test")
+
+    assert (state["reason"], state["status"]) == (says, None)
+    assert (answer.status_code, answer.json()["error"]) == (200, says)
+    assert "Traceback" not in "".join(capsys.readouterr())
+    await api.put(f"/api/webhooks/{webhook['id']}", json={"url": receiver.url})
+    await came(receiver, 1)

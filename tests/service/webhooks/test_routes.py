@@ -14,7 +14,7 @@ from hostler.hosts.models import Server
 from hostler.webhooks import actions
 from hostler.webhooks.models import Webhook
 from tests.service.conftest import Headers
-from tests.service.webhooks.conftest import MakeReceiver, came, happen, made, shown
+from tests.service.webhooks.conftest import MakeReceiver, came, happen, made, shown, until
 from tests.service.webhooks.receiver import Receiver
 
 pytestmark = pytest.mark.anyio
@@ -95,6 +95,9 @@ async def test_messages_are_signed_with_both_secrets_for_as_long_as_they_overlap
         ({"url": "http://empfänger.example/"}, "url"),
         ({"url": "http:///path"}, "url"),
         ({"url": "http://300.1.1.1/"}, "url"),
+        ({"url": "http://receiver..example/"}, "url"),
+        ({"url": f"http://{'a' * 64}.example/"}, "url"),
+        ({"url": "http://[fec0::1]/"}, "url"),
         ({"url": "http://receiver.example/" + "x" * 2048}, "url"),
         ({"url": "http://169.254.169.254/latest/meta-data"}, "url"),
         ({"url": "http://[fe80::1]/"}, "url"),
@@ -169,3 +172,33 @@ async def test_there_are_no_more_webhooks_than_may_send_at_once(
     answer = await api.post("/api/webhooks", json={"url": receiver.url})
 
     assert (answer.status_code, answer.json()["code"]) == (409, "too_many_webhooks")
+
+
+async def test_a_webhook_whose_seal_is_broken_is_whole_again_with_a_new_secret(
+    api: httpx.AsyncClient, receiver: Receiver, server: Server
+) -> None:
+    webhook = await made(api, receiver)
+    await Webhook.filter(id=webhook["id"]).update(secret="sealed with a key that was lost")
+    await happen(server)
+    state = await until(api, webhook, health="failing")
+    assert state["reason"] == "The secret of this webhook can't be opened: the sealing key is another one"
+
+    rotated = (await api.post(f"/api/webhooks/{webhook['id']}/rotate-secret", json={})).json()
+
+    (received,) = await came(receiver, 1)
+    assert received.is_signed_with(rotated["secret"])
+    # nothing is signed with what nobody can open, and nobody is told so
+    assert rotated["old_secret_until"] is None
+
+
+async def test_an_old_secret_that_can_not_be_opened_any_more_keeps_no_message_back(
+    api: httpx.AsyncClient, receiver: Receiver, server: Server
+) -> None:
+    webhook = await made(api, receiver)
+    rotated = (await api.post(f"/api/webhooks/{webhook['id']}/rotate-secret", json={})).json()
+    await Webhook.filter(id=webhook["id"]).update(old_secret="sealed with a key that was taken out")
+
+    await happen(server)
+
+    (received,) = await came(receiver, 1)
+    assert received.is_signed_with(rotated["secret"])
