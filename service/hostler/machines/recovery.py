@@ -70,8 +70,8 @@ async def sweep_unfinished(server: Server, host: HostConnection) -> None:
         if observed is not None and row.status == MachineStatus.DELETING.value:
             await write_down(row, observed, server)  # it was not even begun
             continue
-        if observed is not None and (row.revision == 0 or observed.record is None or observed.record.id != row.id):
-            continue  # it appeared here, or has another number: another service's, which may be at work on it
+        if observed is not None and not await _is_ours(row, observed):
+            continue  # another service's, which may be at work on it
         try:
             if row.status == MachineStatus.DELETING.value:
                 await host.call(partial(delete_left, paths=await left_disks(row)))
@@ -84,6 +84,18 @@ async def sweep_unfinished(server: Server, host: HostConnection) -> None:
             continue
         await forget(row.id)
         log.info("vm.unfinished_removed", host=server.hostname, vm=row.id, name=row.name)
+
+
+async def _is_ours(row: Machine, observed: ObservedMachine) -> bool:
+    """Whether it is of a create of ours, which is over.
+
+    One that appeared here, or has another number, is not; but for what the host has made only after the create had lost
+    it, looked for what was left, and found nothing.
+    """
+    if row.revision and observed.record is not None and observed.record.id == row.id:
+        return True
+    over = [JobState.FAILED.value, JobState.CANCELED.value]
+    return await Job.filter(action=Action.CREATE.value, vm_uuid=row.uuid, state__in=over).exists()
 
 
 async def _settle(job: Job, server: Server, host: HostConnection) -> None:

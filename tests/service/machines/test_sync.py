@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from hostler.hosts.models import Server
+from hostler.jobs.models import Job
 from hostler.machines.models import Machine
 from hostler.machines.recovery import sweep_unfinished
 from lab.host import Host
@@ -135,18 +136,40 @@ async def test_what_another_service_is_creating_is_left_to_it_whatever_number_it
     app: FastAPI, api: httpx.AsyncClient, server: Server, virsh: Virsh
 ) -> None:
     number = (await create(api, server, "ours"))["id"] + 1  # two services of one host count alike
-    identity = str(uuid.uuid4())
-    record = (
-        "<hostler:vm xmlns:hostler='urn:hostler:vm:1' version='1' incomplete='yes'>"
-        f"<hostler:id>{number}</hostler:id><hostler:uuid>{identity}</hostler:uuid></hostler:vm>"
-    )
-    virsh.define("theirs", identity, metadata=record)
+    begun(virsh, "theirs", number)
     vm = await appears(api, "theirs")
     assert (vm["id"], vm["status"]) == (number, "creating")
 
     await sweep_unfinished(server, engine_of(app).host(server))
 
     assert domains(virsh.host) == {"ours", "theirs"}
+
+
+@pytest.mark.parametrize("state", ["failed", "canceled"])
+async def test_what_the_host_still_made_of_a_create_of_ours_after_that_was_taken_back_is_taken_away(
+    app: FastAPI, api: httpx.AsyncClient, server: Server, virsh: Virsh, state: str
+) -> None:
+    identity = begun(virsh, "late", 1)
+    await Job.create(
+        action="vm_create", executor="direct", state=state, vm_id=1, vm_uuid=identity, vm_name="late",
+        server_id=server.id, parameters={}, lease_owner="",
+    )  # fmt: skip
+    assert (await appears(api, "late"))["status"] == "creating"
+
+    await sweep_unfinished(server, engine_of(app).host(server))
+
+    assert domains(virsh.host) == set()
+    assert await named(api, "late") is None
+
+
+def begun(virsh: Virsh, name: str, number: int) -> str:
+    """Define what a create has first: a VM whose record says that it is incomplete. Its UUID."""
+    identity = str(uuid.uuid4())
+    record = (
+        "<hostler:vm xmlns:hostler='urn:hostler:vm:1' version='1' incomplete='yes'>"
+        f"<hostler:id>{number}</hostler:id><hostler:uuid>{identity}</hostler:uuid></hostler:vm>"
+    )
+    return virsh.define(name, identity, metadata=record)
 
 
 async def test_a_vm_that_was_still_being_made_when_it_appeared_is_numbered_once_it_is_whole(
