@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 import structlog
 from tortoise.exceptions import IntegrityError
@@ -28,6 +29,8 @@ from hostler.machines.observation import difference, fill
 log = structlog.get_logger(__name__)
 
 _TIMES = ("last_seen", "updated_at")
+_ASKED = ("revision", "spec", "drift")
+"""What follows from what was asked for, too, and not from the host alone."""
 _TOLD_BY_NAME = 20  # in the log, of VMs that are seen for the first time in one look
 # what such a job makes of its VM can't be told from looking at it before it has ended
 _OWN_THEIRS = (Action.CREATE, Action.DELETE)
@@ -54,6 +57,14 @@ class Taken:
     waiting: frozenset[str] = frozenset()
 
 
+class _Change(NamedTuple):
+    """A row as it is now, the columns in which it is other than before, and what had been asked for by then."""
+
+    row: Machine
+    columns: list[str]
+    asked: list[Any]
+
+
 def is_left(action: str | None) -> bool:
     """Whether a VM is left to the job that is at work on it."""
     return action in _OWN_THEIRS
@@ -67,9 +78,9 @@ async def take_in(
     departures = departures or Departures()
     arrived = await arrivals(seen.server, new, departures, copies)
     changed = [
-        (row, columns)
+        change
         for uuid, machine in seen.machines.items()
-        if (row := seen.rows.get(uuid)) is not None and (columns := _difference(row, machine, seen))
+        if (row := seen.rows.get(uuid)) is not None and (change := _change(row, machine, seen)) is not None
     ]
     try:
         ids = await _write(seen.server, arrived.now, changed)
@@ -111,6 +122,12 @@ async def forget_gone(server_id: int, names: Collection[str]) -> None:
         await forget(*ids)
 
 
+def _change(row: Machine, machine: ObservedMachine, seen: Seen) -> _Change | None:
+    asked = [getattr(row, name) for name in _ASKED]
+    columns = _difference(row, machine, seen)
+    return _Change(row, columns, asked) if columns else None
+
+
 def _difference(row: Machine, machine: ObservedMachine, seen: Seen) -> list[str]:
     action, status = seen.at_work.get(row.id), row.status
     if is_left(action) or (action == Action.RESTART and not machine.is_active):
@@ -123,9 +140,7 @@ def _difference(row: Machine, machine: ObservedMachine, seen: Seen) -> list[str]
     return columns
 
 
-async def _write(
-    server: Server, arrived: Sequence[Arrival], changed: Sequence[tuple[Machine, list[str]]]
-) -> Mapping[str, int]:
+async def _write(server: Server, arrived: Sequence[Arrival], changed: Sequence[_Change]) -> Mapping[str, int]:
     """Write rows and their events at once, and answer the ids of those that arrived; raises IntegrityError."""
     if not arrived and not changed:
         return {}
@@ -133,10 +148,10 @@ async def _write(
     new = [arrival for arrival in arrived if arrival.row is None]
     async with in_transaction():
         # out of each other's way, under names that no domain can have: they may have swapped theirs
-        for row, columns in changed:
+        for row, columns, _ in changed:
             if "name" in columns:
                 await Machine.filter(id=row.id).update(name=f"/{row.uuid}")
-        names = [arrival.machine.name for arrival in arrived] + [row.name for row, cols in changed if "name" in cols]
+        names = [arrival.machine.name for arrival in arrived] + [row.name for row, cols, _ in changed if "name" in cols]
         await forget_gone(server.id, names)
         told = await _save(changed)
         for row, machine in moved:
@@ -155,18 +170,21 @@ async def _write(
     return {**ids, **{row.uuid: row.id for row, _ in moved}}
 
 
-async def _save(changed: Sequence[tuple[Machine, list[str]]]) -> list[int]:
+async def _save(changed: Sequence[_Change]) -> list[int]:
     """Save what of these rows the database does not say yet, and answer the ids of those of which that was something.
 
-    Between the look and now a job may have ended, which looked, too, and has told of what it saw.
+    Between the look and now a job may have ended, which looked, too, and has told of what it saw; and it may have asked
+    for something else, of which the look knew nothing.
     """
-    found = await Machine.filter(id__in=[row.id for row, _ in changed]).select_for_update()
+    found = await Machine.filter(id__in=[change.row.id for change in changed]).select_for_update()
     current = {row.id: row for row in found}
     told = []
-    for row, columns in changed:
+    for row, columns, asked in changed:
         now = current.get(row.id)
         if now is not None and now.server_id == row.server_id:  # else it was seen on another server meanwhile
-            new = [name for name in columns if name not in _TIMES and getattr(row, name) != getattr(now, name)]
+            is_asked_anew = [getattr(now, name) for name in _ASKED] != asked
+            left = (*_TIMES, *_ASKED) if is_asked_anew else _TIMES
+            new = [name for name in columns if name not in left and getattr(row, name) != getattr(now, name)]
             if new:
                 await row.save(update_fields=[*new, *_TIMES])
                 told.append(row.id)
@@ -209,10 +227,10 @@ async def _one_by_one(seen: Seen, arrived: Arrivals) -> tuple[Mapping[str, int],
             log.info("vm.being_created", host=seen.server.hostname, name=arrival.machine.name)
     for row in await Machine.filter(server_id=seen.server.id, uuid__in=list(seen.rows)):  # as they are, not as wished
         machine = seen.machines.get(row.uuid)
-        if machine is None or not (columns := _difference(row, machine, seen)):
+        if machine is None or (change := _change(row, machine, seen)) is None:
             continue
         try:
-            await _write(seen.server, [], [(row, columns)])
+            await _write(seen.server, [], [change])
             changed += 1
         except IntegrityError:  # another row has its name, of a VM that is gone or that a job is at work on
             log.warning("vm.name_conflict", vm=row.id, name=machine.name)

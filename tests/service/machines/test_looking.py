@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was seen of VMs, written down after something has happened meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from hostler.hosts.connection import HostConnection
+from hostler.hosts.models import Server
+from hostler.machines.looking import look, see, write
+from hostler.machines.models import Machine
+from tests.core.machines import UUID
+
+pytestmark = pytest.mark.anyio
+
+DOMAIN = f"""<node><domain type='test'><name>web</name><uuid>{UUID}</uuid><metadata>
+<hostler:vm xmlns:hostler='urn:hostler:vm:1' version='1'><hostler:id>1</hostler:id><hostler:uuid>{UUID}</hostler:uuid>
+<hostler:revision>2</hostler:revision></hostler:vm></metadata>
+<memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain></node>"""
+ASKED = {"name": "web", "description": "first"}
+
+
+@pytest.fixture
+async def server(app: FastAPI, tmp_path: Path) -> Server:
+    node = tmp_path / "node.xml"
+    node.write_text(DOMAIN)
+    return await Server.create(hostname="node", libvirt_uri=f"test://{node}", enabled=False)
+
+
+@pytest.fixture
+async def host(server: Server) -> AsyncIterator[HostConnection]:
+    connection = HostConnection(server.hostname, server.libvirt_uri, threads=2)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+async def row(server: Server) -> Machine:
+    """The VM as it was before another door changed it: its record has one revision more."""
+    return await Machine.create(
+        server=server, uuid=UUID, name="web", status="stopped", cpu_cores=2, memory_mb=32, disk_gb=0.0,
+        revision=1, spec=ASKED,
+    )  # fmt: skip
+
+
+async def test_what_another_door_has_changed_is_asked_for_from_then_on(
+    server: Server, host: HostConnection, row: Machine
+) -> None:
+    await look(server, host, [UUID])
+
+    await row.refresh_from_db()
+    assert (row.revision, row.spec["cpu_cores"], row.spec["description"]) == (2, 1, "first")
+
+
+async def test_what_was_asked_for_since_the_look_stays_and_what_the_host_says_is_written(
+    server: Server, host: HostConnection, row: Machine
+) -> None:
+    sighting = await see(server, host, [UUID])
+    await Machine.filter(id=row.id).update(revision=3, spec={"name": "web"})  # a change of ours
+
+    await write(server, host, sighting)
+
+    await row.refresh_from_db()
+    assert (row.revision, row.spec) == (3, {"name": "web"})
+    assert (row.status, row.cpu_cores, row.memory_mb) == ("running", 1, 64)
