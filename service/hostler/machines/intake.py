@@ -24,7 +24,7 @@ from hostler.hosts.models import Server
 from hostler.machines.arrivals import Arrival, Arrivals, Departures, arrivals
 from hostler.machines.forgetting import forget
 from hostler.machines.models import Machine, MachineStatus
-from hostler.machines.observation import difference, fill
+from hostler.machines.observation import difference, fill, is_told
 
 log = structlog.get_logger(__name__)
 
@@ -171,7 +171,7 @@ async def _write(server: Server, arrived: Sequence[Arrival], changed: Sequence[_
 
 
 async def _save(changed: Sequence[_Change]) -> list[int]:
-    """Save what of these rows the database does not say yet, and answer the ids of those of which that was something.
+    """Save what of these rows the database does not say yet, and answer the ids of those in which that can be seen.
 
     Between the look and now a job may have ended, which looked, too, and has told of what it saw; and it may have asked
     for something else, of which the look knew nothing.
@@ -187,7 +187,8 @@ async def _save(changed: Sequence[_Change]) -> list[int]:
             new = [name for name in columns if name not in left and getattr(row, name) != getattr(now, name)]
             if new:
                 await row.save(update_fields=[*new, *_TIMES])
-                told.append(row.id)
+                if is_told(new):
+                    told.append(row.id)
     return told
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from tortoise.transactions import in_transaction
@@ -42,6 +43,9 @@ SEEN = (
     "drift",
 )
 
+_NOT_SHOWN = ("revision", "spec")
+"""Of those: what no answer of the API has, so that nobody is told where nothing else is new."""
+
 # a host may hold anything, and no domain of it may keep the others from being written down
 _LONGEST = {
     field["name"]: field["constraints"]["max_length"]
@@ -62,8 +66,14 @@ async def write_down(row: Machine, observed: ObservedMachine, server: Server) ->
         changed = difference(row, observed, server)
         if changed:
             await row.save(update_fields=changed)
-            await record_vms(Kind.VM_CHANGED, [row.id])
+            if is_told(changed):
+                await record_vms(Kind.VM_CHANGED, [row.id])
     return bool(changed)
+
+
+def is_told(columns: Iterable[str]) -> bool:
+    """Whether a change of these columns is one that can be seen."""
+    return any(name in SEEN and name not in _NOT_SHOWN for name in columns)
 
 
 def difference(row: Machine, observed: ObservedMachine, server: Server, *, address: str = "seen") -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import delete
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure import ensure
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport, perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk, DomainDefinition
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import OperationFailed, Protected
@@ -64,6 +64,22 @@ def test_a_vm_that_runs_is_powered_off_first(hypervisor: Hypervisor, lab_host: H
 
     delete.delete(hypervisor, vm.uuid)
 
+    assert everything_on(hypervisor) == before
+
+
+def test_a_vm_that_somebody_starts_again_meanwhile_goes_all_the_same(hypervisor: Hypervisor, lab_host: Host) -> None:
+    before = everything_on(hypervisor)
+    vm = made(hypervisor, desired(lab_host, "restless", "running"))
+    begun: list[str] = []
+
+    def start_it(report: StepReport) -> None:
+        if report.state == "succeeded" and not begun:
+            begun.append(report.title)
+            lab_host.virsh("start", "restless")
+
+    delete.delete(hypervisor, vm.uuid, on_step=start_it)
+
+    assert begun == ["Power off VM 'restless'"]
     assert everything_on(hypervisor) == before
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
+from hostler.events.models import Event
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
 from hostler.machines.looking import look, see, write
@@ -54,6 +55,19 @@ async def test_what_another_door_has_changed_is_asked_for_from_then_on(
 
     await row.refresh_from_db()
     assert (row.revision, row.spec["cpu_cores"], row.spec["description"]) == (2, 1, "first")
+
+
+async def test_nobody_is_told_of_a_revision_that_shows_nowhere(
+    server: Server, host: HostConnection, row: Machine
+) -> None:
+    await look(server, host, [UUID])
+    await Machine.filter(id=row.id).update(revision=1, spec=ASKED)
+    told = await Event.all().count()
+
+    await look(server, host, [UUID])
+
+    await row.refresh_from_db()
+    assert (row.revision, await Event.all().count()) == (2, told)
 
 
 async def test_what_was_asked_for_since_the_look_stays_and_what_the_host_says_is_written(

@@ -132,3 +132,7 @@ def undefine(hypervisor: Hypervisor, operation: UndefineDomain) -> None:
     domain = hypervisor.find_domain(operation.uuid)
     if domain is not None and domain.is_persistent():
         domain.undefine()
+    # somebody may have started it since its plug was pulled: it would run on without a definition, and keep its disks
+    left = hypervisor.find_domain(operation.uuid)
+    if left is not None and not left.is_persistent():
+        power.force_stop(hypervisor, operation.uuid)
