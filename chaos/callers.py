@@ -52,7 +52,8 @@ class Caller(Worker):
             answer = self._ask("DELETE", f"/api/vms/{vm}")
             if answer is not None and answer.status_code in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
                 self.deleted.add(vm)
-                del self.have[vm]
+            if answer is None or answer.status_code != HTTPStatus.CONFLICT:
+                del self.have[vm]  # where its host was lost meanwhile, it goes later, or has stayed
         elif verb == "change":
             self._ask("PUT", f"/api/vms/{vm}", json={"description": f"{self.random.random()}"})
         elif verb == "show":
