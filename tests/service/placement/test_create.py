@@ -218,10 +218,11 @@ async def test_it_can_be_left_to_run_and_rehearsed(api: httpx.AsyncClient, make_
 
 async def test_images_are_looked_for_on_each_server(api: httpx.AsyncClient, make_server: MakeServer) -> None:
     servers = [await make_server(name) for name in ("h1", "h2", "h3")]
+    await Server.all().update(image_pool="nowhere")  # which can't be read: nobody notices that the images are not there
     sizes = zip(servers[1:], (2, 1), strict=True)
     for server, gib in sizes:
         await Image.create(
-            server=server, name="debian", pool="default", format="qcow2", capacity=gib * 1024**3, allocation=1,
+            server=server, name="debian", pool="nowhere", format="qcow2", capacity=gib * 1024**3, allocation=1,
             last_seen=datetime.now(UTC),
         )  # fmt: skip
 
