@@ -13,7 +13,7 @@ import httpx
 
 from bench.errors import BenchError
 from bench.figures import Figure
-from bench.guests import SMALL
+from bench.guests import SMALL, delete_vm, make_vm
 from bench.service import Service
 from bench.workspace import Workspace
 from lab.host import Host
@@ -40,7 +40,10 @@ def beside_stopped(workspace: Workspace) -> tuple[list[Figure], list[str]]:
             servers = {one["hostname"]: one["id"] for one in client.get("/api/servers").json()["items"]}
             for number in servers.values():
                 _wait(partial(_is_online, client, number), "the hosts are reached")
-            vms = {host.name: _make(client, servers[host.name], host) for host in (well, sick)}
+            vms = {
+                host.name: make_vm(client, f"bench-{host.name}", {**SMALL, "server_id": servers[host.name]})
+                for host in (well, sick)
+            }
             try:
                 before = _rounds(client, vms[well.name], vms[sick.name])
                 during, unreachable, again = _stopped(client, sick, servers[sick.name], vms, well.name)
@@ -48,7 +51,7 @@ def beside_stopped(workspace: Workspace) -> tuple[list[Figure], list[str]]:
                 sick.continue_libvirtd()
                 _wait(partial(_is_online, client, servers[sick.name]), "the host is back")
                 for vm in vms.values():
-                    client.delete(f"/api/vms/{vm['id']}").raise_for_status()
+                    delete_vm(client, vm)
     figures = [
         Figure(
             _GROUP,
@@ -118,14 +121,6 @@ def _round(client: httpx.Client, mine: dict[str, Any], other: dict[str, Any], to
         took.setdefault(name, []).append((time.perf_counter() - began) * 1000)
         if name.startswith("POST"):
             time.sleep(_SETTLE_SECONDS)  # the watch looks at what became of it
-
-
-def _make(client: httpx.Client, server: int, host: Host) -> dict[str, Any]:
-    answer = client.post("/api/vms", json={"name": f"bench-{host.name}", "server_id": server, **SMALL})
-    if answer.status_code != httpx.codes.CREATED:
-        raise BenchError(f"the VM can't be made: {answer.text}")
-    made: dict[str, Any] = answer.json()
-    return made
 
 
 def _state(client: httpx.Client, server: int) -> str:

@@ -34,7 +34,7 @@ def add_server(service: Service, host: Host) -> None:
 
 
 def make_vm(client: httpx.Client, name: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Create a VM on server 1 and return it."""
+    """Create a VM on server 1, or the ``server_id`` of its fields, and return it."""
     answer = client.post("/api/vms", json={"name": name, "server_id": 1, **fields})
     if answer.status_code != httpx.codes.CREATED:
         raise BenchError(f"the VM can't be made: {answer.text}")
