@@ -4,11 +4,12 @@
 from urllib.parse import quote
 
 from lab.authority import Authority
-from lab.config import HOSTS_PER_LAB, LABS_APART, PORTS_PER_HOST
+from lab.config import first_port_of
 from lab.errors import LabError
 from lab.layout import HostLayout
 from lab.ports import LOOPBACK, Ports, choose_ports, port_is_free
 from lab.secure_shell import make_key, server_configuration
+from lab.slot import slot_of
 
 
 class HostAccess:
@@ -42,8 +43,7 @@ class HostAccess:
         host = self._layout
         ports = Ports.read(host.ports)
         if ports is None or not ports.free:
-            start = (int(host.lab.id, 16) % LABS_APART * HOSTS_PER_LAB + host.index) * PORTS_PER_HOST
-            ports = choose_ports(start)
+            ports = choose_ports(first_port_of(host, slot_of(host.lab)))
             ports.write(host.ports)
         authority = Authority(host.lab.keys)
         authority.issue_server(host.server_certificate, host.hostname, LOOPBACK)

@@ -8,11 +8,11 @@ from lab.authority import CA_CERTIFICATE
 from lab.errors import LabError
 from lab.layout import SOCKET_PATH_LIMIT, HostLayout
 from lab.ports import LOOPBACK, Ports
+from lab.slot import slot_of
 
 Settings = Mapping[str, str | int | list[str]]
 
 HOSTS_PER_LAB = 10
-LABS_APART = 40
 PORTS_PER_HOST = 20
 
 MIGRATION_ADDRESS = "127.0.0.2"
@@ -33,7 +33,7 @@ def write_configuration(host: HostLayout, ports: Ports | None, *, tcp: bool) -> 
     changed = False
     for name, settings in (
         ("libvirtd.conf", libvirtd_settings(host, ports, tcp=tcp)),
-        ("qemu.conf", qemu_settings(host)),
+        ("qemu.conf", qemu_settings(host, slot_of(host.lab))),
     ):
         file, text = host.folder / "etc" / name, rendered(settings)
         if not file.exists() or file.read_text() != text:
@@ -80,15 +80,19 @@ def libvirtd_settings(host: HostLayout, ports: Ports | None = None, *, tcp: bool
     return settings
 
 
-def qemu_settings(host: HostLayout) -> Settings:
-    """Settings of qemu.conf."""
-    first = (int(host.lab.id, 16) % LABS_APART * HOSTS_PER_LAB + host.index) * PORTS_PER_HOST
+def first_port_of(host: HostLayout, slot: int) -> int:
+    """Where in each range of ports those of this host begin, of which it has `PORTS_PER_HOST`; `slot` is its lab's."""
+    return (slot * HOSTS_PER_LAB + host.index) * PORTS_PER_HOST
+
+
+def qemu_settings(host: HostLayout, slot: int) -> Settings:
+    """Settings of qemu.conf; `slot` is its lab's."""
+    first = first_port_of(host, slot)
     last = first + PORTS_PER_HOST - 1
     settings: dict[str, str | int | list[str]] = {
         # virtlogd would be one more daemon to start and to end
         "stdio_handler": "file",
-        # a range of each host's own. libvirt leaves out the ports that somebody holds, but two that look at the same
-        # moment take the same one: labs that stand side by side have ranges apart, unless chance will have it
+        # a range of each host's own: two that look at the same moment for a port that nobody holds take the same one
         "remote_display_port_min": 5900 + first,
         "remote_display_port_max": 5900 + last,
         "remote_websocket_port_min": 15700 + first,

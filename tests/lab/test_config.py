@@ -17,12 +17,12 @@ def test_settings_are_written_in_libvirts_syntax() -> None:
 def test_hosts_of_a_lab_have_ports_of_their_own() -> None:
     lab = LabLayout(Path("/lab"), uid=0)
     for kind in ("remote_display_port", "remote_websocket_port", "migration_port"):
-        hosts = [qemu_settings(lab.host(index)) for index in range(1, 10)]
+        hosts = [qemu_settings(lab.host(index), slot=39) for index in range(1, 10)]
         spans = [range(int(f"{host[f'{kind}_min']}"), int(f"{host[f'{kind}_max']}") + 1) for host in hosts]
         assert all(len(span) > 0 for span in spans)
         assert all(one.stop <= next_one.start for one, next_one in pairwise(spans))
 
 
 def test_only_root_may_name_the_user_that_runs_guests() -> None:
-    assert qemu_settings(LabLayout(Path("/lab"), uid=0).host(1))["user"] == "root"
-    assert "user" not in qemu_settings(LabLayout(Path("/lab"), uid=1000).host(1))
+    assert qemu_settings(LabLayout(Path("/lab"), uid=0).host(1), slot=0)["user"] == "root"
+    assert "user" not in qemu_settings(LabLayout(Path("/lab"), uid=1000).host(1), slot=30)
