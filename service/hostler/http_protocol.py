@@ -22,10 +22,14 @@ class HttpProtocol(HttpToolsProtocol):
 
     _head_is_open = True
     _head_size = 0
+    _message_ended = False
 
     def data_received(self, data: bytes) -> None:
         """Take what has come; hang up on a head that does not end."""
+        self._message_ended = False
         super().data_received(data)
+        if self._message_ended:
+            return  # most of it may have been the body's end, and of the next head it is what came in one piece
         if self._head_is_open and not self.transport.is_closing():
             self._head_size += len(data)
             if self._head_size > LARGEST_HEAD:
@@ -46,5 +50,5 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Wait for the next request's head."""
-        self._head_is_open, self._head_size = True, 0
+        self._head_is_open, self._head_size, self._message_ended = True, 0, True
         super().on_message_complete()

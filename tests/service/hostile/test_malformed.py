@@ -220,10 +220,28 @@ class Wire:
         return said.startswith(b"HTTP/1.1 200 ")
 
 
+class InOnePiece(HttpProtocol):
+    """A connection on which all of a request comes in one piece, which is the kernel's affair."""
+
+    size: int
+
+    def data_received(self, data: bytes) -> None:
+        self._held = getattr(self, "_held", b"") + data
+        if len(self._held) == self.size:
+            super().data_received(self._held)
+            self._held = b""
+
+
 @pytest.fixture
 async def wire(app: FastAPI) -> AsyncIterator[Wire]:
+    async with listening(app, HttpProtocol) as wire:
+        yield wire
+
+
+@contextlib.asynccontextmanager
+async def listening(app: FastAPI, protocol: type[HttpProtocol]) -> AsyncIterator[Wire]:
     config = uvicorn.Config(
-        app, port=0, http=HttpProtocol, lifespan="off", log_config=None, access_log=False, server_header=False
+        app, port=0, http=protocol, lifespan="off", log_config=None, access_log=False, server_header=False
     )
     server = uvicorn.Server(config)
     with contextlib.ExitStack() as stack:
@@ -326,6 +344,17 @@ async def test_a_head_that_never_ends_is_cut_off_and_one_after_a_body_is_counted
     last = b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n"
     said = await wire.say(post + body + post + body + last, patience=20)
     assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"422", b"422", b"200"]
+
+
+async def test_a_body_that_ends_in_one_large_piece_is_not_taken_for_a_head(app: FastAPI) -> None:
+    body = b"x" * LARGEST_HEAD
+    post = b"POST /api/auth/refresh HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body)
+    InOnePiece.size = len(post + body)
+
+    async with listening(app, InOnePiece) as wire:
+        said = await wire.say(post + body, patience=20)
+
+    assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"422"]
 
 
 async def test_a_large_body_in_chunks_is_413_without_being_read_to_its_end(wire: Wire) -> None:
