@@ -82,9 +82,10 @@ async def take_in(
         for uuid, machine in seen.machines.items()
         if (row := seen.rows.get(uuid)) is not None and (change := _change(row, machine, seen)) is not None
     ]
+    again: set[str] = set()
     try:
-        ids = await _write(seen.server, arrived.now, changed)
-        taken = Taken(len(arrived.now), len(changed), arrived.waiting)
+        ids = await _write(seen.server, arrived.now, changed, again)
+        taken = Taken(len(arrived.now), len(changed), arrived.waiting | again)
     except IntegrityError:
         ids, taken = await _one_by_one(seen, arrived)
     told = [arrival for arrival in arrived.now if arrival.machine.uuid in ids]
@@ -140,8 +141,13 @@ def _difference(row: Machine, machine: ObservedMachine, seen: Seen) -> list[str]
     return columns
 
 
-async def _write(server: Server, arrived: Sequence[Arrival], changed: Sequence[_Change]) -> Mapping[str, int]:
-    """Write rows and their events at once, and answer the ids of those that arrived; raises IntegrityError."""
+async def _write(
+    server: Server, arrived: Sequence[Arrival], changed: Sequence[_Change], again: set[str]
+) -> Mapping[str, int]:
+    """Write rows and their events at once, and answer the ids of those that arrived; raises IntegrityError.
+
+    The UUIDs of those that are to be looked at ``again`` are added to that.
+    """
     if not arrived and not changed:
         return {}
     moved = [(row, arrival.machine) for arrival in arrived if (row := arrival.row) is not None]
@@ -153,7 +159,7 @@ async def _write(server: Server, arrived: Sequence[Arrival], changed: Sequence[_
                 await Machine.filter(id=row.id).update(name=f"/{row.uuid}")
         names = [arrival.machine.name for arrival in arrived] + [row.name for row, cols, _ in changed if "name" in cols]
         await forget_gone(server.id, names)
-        told = await _save(changed)
+        told = await _save(changed, again)
         for row, machine in moved:
             row.server_id = server.id
             fill(row, machine, server)
@@ -170,11 +176,11 @@ async def _write(server: Server, arrived: Sequence[Arrival], changed: Sequence[_
     return {**ids, **{row.uuid: row.id for row, _ in moved}}
 
 
-async def _save(changed: Sequence[_Change]) -> list[int]:
+async def _save(changed: Sequence[_Change], again: set[str]) -> list[int]:
     """Save what of these rows the database does not say yet, and answer the ids of those in which that can be seen.
 
     Between the look and now a job may have ended, which looked, too, and has told of what it saw; and it may have asked
-    for something else, of which the look knew nothing.
+    for something else, of which the look knew nothing: what follows from that is left to another look.
     """
     found = await Machine.filter(id__in=[change.row.id for change in changed]).select_for_update()
     current = {row.id: row for row in found}
@@ -184,6 +190,8 @@ async def _save(changed: Sequence[_Change]) -> list[int]:
         if now is not None and now.server_id == row.server_id:  # else it was seen on another server meanwhile
             is_asked_anew = [getattr(now, name) for name in _ASKED] != asked
             left = (*_TIMES, *_ASKED) if is_asked_anew else _TIMES
+            if is_asked_anew:
+                again.add(row.uuid)
             new = [name for name in columns if name not in left and getattr(row, name) != getattr(now, name)]
             if new:
                 await row.save(update_fields=[*new, *_TIMES])
@@ -219,10 +227,11 @@ def _tell(server: Server, ids: Mapping[str, int], arrived: Sequence[Arrival]) ->
 
 async def _one_by_one(seen: Seen, arrived: Arrivals) -> tuple[Mapping[str, int], Taken]:
     ids: dict[str, int] = {}
+    again: set[str] = set()
     appeared = changed = 0
     for arrival in arrived.now:
         try:
-            ids.update(await _write(seen.server, [arrival], []))
+            ids.update(await _write(seen.server, [arrival], [], again))
             appeared += 1
         except IntegrityError:  # by a job that has just begun
             log.info("vm.being_created", host=seen.server.hostname, name=arrival.machine.name)
@@ -231,11 +240,11 @@ async def _one_by_one(seen: Seen, arrived: Arrivals) -> tuple[Mapping[str, int],
         if machine is None or (change := _change(row, machine, seen)) is None:
             continue
         try:
-            await _write(seen.server, [], [change])
+            await _write(seen.server, [], [change], again)
             changed += 1
         except IntegrityError:  # another row has its name, of a VM that is gone or that a job is at work on
             log.warning("vm.name_conflict", vm=row.id, name=machine.name)
-    return ids, Taken(appeared, changed, arrived.waiting)
+    return ids, Taken(appeared, changed, arrived.waiting | again)
 
 
 async def _number(host: HostConnection, seen: Seen, new: Mapping[str, int]) -> None:

@@ -101,6 +101,6 @@ async def write(
         uuids=[uuid for uuid in sighting.uuids if uuid not in without],
         appeared=taken.appeared,
         changed=taken.changed,
-        waiting=taken.waiting | leaving,
+        waiting=taken.waiting | leaving | (looks.starting & machines.keys()),
         fingerprints={uuid: looks.fingerprints[uuid] for uuid in machines},
     )

@@ -76,8 +76,9 @@ async def test_what_was_asked_for_since_the_look_stays_and_what_the_host_says_is
     sighting = await see(server, host, [UUID])
     await Machine.filter(id=row.id).update(revision=3, spec={"name": "web"})  # a change of ours
 
-    await write(server, host, sighting)
+    seen = await write(server, host, sighting)
 
+    assert seen.waiting == {UUID}  # what it differs in from what is asked for by now, another look tells
     await row.refresh_from_db()
     assert (row.revision, row.spec) == (3, {"name": "web"})
     assert (row.status, row.cpu_cores, row.memory_mb) == ("running", 1, 64)

@@ -18,13 +18,15 @@ SHUTOFF = 5
 OFF = ("stopped", "crashed", "saved")
 """What `status_of` calls one that no QEMU runs for."""
 _SHUTOFF_CRASHED = 3
-# paused because QEMU is being started (VIR_DOMAIN_PAUSED_STARTING_UP): nobody has paused it
-_STARTING = (3, 11)
+STARTING = (3, 11)
+"""libvirt's state and reason of one whose QEMU is being started (VIR_DOMAIN_PAUSED_STARTING_UP): nobody has paused it.
+
+Where that fails it is off again, and no event tells of it."""
 
 
 def status_of(state: int, reason: int, has_managed_save: bool = False) -> str:
     """Our word for libvirt's state and reason."""
-    if (state, reason) == _STARTING:
+    if (state, reason) == STARTING:
         return "running"
     if state == SHUTOFF:
         if has_managed_save:

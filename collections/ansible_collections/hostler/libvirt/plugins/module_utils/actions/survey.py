@@ -29,6 +29,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool im
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow, roster_row
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.statistics import disk_sizes
+from ansible_collections.hostler.libvirt.plugins.module_utils.status import STARTING
 
 _FEW = 8  # so many looked up one by one take less than a list of all
 
@@ -72,11 +73,13 @@ class Looks(NamedTuple):
     """Those that are not there."""
     fingerprints: Dict[str, int]
     """As `fingerprints` tells them, of those that were seen."""
+    starting: Set[str]
+    """Those whose QEMU was being started: whether that has succeeded is to be looked at again."""
 
     @classmethod
     def none(cls) -> Looks:
         """Of nobody yet."""
-        return cls({}, {}, set(), {})
+        return cls({}, {}, set(), {}, set())
 
     def take(
         self,
@@ -91,6 +94,8 @@ class Looks(NamedTuple):
             xml = row.domain.xml(inactive=row.persistent)
             self.seen[uuid] = glance(hypervisor, row, xml, sizes)
             self.fingerprints[uuid] = _fingerprint(row, xml)
+            if (row.state, row.reason) == STARTING:
+                self.starting.add(uuid)
         except HostUnreachable:
             raise
         except HostlerError as error:
