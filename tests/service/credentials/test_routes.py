@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -57,7 +58,7 @@ async def test_a_credential_is_kept_sealed_and_shown_without_its_secrets(
     assert secret not in row.sealed
     assert engine_of(app).credentials.open(row).parts["private_key"] == parts["private_key"]
     if DATABASE == "sqlite":
-        with sqlite3.connect(settings.state_dir / "hostler.sqlite3") as file:
+        with closing(sqlite3.connect(settings.state_dir / "hostler.sqlite3")) as file:
             assert secret not in "\n".join(file.iterdump())
 
     tls = await add(admin, "tls", "tls", **tls_parts())
