@@ -35,11 +35,11 @@ from hostler.images import routes as image_routes
 from hostler.jobs import accepted
 from hostler.jobs import routes as job_routes
 from hostler.machines import routes as machine_routes
+from hostler.machines.turns import queue_of
 from hostler.metrics import routes as metrics_routes
 from hostler.metrics.requests import RequestMeter
 from hostler.request_context import RequestContext
 from hostler.routing import Route, Router
-from hostler.sealing import load_sealer
 from hostler.security_headers import SecurityHeaders
 from hostler.settings import Settings
 from hostler.statistics import routes as statistics_routes
@@ -75,11 +75,12 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = await stack.enter_async_context(Database(settings).for_service())
         app.state.accounts = await stack.enter_async_context(open_accounts(settings))
         await _greet_first_start(settings)
-        app.state.sealer = load_sealer(settings)
-        app.state.engine = await stack.enter_async_context(Engine.running(settings))
+        engine = app.state.engine = await stack.enter_async_context(Engine.running(settings))
+        app.state.sealer = engine.sealer
+        await stack.enter_async_context(queue_of(engine).running())
         await stack.enter_async_context(forgetting(settings.event_retention_days, settings.webhook_retention_days))
         streams = app.state.streams = await stack.enter_async_context(Streams.running())
-        app.state.couriers = await stack.enter_async_context(Couriers.running(settings, app.state.sealer, streams.feed))
+        app.state.couriers = await stack.enter_async_context(Couriers.running(settings, engine.sealer, streams.feed))
         yield
 
 

@@ -19,6 +19,7 @@ from hostler.hosts.models import Server
 from hostler.hosts.watch import HostWatch
 from hostler.jobs.crew import Crew
 from hostler.runner import PlaybookRunner, sweep
+from hostler.sealing import Sealer, load_sealer
 from hostler.settings import Settings
 from hostler.statistics.clock import Statistics
 
@@ -36,6 +37,7 @@ class Engine:
     crew: Crew
     playbooks: PlaybookRunner
     watch: HostWatch
+    sealer: Sealer
     credentials: Keeper
     statistics: Statistics
 
@@ -43,7 +45,8 @@ class Engine:
     def of(cls, settings: Settings) -> Engine:
         """Make one; nothing is dialled yet."""
         sweep(settings.state_dir)  # what playbooks of a service that was killed left
-        credentials = Keeper.of(settings)
+        sealer = load_sealer(settings)
+        credentials = Keeper(sealer, settings.state_dir)
         connections = HostConnections(settings.host_threads, credentials.opening)
         return cls(
             settings=settings,
@@ -53,6 +56,7 @@ class Engine:
                 settings.state_dir, warm_start=settings.warm_start, playbooks_dir=settings.playbooks_dir
             ),
             watch=HostWatch(connections, Clock(settings.resync_seconds, settings.reread_seconds)),
+            sealer=sealer,
             credentials=credentials,
             statistics=Statistics(connections, settings.statistics_seconds),
         )

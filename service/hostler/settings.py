@@ -212,6 +212,13 @@ class Settings(BaseSettings):
         le=64,
         description="Most calls to one hypervisor at the same time (threads per host).",
     )
+    host_jobs: int = Field(
+        default=16,
+        ge=1,
+        le=256,
+        description="Most jobs of one hypervisor at the same time, of those that wait for their turn "
+        "(`Prefer: respond-async`, actions on many VMs, schedules).",
+    )
     resync_seconds: int = Field(
         default=30,
         ge=1,

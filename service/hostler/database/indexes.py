@@ -72,6 +72,9 @@ EXPECTED = (
         unique=True,
         where="idempotency_key IS NOT NULL",
     ),
+    # whose turn it is, and what a server is at work on: a VM's history is long, and what is open of it is not
+    Index("job_open_of_vm", "job", ("vm_id", "id"), where="finished_at IS NULL"),
+    Index("job_open_of_server", "job", ("server_id", "id"), where="finished_at IS NULL"),
     Index("job_by_state", "job", ("state", "id")),
     Index("job_by_vm", "job", ("vm_id", "id")),
     Index("job_by_server", "job", ("server_id", "id")),

@@ -19,6 +19,8 @@ from hostler.images.models import ImageAction
 from hostler.jobs.crew import Canceled, Crew
 from hostler.jobs.models import Job, JobState
 from hostler.jobs.readers import told
+from hostler.jobs.turns import moved
+from hostler.machines.forgetting import forget
 from hostler.preference import NO_PREFERENCE, Preference
 
 _PATIENCE_SECONDS = 15.0
@@ -45,10 +47,14 @@ async def cancel(crew: Crew, job_id: int, preference: Preference = NO_PREFERENCE
                     "finished_at": now,
                     "error_code": error.code,
                     "error_detail": error.message,
+                    "sealed": None,
                 }
             await Job.filter(id=job.id).update(**changes)
             await record_job(Kind.JOB_CHANGED, job.id)
+            if job.state == JobState.QUEUED.value and job.action == Action.CREATE.value and job.vm_id is not None:
+                await forget(job.vm_id)  # nothing of it is anywhere
     told(job_id)
+    moved()
     if job.state == JobState.RUNNING.value:
         patience = preference.wait if preference.respond_async else _PATIENCE_SECONDS
         await crew.stop(job_id, min(patience, _PATIENCE_SECONDS))

@@ -8,6 +8,7 @@ long, cancels nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from hostler.errors import (
 )
 from hostler.jobs.ledger import close_job
 from hostler.jobs.models import Job, JobState
+from hostler.jobs.readers import reading
 from hostler.jobs.track import JobTrack
 from hostler.preference import NO_PREFERENCE, Preference
 
@@ -90,16 +92,23 @@ class Crew:
         ``after`` is called when the job has ended, whoever still waits for it. Work that is canceled is left where it
         is, unless it says that it does not leave at once: then it ends by itself, where its next step is fenced off.
         """
+        task = self.start(job, work, after, leaves_at_once)
+        done, _ = await asyncio.wait([task], timeout=self._seconds(preference))
+        if not done:
+            raise StillRunning(job, preference.respond_async)
+        return task.result()
+
+    def start(
+        self, job: Job, work: Work, after: Callable[[], None] = lambda: None, leaves_at_once: bool = True
+    ) -> asyncio.Task[Mapping[str, Any]]:
+        """Begin to carry a job out that nobody waits for; as `carry_out`."""
         task = asyncio.create_task(self._do(job, work), name=f"job-{job.id}")
         self._tasks[job.id] = _Task(task, leaves_at_once)
         if self._heeding is None or self._heeding.done():
             self._heeding = asyncio.create_task(self._heed_cancels(), name="job cancels")
         task.add_done_callback(lambda done: self._forget(job.id, done))
         task.add_done_callback(lambda _done: after())
-        done, _ = await asyncio.wait([task], timeout=self._seconds(preference))
-        if not done:
-            raise StillRunning(job, preference.respond_async)
-        return task.result()
+        return task
 
     async def wait_for(self, job: Job, preference: Preference = NO_PREFERENCE) -> Job:
         """Wait until a job that another request asked for has ended, here or elsewhere, and answer its row.
@@ -107,13 +116,17 @@ class Crew:
         Raises `StillRunning`, also for one that has ended if its caller would not wait at all.
         """
         deadline = time.monotonic() + self._seconds(preference)
-        while time.monotonic() < deadline:
-            if self._closing:
-                raise Unavailable(_STOPPING, code="stopping")
-            row = await Job.get(id=job.id)
-            if row.state not in (JobState.QUEUED.value, JobState.RUNNING.value):
-                return row
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        with reading(job.id) as woken:
+            while (left := deadline - time.monotonic()) > 0:
+                woken.clear()
+                if self._closing:
+                    raise Unavailable(_STOPPING, code="stopping")
+                row = await Job.get(id=job.id)
+                if row.state not in (JobState.QUEUED.value, JobState.RUNNING.value):
+                    return row
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(_LOOK_AGAIN_SECONDS, left)):
+                        await woken.wait()
         raise StillRunning(job, preference.respond_async)
 
     def cancel(self, job_id: int) -> None:

@@ -2,7 +2,8 @@
 """Opening and closing jobs: the rows that are committed before anything happens, and after everything has.
 
 At most one job of a VM is running. The database holds that, by the unique index ``vm_running_job``, so it is true
-for any number of services; the check before it only makes for a better message.
+for any number of services; the check before it only makes for a better message. A job that may wait is queued, behind
+those of its VM that were asked for before it (`hostler.jobs.queue`).
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from tortoise.transactions import in_transaction
 
 from hostler.errors import Conflict, NotFound
 from hostler.events.record import Kind, record_job
+from hostler.hosts.models import Server
 from hostler.jobs.models import Executor, Job, JobState, JobStep, StepState
 from hostler.jobs.readers import told
+from hostler.jobs.turns import moved
 from hostler.machines.models import Machine
 from hostler.metrics.measures import JOB_SECONDS
 from hostler.permission import Caller
@@ -46,10 +49,16 @@ class Order:
     request_hash: str | None = None
     placement: Mapping[str, Any] | None = None
     """Why the VM's server was chosen."""
+    may_wait: bool = False
+    """Whether it is queued, to be carried out in its turn, rather than begun here and now or refused."""
+    sealed: str | None = None
+    """What of its parameters is secret, sealed, where it may wait."""
+    parent_id: int | None = None
+    """The job of many VMs that it is part of."""
 
 
 async def open_job(order: Order, machine: Machine, check: Callable[[Machine], None] = lambda _row: None) -> Job:
-    """Write down a running job of ``machine`` and take the VM over for it.
+    """Write down a job of ``machine``: a running one, for which the VM is taken over, or a queued one if it may wait.
 
     ``check`` looks at the row as it is in the transaction, and raises if the job may not be. Joins the transaction
     that the caller has open. Raises `Conflict`, naming the job that the VM is busy with, and `NotFound` if there is no
@@ -61,15 +70,18 @@ async def open_job(order: Order, machine: Machine, check: Callable[[Machine], No
             locked = await Machine.select_for_update().get_or_none(id=machine.id)
             if locked is None:  # deleted since the caller looked
                 raise NotFound(f"VM with ID {machine.id} not found", code="vm_not_found")
-            superseded = await _give_way(order, locked)
+            superseded = None
+            waits = order.may_wait and not await _takes_over(order, locked)
+            if not waits:
+                superseded = await _give_way(order, locked)
             check(locked)
-            locked.generation += 1
-            await locked.save(update_fields=["generation"])
-            machine.generation = locked.generation
+            if not waits:
+                locked.generation += 1
+                await locked.save(update_fields=["generation"])
+                machine.generation = locked.generation
             job = await Job.create(
                 action=order.action,
                 executor=order.executor.value,
-                state=JobState.RUNNING.value,
                 actor_id=order.actor.user_id,
                 actor_name=order.actor.name,
                 vm_id=machine.id,
@@ -79,20 +91,63 @@ async def open_job(order: Order, machine: Machine, check: Callable[[Machine], No
                 parameters=dict(order.parameters),
                 plan=None if order.plan is None else dict(order.plan),
                 placement=None if order.placement is None else dict(order.placement),
-                generation=locked.generation,
-                attempt=1,
-                lease_owner=PROCESS,
                 supersedes_id=superseded,
+                parent_id=order.parent_id,
                 idempotency_key=order.idempotency_key,
                 request_hash=order.request_hash,
                 request_id=structlog.contextvars.get_contextvars().get("request_id"),
-                started_at=datetime.now(UTC),
+                **(_waiting(order) if waits else _begun(locked.generation)),
             )
             await record_job(Kind.JOB_CREATED, job.id)
             return job
     except IntegrityError:
         await _raise_busy(machine)
         raise
+
+
+def _waiting(order: Order) -> dict[str, Any]:
+    return {"state": JobState.QUEUED.value, "sealed": order.sealed}
+
+
+def _begun(generation: int) -> dict[str, Any]:
+    """What a job has as soon as this process carries it out."""
+    return {
+        "state": JobState.RUNNING.value,
+        "generation": generation,
+        "attempt": 1,
+        "lease_owner": PROCESS,
+        "started_at": datetime.now(UTC),
+        "sealed": None,
+    }
+
+
+async def begin(job_id: int, most_of_server: int) -> Job | None:
+    """Take a queued job up: its VM is taken over for it. None if it is not its turn any more, or not yet.
+
+    It is not while ``most_of_server`` jobs of its server are running. A job whose VM was removed while it waited is
+    begun all the same: that is what it fails with.
+    """
+    try:
+        async with in_transaction():
+            job = await Job.select_for_update().get_or_none(id=job_id, state=JobState.QUEUED.value)
+            if job is None:
+                return None
+            # locked, so that two services don't both begin the last that may run there
+            await Server.select_for_update().get_or_none(id=job.server_id)
+            if await Job.filter(server_id=job.server_id, state=JobState.RUNNING.value).count() >= most_of_server:
+                return None
+            locked = await Machine.select_for_update().get_or_none(id=job.vm_id)
+            generation = 0
+            if locked is not None:
+                generation = locked.generation = locked.generation + 1
+                await locked.save(update_fields=["generation"])
+            sealed = job.sealed
+            await job.update_from_dict(_begun(generation)).save()
+            await record_job(Kind.JOB_CHANGED, job.id)
+    except IntegrityError:  # another one of its VM runs: it was begun since whoever asks has looked
+        return None
+    job.sealed = sealed  # for whoever carries it out; the row has no secret any more
+    return job
 
 
 async def open_host_job(order: Order, server_id: int) -> Job:
@@ -140,6 +195,7 @@ async def close_job(
         if changed:
             await record_job(Kind.JOB_CHANGED, job.id)
     told(job.id)
+    moved()
     if changed and job.started_at is not None:
         seconds = (finished_at - job.started_at).total_seconds()
         JOB_SECONDS.labels(action=job.action, state=state.value).observe(seconds)
@@ -151,19 +207,41 @@ async def running_job_of(machine_id: int) -> Job | None:
     return await Job.get_or_none(vm_id=machine_id, state=JobState.RUNNING.value)
 
 
+async def open_job_of(machine_id: int) -> Job | None:
+    """The job that the VM is busy with, or else the first of those that wait for it."""
+    still = Job.filter(vm_id=machine_id, finished_at__isnull=True)
+    return await running_job_of(machine_id) or await still.order_by("id").first()
+
+
+async def is_free(machine: Machine, supersedes: Collection[str] = ()) -> bool:
+    """Whether no job is in the way of one that ``supersedes`` these actions."""
+    return await _in_the_way(machine, supersedes) is None
+
+
 async def require_free(machine: Machine, supersedes: Collection[str] = ()) -> None:
     """Raise `Conflict` if the VM is busy with a job that is not among ``supersedes``."""
-    running = await running_job_of(machine.id)
-    if running is not None and running.action not in supersedes:
-        raise _busy(machine, running)
+    holder = await _in_the_way(machine, supersedes)
+    if holder is not None:
+        raise _busy(machine, holder)
+
+
+async def _in_the_way(machine: Machine, supersedes: Collection[str]) -> Job | None:
+    # what supersedes others does not queue behind those that wait, either
+    holder = await (running_job_of(machine.id) if supersedes else open_job_of(machine.id))
+    return None if holder is None or holder.action in supersedes else holder
+
+
+async def _takes_over(order: Order, machine: Machine) -> bool:
+    """Whether a job that might wait has something to supersede, and so begins at once."""
+    running = await running_job_of(machine.id) if order.supersedes else None
+    return running is not None and running.action in order.supersedes
 
 
 async def _give_way(order: Order, machine: Machine) -> int | None:
+    await require_free(machine, order.supersedes)
     running = await running_job_of(machine.id)
     if running is None:
         return None
-    if running.action not in order.supersedes:
-        raise _busy(machine, running)
     await close_job(
         running, JobState.CANCELED, error_code="superseded", error_detail=f"Another operation took over: {order.action}"
     )

@@ -85,6 +85,10 @@ class Job(Model):
     request_hash = fields.CharField(
         max_length=64, null=True, description="SHA-256 of the request, to tell a repeat from a new one under the key"
     )
+    sealed = fields.TextField(
+        null=True,
+        description="Of a job that waits, its parameters with secrets, as hostler.sealing seals a JSON object",
+    )
     generation = fields.IntField(
         default=0, description="The VM's generation that this job may act for, checked before every step"
     )
@@ -93,6 +97,10 @@ class Job(Model):
     lease_expires_at = fields.DatetimeField(null=True, description="UTC, after that another may take it over")
     supersedes_id = fields.BigIntField(null=True, description="The job that this one took the place of")
     parent_id = fields.BigIntField(null=True, description="The job of many VMs that this one is part of")
+    at_once = fields.IntField(null=True, description="Of a job of many VMs, of how many at a time")
+    stop_after = fields.IntField(
+        null=True, description="Of a job of many VMs, after how many failures no more is begun"
+    )
     request_id = fields.CharField(max_length=64, null=True, description="The request that asked, as in the log")
     external_id = fields.CharField(max_length=64, null=True, description="The executor's own id, e.g. of AWX")
     cancel_requested_at = fields.DatetimeField(null=True, description="UTC")

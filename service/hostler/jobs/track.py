@@ -8,8 +8,9 @@ written in order by a task of the job's own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from tortoise.transactions import in_transaction
@@ -18,7 +19,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform im
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Superseded
 from hostler.database import rows
 from hostler.events.record import Kind, record_job
-from hostler.jobs.models import Job, JobLog, JobState, JobStep, StepState
+from hostler.jobs.models import Executor, Job, JobLog, JobState, JobStep, StepState
 from hostler.jobs.readers import told
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,13 @@ class JobTrack:
             self.step_finished(report.title, StepState.SUCCEEDED, changed=True)
         else:
             self.step_finished(report.title, StepState.FAILED, detail=report.error)
+
+    async def decide(self, executor: Executor, plan: Mapping[str, Any]) -> None:
+        """Write down what there is to do, and who does it, of a job of which that was not known before its turn."""
+        self.job.executor, self.job.plan = executor.value, dict(plan)
+        async with in_transaction():
+            await self.job.save(update_fields=["executor", "plan"])
+            await record_job(Kind.JOB_CHANGED, self.job.id)
 
     def fence(self) -> None:
         """Raise `Superseded` if the VM belongs to another job by now. For the threads of hosts, before each step."""

@@ -37,7 +37,7 @@ from hostler.machines.dry_run import DryRun, dry_run_of
 from hostler.machines.intake import forget_gone
 from hostler.machines.misfit import bad_field, name_taken
 from hostler.machines.models import Machine, MachineStatus
-from hostler.machines.operation import carry_out, no_longer_there, order_of
+from hostler.machines.operation import Perform, carry_out, looking_again, no_longer_there, order_of, waits
 from hostler.machines.playbooks import run_playbook
 from hostler.machines.schemas import ConfigBody, OperationDone, ResizeBody, UpdateBody, Vm, VmConfig
 from hostler.machines.wanted import as_data, change_of, placement_of
@@ -91,34 +91,49 @@ class _Outcome:
 async def _change(engine: Engine, asked: Asked, row: Machine, change: Change, action: Action) -> _Outcome | DryRun:
     validate_change(change, row.name)
     asked.check(row)
-    await require_free(row)
-    observed, plan = await _planned(engine, row, change)
-    await _require_free_name(row, change)
-    if asked.dry_run:
-        return dry_run_of(plan, observed)
-    if not plan.changed and not asked.preference.respond_async:
-        return _Outcome(changed=False, next_boot=[])
+    plan = None
+    if not await waits(asked, row):
+        await require_free(row)
+        observed, plan = await _planned(engine, row, change)
+        await _require_free_name(row, change)
+        if asked.dry_run:
+            return dry_run_of(plan, observed)
+        if not plan.changed and not asked.preference.respond_async:
+            return _Outcome(changed=False, next_boot=[])
+    job = await _open(engine, asked, row, change, action, plan)
+    result = await carry_out(engine, asked, row, job, do_change)
+    await row.refresh_from_db()
+    return _Outcome(bool(result.get("changed", True)), list(result.get("next_boot", [])))
+
+
+async def _do_change(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
+    left = change = change_of(job.parameters)
+    with _told_in_full(row, change):
+        if job.plan is None:  # it has waited, and what there is to do is known only now
+            _, plan = await _planned(engine, row, change)
+            await _take_name(row, change)
+            await track.decide(_executor_of(engine, plan), plan.as_data())
+        if job.executor == Executor.PLAYBOOK.value:
+            sizes = {name: getattr(change, name) for name in _SIZES}
+            variables = {"uuid": row.uuid, **sizes, "live": change.live or None}
+            await run_playbook(engine, Action.RESIZE, row.server, variables, track)
+            left = dataclasses.replace(change, cpu_cores=None, memory_mb=None, disk_gb=None)
+        await _carry_out_directly(engine, row, left, track)
+    assert isinstance(job.plan, dict)  # noqa: S101 - the plan of a create alone may be anything else
+    changed = bool(job.plan["changed"])
+    if changed:
+        await _follow(row, change)
+    return {"changed": changed, "next_boot": job.plan["next_boot"]}
+
+
+do_change: Perform = looking_again(_do_change)
+"""How the job of a change is carried out, a resize's as well."""
+
+
+def _executor_of(engine: Engine, plan: Plan) -> Executor:
     resized = bool(set(_SIZES) & set(plan.after))
     by_playbook = resized and executor_of(Action.RESIZE, engine.settings) is Executor.PLAYBOOK
-
-    async def work(track: JobTrack) -> Mapping[str, Any]:
-        left = change
-        with _told_in_full(row, change):
-            if by_playbook:
-                sizes = {name: getattr(change, name) for name in _SIZES}
-                variables = {"uuid": row.uuid, **sizes, "live": change.live or None}
-                await run_playbook(engine, Action.RESIZE, row.server, variables, track)
-                left = dataclasses.replace(change, cpu_cores=None, memory_mb=None, disk_gb=None)
-            await _carry_out_directly(engine, row, left, track)
-        if plan.changed:
-            await _follow(row, change)
-        return {"changed": plan.changed, "next_boot": plan.next_boot}
-
-    executor = Executor.PLAYBOOK if by_playbook else Executor.DIRECT
-    job = await _open(engine, asked, row, change, action, plan, executor)
-    result = await carry_out(engine, asked, row, job, work)
-    await row.refresh_from_db()
-    return _Outcome(bool(result["changed"]), list(result["next_boot"]))
+    return Executor.PLAYBOOK if by_playbook else Executor.DIRECT
 
 
 async def _planned(engine: Engine, row: Machine, change: Change) -> tuple[ObservedMachine, Plan]:
@@ -164,24 +179,40 @@ async def _carry_out_directly(engine: Engine, row: Machine, change: Change, trac
     await engine.host(row.server).call(act)
 
 
-async def _open(
-    engine: Engine, asked: Asked, row: Machine, change: Change, action: Action, plan: Plan, executor: Executor
-) -> Job:
-    """Open the job, and take the new name with it: the database keeps it from any other VM of the server."""
-    order = order_of(engine, action, asked, as_data(change), plan, executor=executor)
-    name = change.name
+async def _open(engine: Engine, asked: Asked, row: Machine, change: Change, action: Action, plan: Plan | None) -> Job:
+    """Open the job, and where it begins at once, take the new name with it."""
+    if plan is None or asked.preference.respond_async:
+        return await open_job(order_of(engine, action, asked, as_data(change)), row, asked.check)
+    order = order_of(engine, action, asked, as_data(change), plan, executor=_executor_of(engine, plan))
     try:
         async with in_transaction():
-            if name is None or name == row.name:
-                return await open_job(order, row, asked.check)
-            await forget_gone(row.server_id, [name])
+            if _is_renamed(row, change):
+                await forget_gone(row.server_id, [str(change.name)])
             job = await open_job(order, row, asked.check)
-            await Machine.filter(id=row.id).update(name=name, updated_at=datetime.now(UTC))
-            await record_vms(Kind.VM_CHANGED, [row.id])
-            row.name = name
+            await _take_name(row, change)
             return job
     except IntegrityError:
-        raise name_taken(name or "", row.server) from None
+        raise name_taken(change.name or "", row.server) from None
+
+
+def _is_renamed(row: Machine, change: Change) -> bool:
+    return change.name is not None and change.name != row.name
+
+
+async def _take_name(row: Machine, change: Change) -> None:
+    """Write the new name down: the database keeps it from any other VM of the server. Raises `Conflict`."""
+    if not _is_renamed(row, change):
+        return
+    await _require_free_name(row, change)
+    name = str(change.name)
+    try:
+        async with in_transaction():
+            await forget_gone(row.server_id, [name])
+            await Machine.filter(id=row.id).update(name=name, updated_at=datetime.now(UTC))
+            await record_vms(Kind.VM_CHANGED, [row.id])
+    except IntegrityError:
+        raise name_taken(name, row.server) from None
+    row.name = name
 
 
 async def _require_free_name(row: Machine, change: Change) -> None:

@@ -17,25 +17,30 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe im
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec
 from hostler.dispatch import Action, executor_of
 from hostler.engine import Engine
-from hostler.errors import ServiceError
+from hostler.errors import ServiceError, Unavailable
+from hostler.hosts.accelerator import virt_type_of
 from hostler.hosts.models import Server
 from hostler.jobs.idempotency import Attempt, result_again
-from hostler.jobs.models import Executor, Job
+from hostler.jobs.models import Executor, Job, JobState
 from hostler.jobs.track import JobTrack
+from hostler.jobs.turns import moved
 from hostler.machines.asked import Asked
 from hostler.machines.dry_run import DryRun, dry_run_of
 from hostler.machines.forgetting import forget
 from hostler.machines.misfit import bad_field, name_taken
 from hostler.machines.models import Machine
-from hostler.machines.new_machine import NewMachine, planned, require_free_name, written_down
+from hostler.machines.new_machine import NewMachine, planned, record_of, require_free_name, written_down
 from hostler.machines.observation import write_down
+from hostler.machines.operation import watch_for
 from hostler.machines.playbooks import run_playbook
 from hostler.machines.schemas import CreateBody, CreatedVm
 from hostler.machines.undoing import undo_create
+from hostler.sealing import SealBroken
 
 log = structlog.get_logger(__name__)
 
@@ -66,29 +71,59 @@ async def create(engine: Engine, asked: Asked, body: CreateBody, key: str | None
 
 
 async def _carry_out(engine: Engine, asked: Asked, new: NewMachine, row: Machine, job: Job) -> CreatedVm:
-    async def work(track: JobTrack) -> Mapping[str, Any]:
-        try:
-            observed = await _make(engine, new, row, track)
-        except asyncio.CancelledError:
-            if await track.is_canceled():  # at a shutdown it is the next start that looks into it
-                await _take_back(engine, new.server, row)
-            raise
-        except Exception as error:
-            await _take_back(engine, new.server, row)
-            raise _failure(error, new.spec, new.server) from error
-        await write_down(row, observed, new.server)
-        return {"vm": CreatedVm.made(row, job.placement).model_dump(mode="json")}
-
+    if job.state == JobState.QUEUED.value:
+        moved()
+        return _answer(await result_again(job, engine.crew, asked.preference))
     return _answer(
         await engine.crew.carry_out(
             job,
-            work,
+            partial(_do, engine, new, row, job),
             asked.preference,
-            after=lambda: engine.watch.look_at(new.server.id, row.uuid),
-            # a thread can't be interrupted, and what it still makes must be there when it is taken back
-            leaves_at_once=job.executor == Executor.PLAYBOOK.value,
+            after=partial(watch_for, engine, row),
+            leaves_at_once=leaves_at_once(job),
         )
     )
+
+
+def leaves_at_once(job: Job) -> bool:
+    """Whether a create that is canceled ends there and then.
+
+    A thread can't be interrupted, and what it still makes must be there when it is taken back.
+    """
+    return job.executor == Executor.PLAYBOOK.value
+
+
+async def do_create(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
+    """How the job of a create that has waited is carried out."""
+    try:
+        try:
+            body = CreateBody.model_validate_json(engine.sealer.open(job.sealed or ""))
+        except SealBroken:
+            raise Unavailable(
+                "The job's parameters can't be opened: the sealing key is another one", code="sealed"
+            ) from None
+        spec, server = body.spec(), row.server
+        virt_type = await virt_type_of(server, engine.host(server))
+    except Exception:
+        await _take_back(engine, row.server, row)
+        raise
+    placement = Placement(server.pool, server.image_pool, server.network, virt_type)
+    record = record_of(spec, row.uuid, row.created_at, job.actor_name)
+    return await _do(engine, NewMachine(spec, server, placement, record, body.start, Plan()), row, job, track)
+
+
+async def _do(engine: Engine, new: NewMachine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
+    try:
+        observed = await _make(engine, new, row, track)
+    except asyncio.CancelledError:
+        if await track.is_canceled():  # at a shutdown it is the next start that looks into it
+            await _take_back(engine, new.server, row)
+        raise
+    except Exception as error:
+        await _take_back(engine, new.server, row)
+        raise _failure(error, new.spec, new.server) from error
+    await write_down(row, observed, new.server)
+    return {"vm": CreatedVm.made(row, job.placement).model_dump(mode="json")}
 
 
 def _answer(result: Mapping[str, Any]) -> CreatedVm:

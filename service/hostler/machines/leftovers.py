@@ -13,11 +13,17 @@ from hostler.jobs.models import Job
 from hostler.machines.models import Machine, MachineStatus
 
 
-async def left_disks(row: Machine) -> list[str]:
-    """Paths of the disks that the last delete of a VM was to delete, none of a VM whose delete was not cut off."""
+async def left_disks(row: Machine, before: int | None = None) -> list[str]:
+    """Paths of the disks that the last delete of a VM was to delete, none of a VM whose delete was not cut off.
+
+    Of a job that is a delete itself, the last one ``before`` it.
+    """
     if row.status != MachineStatus.DELETING.value:
         return []  # who else has removed it may want to keep them
-    job = await Job.filter(vm_id=row.id, action=Action.DELETE.value).order_by("-id").first()
+    deletes = Job.filter(vm_id=row.id, action=Action.DELETE.value)
+    if before is not None:
+        deletes = deletes.filter(id__lt=before)
+    job = await deletes.order_by("-id").first()
     return [] if job is None else planned_disks(job)
 
 

@@ -93,16 +93,7 @@ async def _server(server_id: int) -> Server:
 async def _planned_on(engine: Engine, asked: Asked, spec: MachineSpec, server: Server, start: bool) -> NewMachine:
     host = engine.host(server)
     placement = Placement(server.pool, server.image_pool, server.network, await virt_type_of(server, host))
-    record = Record(
-        uuid=str(uuids.uuid4()),
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        owner=asked.caller.name,
-        os_type=spec.os_type,
-        os_version=spec.os_version,
-        description=spec.description,
-        tags=spec.tags,
-        protected=spec.protected,
-    )
+    record = record_of(spec, str(uuids.uuid4()), datetime.now(UTC), asked.caller.name)
     try:
         plan = await host.call(lambda hypervisor: core_create.plan_for(hypervisor, spec, placement, record, start))
     except core.NameTaken:
@@ -110,6 +101,20 @@ async def _planned_on(engine: Engine, asked: Asked, spec: MachineSpec, server: S
     except (core.InvalidSpec, core.NotFound, core.NotEnoughSpace, core.Unsupported) as error:
         raise bad_field(error) from None
     return NewMachine(spec, server, placement, record, start, plan)
+
+
+def record_of(spec: MachineSpec, uuid: str, created: datetime, owner: str) -> Record:
+    """What the domain says of itself, but for the id that it has only when it is written down."""
+    return Record(
+        uuid=uuid,
+        created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        owner=owner,
+        os_type=spec.os_type,
+        os_version=spec.os_version,
+        description=spec.description,
+        tags=spec.tags,
+        protected=spec.protected,
+    )
 
 
 async def require_free_name(new: NewMachine) -> None:
@@ -200,6 +205,9 @@ async def _write_down_new(
                 placement=None if new.shown is None else new.shown.model_dump(mode="json"),
                 idempotency_key=None if attempt is None else attempt.key,
                 request_hash=None if attempt is None else attempt.request_hash,
+                may_wait=asked.preference.respond_async,
+                # its secrets are in no row that anybody is shown
+                sealed=engine.sealer.seal(body.model_dump_json(exclude_unset=True)),
             )
             return new, row, await open_job(order, row)
     except IntegrityError:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,15 +21,20 @@ from hostler.dispatch import Action, executor_of
 from hostler.engine import Engine
 from hostler.errors import NotFound
 from hostler.events.record import Kind, record_vms
-from hostler.jobs.crew import Work
-from hostler.jobs.ledger import Order
-from hostler.jobs.models import Executor, Job
+from hostler.jobs.idempotency import result_again
+from hostler.jobs.ledger import Order, is_free
+from hostler.jobs.models import Executor, Job, JobState
 from hostler.jobs.track import JobTrack
+from hostler.jobs.turns import moved
 from hostler.machines.asked import Asked
 from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.observation import write_down
 
 log = structlog.get_logger(__name__)
+
+Perform = Callable[[Engine, Machine, Job, JobTrack], Awaitable[Mapping[str, Any]]]
+"""Carries a VM's job out by what its row says, and answers its result. Whoever calls it may be another process than the
+one that was asked, and later: what the VM is by then it has to find out itself."""
 
 
 def order_of(
@@ -49,23 +54,34 @@ def order_of(
         parameters=parameters or {},
         plan=None if plan is None else plan.as_data(),
         supersedes=supersedes,
+        may_wait=asked.preference.respond_async,
     )
 
 
-async def carry_out(engine: Engine, asked: Asked, row: Machine, job: Job, work: Work) -> Mapping[str, Any]:
-    """Do a job that was opened, then write down what the VM has become, whether it went well or not."""
+async def carry_out(engine: Engine, asked: Asked, row: Machine, job: Job, perform: Perform) -> Mapping[str, Any]:
+    """Do a job that was opened, or have it done in its turn; answer its result, or raise what it failed with."""
+    if job.state == JobState.QUEUED.value:
+        moved()
+        return await result_again(job, engine.crew, asked.preference)
     if job.supersedes_id is not None:
         engine.crew.cancel(job.supersedes_id)
+    return await engine.crew.carry_out(
+        job, partial(perform, engine, row, job), asked.preference, after=partial(watch_for, engine, row)
+    )
 
-    async def work_and_look(track: JobTrack) -> Mapping[str, Any]:
+
+def looking_again(perform: Perform) -> Perform:
+    """``perform``, after which is written down what the VM has become, whether it went well or not."""
+
+    async def performed(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
         try:
-            return await work(track)
+            return await perform(engine, row, job, track)
         except MachineNotFound:
             raise no_longer_there(row) from None
         finally:
             await look_again(engine, row, job.generation)
 
-    return await engine.crew.carry_out(job, work_and_look, asked.preference, after=lambda: _watch(engine, row))
+    return performed
 
 
 async def look_again(engine: Engine, row: Machine, generation: int | None) -> None:
@@ -79,6 +95,11 @@ async def look_again(engine: Engine, row: Machine, generation: int | None) -> No
             await write_down(row, observed, row.server)
         except IntegrityError:  # a VM that is being created has its name; the watch tries again
             log.warning("vm.name_conflict", vm=row.id, name=observed.name)
+
+
+async def waits(asked: Asked, row: Machine, supersedes: tuple[Action, ...] = ()) -> bool:
+    """Whether the job will wait for others of its VM: what that one is by then can't be looked at before."""
+    return asked.preference.respond_async and not asked.dry_run and not await is_free(row, supersedes)
 
 
 async def seen(engine: Engine, row: Machine) -> ObservedMachine:
@@ -114,5 +135,6 @@ def no_longer_there(row: Machine) -> NotFound:
     return NotFound(f"VM '{row.name}' is no longer on host '{row.server.hostname}'", code="vm_not_found")
 
 
-def _watch(engine: Engine, row: Machine) -> None:
-    engine.watch.look_at(row.server_id, row.uuid)  # for what comes later: an address
+def watch_for(engine: Engine, row: Machine) -> None:
+    """Have the VM watched for what comes later: an address."""
+    engine.watch.look_at(row.server_id, row.uuid)

@@ -22,12 +22,12 @@ from hostler.dispatch import Action
 from hostler.engine import Engine
 from hostler.hosts.connection import HostConnection, Lane
 from hostler.jobs.ledger import open_job, require_free
-from hostler.jobs.models import StepState
+from hostler.jobs.models import Job, StepState
 from hostler.jobs.track import JobTrack
 from hostler.machines.asked import Asked
 from hostler.machines.dry_run import DryRun, dry_run_of, dry_run_of_words
 from hostler.machines.models import Machine, MachineStatus
-from hostler.machines.operation import carry_out, fenced, order_of, seen, set_status
+from hostler.machines.operation import Perform, carry_out, fenced, looking_again, order_of, seen, set_status, waits
 from hostler.machines.reboot import reboot
 from hostler.machines.schemas import OperationDone
 from hostler.machines.words import done
@@ -42,19 +42,18 @@ async def start(engine: Engine, asked: Asked, row: Machine) -> OperationDone | D
         observed = await _observed(engine, row)
         plan = Plan() if observed.is_active else plan_existing(Desired(uuid=row.uuid, state="running"), observed)
         return dry_run_of(plan, observed)
-    return await _switch(engine, asked, row, Action.START, "Power the VM on", power.start)
+    return await _carry_out(engine, asked, row, Action.START)
 
 
 async def force_stop(engine: Engine, asked: Asked, row: Machine) -> OperationDone | DryRun:
     """Pull the VM's plug, also while a stop or a restart is waiting for its guest: that one gives way."""
-    title = "Pull the VM's plug"
     if asked.dry_run:
         observed = await _observed(engine, row, supersedes=_WAITING)
         if not observed.is_active:
             return dry_run_of(Plan(), observed)
         step = Step(f"Power off VM '{observed.name}'", PowerOff(row.uuid))
         return dry_run_of(Plan((step,), {"state": observed.status}, {"state": "stopped"}), observed)
-    return await _switch(engine, asked, row, Action.FORCE_STOP, title, power.force_stop, supersedes=_WAITING)
+    return await _carry_out(engine, asked, row, Action.FORCE_STOP, supersedes=_WAITING)
 
 
 async def stop(engine: Engine, asked: Asked, row: Machine, timeout: float, force: bool) -> OperationDone | DryRun:
@@ -65,36 +64,7 @@ async def stop(engine: Engine, asked: Asked, row: Machine, timeout: float, force
             require_awake(observed.status, "shut down")
         wanted = Desired(uuid=row.uuid, state="stopped", force_after=timeout if force else None, timeout=timeout)
         return dry_run_of(plan_existing(wanted, observed), observed)
-    host = engine.host(row.server)
-    uuid = row.uuid
-
-    async def work(track: JobTrack) -> Mapping[str, Any]:
-        title = "Ask the guest to power off"
-        track.step_started(title)
-        try:
-            changed = await host.call(partial(fenced, track, power.ask_to_stop, uuid))
-        except WrongState as error:
-            track.step_finished(title, StepState.FAILED, detail=error.message)
-            if not force:
-                raise
-            return {"changed": await _pull_the_plug(host, uuid, track)}  # a guest that hears nothing needs no time
-        track.step_finished(title, StepState.SUCCEEDED, changed=changed)
-        if changed:
-            title = f"Wait up to {timeout:g} s for the guest"
-            track.step_started(title, progress=50)
-            if not await _wait_until_off(host, uuid, track, timeout):
-                track.step_finished(title, StepState.FAILED, detail="The guest is still on")
-                if not force:
-                    raise GuestTimeout(f"The guest did not shut down within {timeout:g} s; the VM is still running")
-                await _pull_the_plug(host, uuid, track)
-            else:
-                track.step_finished(title, StepState.SUCCEEDED, changed=True)
-        return {"changed": changed}
-
-    job = await open_job(order_of(engine, Action.STOP, asked, {"timeout": timeout, "force": force}), row)
-    await set_status(row, MachineStatus.STOPPING)
-    result = await carry_out(engine, asked, row, job, work)
-    return done(row, Action.STOP, bool(result["changed"]))
+    return await _carry_out(engine, asked, row, Action.STOP, {"timeout": timeout, "force": force})
 
 
 async def restart(engine: Engine, asked: Asked, row: Machine, timeout: float, force: bool) -> OperationDone | DryRun:
@@ -102,59 +72,104 @@ async def restart(engine: Engine, asked: Asked, row: Machine, timeout: float, fo
 
     Raises `WrongState` for a VM that is off, `GuestTimeout` for a guest that did not reboot: it runs on.
     """
-    observed = await _observed_running(engine, row)
-    if not force:
-        require_awake(observed.status, "restart")
-    if asked.dry_run:
-        title = "Power cycle VM" if force else "Restart VM"
-        return dry_run_of_words(f"{title} '{observed.name}'", observed)
-    host = engine.host(row.server)
-
-    async def work(track: JobTrack) -> Mapping[str, Any]:
-        if force:
-            title = "Turn the VM off and on again"
-            track.step_started(title)
-            await host.call(partial(fenced, track, partial(power.power_cycle, fence=track.fence), row.uuid))
-            track.step_finished(title, StepState.SUCCEEDED, changed=True)
-        else:
-            await reboot(host, row.uuid, track, timeout)
-        return {"changed": True}
-
-    job = await open_job(order_of(engine, Action.RESTART, asked, {"timeout": timeout, "force": force}), row)
-    await carry_out(engine, asked, row, job, work)
-    return done(row, Action.RESTART, changed=True)
+    if not await waits(asked, row):
+        observed = await _observed_running(engine, row)
+        if not force:
+            require_awake(observed.status, "restart")
+        if asked.dry_run:
+            title = "Power cycle VM" if force else "Restart VM"
+            return dry_run_of_words(f"{title} '{observed.name}'", observed)
+    return await _carry_out(engine, asked, row, Action.RESTART, {"timeout": timeout, "force": force})
 
 
 async def reset(engine: Engine, asked: Asked, row: Machine) -> OperationDone | DryRun:
     """Press the VM's reset button. Raises `WrongState` for a VM that is off."""
-    observed = await _observed_running(engine, row)
-    if asked.dry_run:
-        return dry_run_of_words(f"Reset VM '{observed.name}'", observed)
-    return await _switch(engine, asked, row, Action.RESET, "Press the VM's reset button", power.reset)
+    if not await waits(asked, row):
+        observed = await _observed_running(engine, row)
+        if asked.dry_run:
+            return dry_run_of_words(f"Reset VM '{observed.name}'", observed)
+    return await _carry_out(engine, asked, row, Action.RESET)
 
 
-async def _switch(
+async def _carry_out(
     engine: Engine,
     asked: Asked,
     row: Machine,
     action: Action,
-    title: str,
-    call: power.Switch,
+    parameters: Mapping[str, Any] | None = None,
     supersedes: tuple[Action, ...] = (),
 ) -> OperationDone:
+    job = await open_job(order_of(engine, action, asked, parameters, supersedes=supersedes), row)
+    result = await carry_out(engine, asked, row, job, PERFORM[action])
+    return done(row, action, bool(result.get("changed", True)))
+
+
+_SWITCHES: Mapping[Action, tuple[str, power.Switch, Lane]] = {
+    Action.START: ("Power the VM on", power.start, Lane.COMMON),
+    Action.FORCE_STOP: ("Pull the VM's plug", power.force_stop, Lane.URGENT),
+    Action.RESET: ("Press the VM's reset button", power.reset, Lane.COMMON),
+}
+
+
+async def _switch(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
+    title, call, lane = _SWITCHES[Action(job.action)]
+    track.step_started(title)
+    changed = await engine.host(row.server).call(partial(fenced, track, call, row.uuid), lane=lane)
+    track.step_finished(title, StepState.SUCCEEDED, changed=changed)
+    return {"changed": changed}
+
+
+async def _stop(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
+    timeout, force = _timeout(job), bool(job.parameters["force"])
+    host, uuid = engine.host(row.server), row.uuid
+    await set_status(row, MachineStatus.STOPPING)
+    title = "Ask the guest to power off"
+    track.step_started(title)
+    try:
+        changed = await host.call(partial(fenced, track, power.ask_to_stop, uuid))
+    except WrongState as error:
+        track.step_finished(title, StepState.FAILED, detail=error.message)
+        if not force:
+            raise
+        return {"changed": await _pull_the_plug(host, uuid, track)}  # a guest that hears nothing needs no time
+    track.step_finished(title, StepState.SUCCEEDED, changed=changed)
+    if changed:
+        title = f"Wait up to {timeout:g} s for the guest"
+        track.step_started(title, progress=50)
+        if not await _wait_until_off(host, uuid, track, timeout):
+            track.step_finished(title, StepState.FAILED, detail="The guest is still on")
+            if not force:
+                raise GuestTimeout(f"The guest did not shut down within {timeout:g} s; the VM is still running")
+            await _pull_the_plug(host, uuid, track)
+        else:
+            track.step_finished(title, StepState.SUCCEEDED, changed=True)
+    return {"changed": changed}
+
+
+async def _restart(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
     host = engine.host(row.server)
-
-    async def work(track: JobTrack) -> Mapping[str, Any]:
+    if job.parameters["force"]:
+        title = "Turn the VM off and on again"
         track.step_started(title)
-        changed = await host.call(
-            partial(fenced, track, call, row.uuid), lane=Lane.URGENT if action is Action.FORCE_STOP else Lane.COMMON
-        )
-        track.step_finished(title, StepState.SUCCEEDED, changed=changed)
-        return {"changed": changed}
+        await host.call(partial(fenced, track, partial(power.power_cycle, fence=track.fence), row.uuid))
+        track.step_finished(title, StepState.SUCCEEDED, changed=True)
+    else:
+        await reboot(host, row.uuid, track, _timeout(job))
+    return {"changed": True}
 
-    job = await open_job(order_of(engine, action, asked, supersedes=supersedes), row)
-    result = await carry_out(engine, asked, row, job, work)
-    return done(row, action, bool(result["changed"]))
+
+def _timeout(job: Job) -> float:
+    timeout = job.parameters["timeout"]
+    assert isinstance(timeout, int | float)  # noqa: S101 - a job's parameters are typed as anything
+    return timeout
+
+
+PERFORM: Mapping[Action, Perform] = {
+    **{action: looking_again(_switch) for action in _SWITCHES},
+    Action.STOP: looking_again(_stop),
+    Action.RESTART: looking_again(_restart),
+}
+"""How the job of each verb is carried out."""
 
 
 async def _pull_the_plug(host: HostConnection, uuid: str, track: JobTrack) -> bool:

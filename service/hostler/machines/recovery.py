@@ -62,7 +62,7 @@ async def sweep_unfinished(server: Server, host: HostConnection) -> None:
     # one statement: a job may begin or end between two
     unfinished = await rows(
         "SELECT id FROM vm WHERE server_id = ? AND status IN ('creating', 'deleting')"
-        " AND NOT EXISTS (SELECT 1 FROM job WHERE job.vm_id = vm.id AND job.state = 'running')",
+        " AND NOT EXISTS (SELECT 1 FROM job WHERE job.vm_id = vm.id AND job.finished_at IS NULL)",
         server.id,
     )
     for row in await Machine.filter(id__in=[one["id"] for one in unfinished]):
