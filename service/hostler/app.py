@@ -20,6 +20,7 @@ from hostler.accounts import routes as account_routes
 from hostler.accounts import users
 from hostler.accounts.service import open_accounts
 from hostler.body_limit import BodyLimit
+from hostler.bulk import routes as bulk_routes
 from hostler.credentials import routes as credential_routes
 from hostler.database import Database
 from hostler.documentation import openapi
@@ -49,6 +50,7 @@ from hostler.webhooks.couriers import Couriers
 ROUTERS: tuple[Router, ...] = (
     # they are tried one after another: what is asked most comes first
     machine_routes.router,
+    bulk_routes.router,
     drift_routes.router,
     health_routes.router,
     *account_routes.ROUTERS,

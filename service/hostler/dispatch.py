@@ -8,7 +8,7 @@ switches those that can be done either way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from hostler.jobs.models import Executor
@@ -41,6 +41,10 @@ DEFAULTS: Mapping[Action, Executor] = {
     Action.UPDATE: Executor.DIRECT,
     Action.DELETE: Executor.DIRECT,
 }
+
+
+SUPERSEDES: Mapping[str, Collection[str]] = {Action.FORCE_STOP.value: (Action.STOP.value, Action.RESTART.value)}
+"""What waits for a guest gives way to force-stop: actions whose running job an action takes the place of."""
 
 
 def executor_of(action: Action, settings: Settings) -> Executor:

@@ -13,7 +13,7 @@ from hostler.engine import EngineOf
 from hostler.entity_tag import IfMatchOf
 from hostler.jobs.accepted import ACCEPTED
 from hostler.machines import changing
-from hostler.machines.asked import Asked, AskedOf
+from hostler.machines.asked import Asked, AskedUnderKey
 from hostler.machines.dry_run import DryRun
 from hostler.machines.models import Machine
 from hostler.machines.routes import Hypervisors, MachineOf, Reader, Writer
@@ -67,7 +67,7 @@ async def reapply_drift(
     caller: Writer,
     _ready: Hypervisors,
     engine: EngineOf,
-    asked: AskedOf,
+    asked: AskedUnderKey,
     row: MachineOf,
     live: Annotated[
         bool, Query(description="Whether one that runs is changed as it runs, as far as that goes")

@@ -11,7 +11,7 @@ from tortoise.transactions import in_transaction
 from hostler.drift.differences import LEADS_TO, LEFT_OUT
 from hostler.errors import Conflict, NotFound
 from hostler.events.record import Kind, record_vms
-from hostler.jobs.ledger import require_free
+from hostler.jobs.holders import require_free
 from hostler.machines.models import Machine
 
 # what a change of a VM that is there can name; the rest stays as the VM was made

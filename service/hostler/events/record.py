@@ -80,8 +80,13 @@ async def record_vms(kind: Kind, ids: Collection[int]) -> None:
 
 async def record_job(kind: Kind, job_id: int) -> None:
     """Write an event for a job, as it is in the transaction."""
-    job = await Job.get(id=job_id)
-    await record(kind, JobShown.of(job), vm_id=job.vm_id, server_id=job.server_id, job_id=job.id)
+    await record_jobs(kind, [job_id])
+
+
+async def record_jobs(kind: Kind, ids: Collection[int]) -> None:
+    """Write an event for each of these jobs, as it is in the transaction."""
+    jobs = await Job.filter(id__in=list(ids)).order_by("id")
+    await _write([_Told(kind, job.vm_id, job.server_id, job.id, JobShown.of(job).model_dump_json()) for job in jobs])
 
 
 async def record_server(kind: Kind, server_id: int) -> None:

@@ -20,9 +20,12 @@ import structlog
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
-from hostler.errors import Conflict, NotFound
+from hostler.dispatch import SUPERSEDES
+from hostler.errors import NotFound
 from hostler.events.record import Kind, record_job
 from hostler.hosts.models import Server
+from hostler.jobs.family import hold_parent, settle_parent
+from hostler.jobs.holders import require_free, running_job_of
 from hostler.jobs.models import Executor, Job, JobState, JobStep, StepState
 from hostler.jobs.readers import told
 from hostler.jobs.turns import moved
@@ -71,11 +74,11 @@ async def open_job(order: Order, machine: Machine, check: Callable[[Machine], No
             if locked is None:  # deleted since the caller looked
                 raise NotFound(f"VM with ID {machine.id} not found", code="vm_not_found")
             superseded = None
-            waits = order.may_wait and not await _takes_over(order, locked)
-            if not waits:
-                superseded = await _give_way(order, locked)
+            if not order.may_wait:
+                await require_free(locked, order.supersedes)
+                superseded = await _give_way(order.action, locked)
             check(locked)
-            if not waits:
+            if not order.may_wait:
                 locked.generation += 1
                 await locked.save(update_fields=["generation"])
                 machine.generation = locked.generation
@@ -96,12 +99,12 @@ async def open_job(order: Order, machine: Machine, check: Callable[[Machine], No
                 idempotency_key=order.idempotency_key,
                 request_hash=order.request_hash,
                 request_id=structlog.contextvars.get_contextvars().get("request_id"),
-                **(_waiting(order) if waits else _begun(locked.generation)),
+                **(_waiting(order) if order.may_wait else _begun(locked.generation)),
             )
             await record_job(Kind.JOB_CREATED, job.id)
             return job
     except IntegrityError:
-        await _raise_busy(machine)
+        await require_free(machine, order.supersedes)
         raise
 
 
@@ -124,8 +127,8 @@ def _begun(generation: int) -> dict[str, Any]:
 async def begin(job_id: int, most_of_server: int) -> Job | None:
     """Take a queued job up: its VM is taken over for it. None if it is not its turn any more, or not yet.
 
-    It is not while ``most_of_server`` jobs of its server are running. A job whose VM was removed while it waited is
-    begun all the same: that is what it fails with.
+    It is not while ``most_of_server`` jobs of its server are running, unless it may supersede one of them. A job whose
+    VM was removed while it waited is begun all the same: that is what it fails with.
     """
     try:
         async with in_transaction():
@@ -134,15 +137,20 @@ async def begin(job_id: int, most_of_server: int) -> Job | None:
                 return None
             # locked, so that two services don't both begin the last that may run there
             await Server.select_for_update().get_or_none(id=job.server_id)
-            if await Job.filter(server_id=job.server_id, state=JobState.RUNNING.value).count() >= most_of_server:
+            busy = await Job.filter(server_id=job.server_id, state=JobState.RUNNING.value).count()
+            if busy >= most_of_server and job.action not in SUPERSEDES:
                 return None
             locked = await Machine.select_for_update().get_or_none(id=job.vm_id)
-            generation = 0
+            generation, superseded = 0, None
             if locked is not None:
+                running = await running_job_of(locked.id)
+                if running is not None and running.action not in SUPERSEDES.get(job.action, ()):
+                    return None
+                superseded = await _give_way(job.action, locked)
                 generation = locked.generation = locked.generation + 1
                 await locked.save(update_fields=["generation"])
             sealed = job.sealed
-            await job.update_from_dict(_begun(generation)).save()
+            await job.update_from_dict({**_begun(generation), "supersedes_id": superseded}).save()
             await record_job(Kind.JOB_CHANGED, job.id)
     except IntegrityError:  # another one of its VM runs: it was begun since whoever asks has looked
         return None
@@ -181,6 +189,7 @@ async def close_job(
     """Write down how the job ended; False, and nothing written, if it had ended already (superseded, say)."""
     finished_at = datetime.now(UTC)
     async with in_transaction():
+        await hold_parent(job.parent_id)
         changed = await Job.filter(id=job.id, state=JobState.RUNNING.value).update(
             state=state.value,
             result=None if result is None else dict(result),
@@ -194,6 +203,7 @@ async def close_job(
         )
         if changed:
             await record_job(Kind.JOB_CHANGED, job.id)
+            await settle_parent(job.parent_id)
     told(job.id)
     moved()
     if changed and job.started_at is not None:
@@ -202,59 +212,13 @@ async def close_job(
     return bool(changed)
 
 
-async def running_job_of(machine_id: int) -> Job | None:
-    """The job that the VM is busy with."""
-    return await Job.get_or_none(vm_id=machine_id, state=JobState.RUNNING.value)
-
-
-async def open_job_of(machine_id: int) -> Job | None:
-    """The job that the VM is busy with, or else the first of those that wait for it."""
-    still = Job.filter(vm_id=machine_id, finished_at__isnull=True)
-    return await running_job_of(machine_id) or await still.order_by("id").first()
-
-
-async def is_free(machine: Machine, supersedes: Collection[str] = ()) -> bool:
-    """Whether no job is in the way of one that ``supersedes`` these actions."""
-    return await _in_the_way(machine, supersedes) is None
-
-
-async def require_free(machine: Machine, supersedes: Collection[str] = ()) -> None:
-    """Raise `Conflict` if the VM is busy with a job that is not among ``supersedes``."""
-    holder = await _in_the_way(machine, supersedes)
-    if holder is not None:
-        raise _busy(machine, holder)
-
-
-async def _in_the_way(machine: Machine, supersedes: Collection[str]) -> Job | None:
-    # what supersedes others does not queue behind those that wait, either
-    holder = await (running_job_of(machine.id) if supersedes else open_job_of(machine.id))
-    return None if holder is None or holder.action in supersedes else holder
-
-
-async def _takes_over(order: Order, machine: Machine) -> bool:
-    """Whether a job that might wait has something to supersede, and so begins at once."""
-    running = await running_job_of(machine.id) if order.supersedes else None
-    return running is not None and running.action in order.supersedes
-
-
-async def _give_way(order: Order, machine: Machine) -> int | None:
-    await require_free(machine, order.supersedes)
+async def _give_way(action: str, machine: Machine) -> int | None:
+    """Close the job that the VM is busy with, for one that supersedes it, and answer its id."""
     running = await running_job_of(machine.id)
     if running is None:
         return None
     await close_job(
-        running, JobState.CANCELED, error_code="superseded", error_detail=f"Another operation took over: {order.action}"
+        running, JobState.CANCELED, error_code="superseded", error_detail=f"Another operation took over: {action}"
     )
     superseded: int = running.id
     return superseded
-
-
-async def _raise_busy(machine: Machine) -> None:
-    running = await running_job_of(machine.id)
-    if running is not None:
-        raise _busy(machine, running)
-
-
-def _busy(machine: Machine, job: Job) -> Conflict:
-    verb = job.action.removeprefix("vm_").replace("_", "-")
-    return Conflict(f"VM '{machine.name}' has an operation in progress: {verb} (job {job.id})", code="vm_busy")

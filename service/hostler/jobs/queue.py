@@ -2,6 +2,7 @@
 """The jobs that wait: whose turn it is, and having them carried out.
 
 The jobs of a VM are carried out in the order of their ids, one after the other; those of a server so many at a time.
+What may supersede another job (`hostler.dispatch.SUPERSEDES`) waits for neither.
 All of that stands in the database, so a job that was queued is carried out by whoever is there, also after a restart.
 """
 
@@ -10,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 
 import structlog
 
 from hostler.database import DatabaseUnavailable, rows
+from hostler.dispatch import SUPERSEDES
 from hostler.jobs.ledger import begin
 from hostler.jobs.models import Job
 from hostler.jobs.turns import told_of_turns
@@ -25,7 +27,7 @@ _LOOK_SECONDS = 1.0  # for what other processes queue and end
 _AT_ONCE = 100
 
 _TURNS = """
-SELECT job.id, job.server_id, job.parent_id, parent.at_once,
+SELECT job.id, job.action, job.server_id, job.parent_id, parent.at_once,
     COALESCE(of_server.running, 0) AS of_server, COALESCE(of_parent.running, 0) AS of_parent
 FROM job
 LEFT JOIN job AS parent ON parent.id = job.parent_id
@@ -34,11 +36,14 @@ LEFT JOIN (SELECT server_id, COUNT(*) AS running FROM job WHERE state = 'running
 LEFT JOIN (SELECT parent_id, COUNT(*) AS running FROM job WHERE state = 'running' GROUP BY parent_id) AS of_parent
     ON of_parent.parent_id = job.parent_id
 WHERE job.state = 'queued' AND job.action IN ({actions})
-AND COALESCE(of_server.running, 0) < ?
+AND (COALESCE(of_server.running, 0) < ? OR job.action IN ({hasty}))
 AND (parent.at_once IS NULL OR COALESCE(of_parent.running, 0) < parent.at_once)
 AND NOT EXISTS (
     SELECT 1 FROM job AS other
-    WHERE other.vm_id = job.vm_id AND other.finished_at IS NULL AND (other.state = 'running' OR other.id < job.id)
+    WHERE other.vm_id = job.vm_id AND other.finished_at IS NULL AND (
+        other.state = 'running' AND (job.action NOT IN ({hasty}) OR other.action NOT IN ({slow}))
+        OR other.id < job.id AND job.action NOT IN ({hasty})
+    )
 )
 ORDER BY job.id LIMIT ?
 """
@@ -54,7 +59,11 @@ class Queue:
         self._perform = perform
         self._actions = tuple(actions)
         self._most_of_server = most_of_server
-        self._query = _TURNS.format(actions=", ".join("?" for _ in self._actions))
+        self._query = _TURNS.format(
+            actions=", ".join("?" for _ in self._actions),
+            hasty=_quoted(SUPERSEDES),
+            slow=_quoted(action for actions in SUPERSEDES.values() for action in actions),
+        )
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -88,7 +97,7 @@ class Queue:
         of_parent: Counter[int] = Counter()
         for row in await rows(self._query, *self._actions, self._most_of_server, _AT_ONCE):
             server, parent = row["server_id"], row["parent_id"]
-            if row["of_server"] + of_server[server] >= self._most_of_server:
+            if row["of_server"] + of_server[server] >= self._most_of_server and row["action"] not in SUPERSEDES:
                 continue
             if row["at_once"] is not None and row["of_parent"] + of_parent[parent] >= row["at_once"]:
                 continue
@@ -100,3 +109,8 @@ class Queue:
             of_parent[parent] += 1
             await self._perform(job)
         return begun > 0
+
+
+def _quoted(actions: Iterable[str]) -> str:
+    # names of our own table, which no user has a hand in
+    return ", ".join(f"'{action}'" for action in actions)

@@ -40,6 +40,9 @@ async def list_jobs(
     state: Annotated[JobState | None, Query(description="Only those in this state")] = None,
     vm_id: Annotated[int | None, Query(description="Only those of this VM", ge=1, le=2**31 - 1)] = None,
     server_id: Annotated[int | None, Query(description="Only those on this server", ge=1, le=2**31 - 1)] = None,
+    parent_id: Annotated[
+        int | None, Query(description="Only the parts of this job of many VMs", ge=1, le=2**63 - 1)
+    ] = None,
 ) -> Page[JobShown]:
     """Jobs in the order of their ids."""
     query = Job.all()
@@ -49,6 +52,8 @@ async def list_jobs(
         query = query.filter(vm_id=vm_id)
     if server_id is not None:
         query = query.filter(server_id=server_id)
+    if parent_id is not None:
+        query = query.filter(parent_id=parent_id)
     found, total = await fetch_page(query, paging)
     return Page.of([JobShown.of(job) for job in found], total, paging)
 

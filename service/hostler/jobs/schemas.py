@@ -56,6 +56,7 @@ class JobShown(ResponseBody):
     result: dict[str, Any] | None
     error: JobError | None
     supersedes_id: int | None
+    parent_id: int | None
     request_id: str | None
     cancel_requested_at: Timestamp | None
     created_at: Timestamp

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
+from hostler.dispatch import Action
 from hostler.entity_tag import IfMatch, IfMatchOf
 from hostler.errors import PreconditionFailed
+from hostler.jobs.idempotency import Attempt, IdempotencyKeyOf
 from hostler.machines.models import Machine
 from hostler.machines.version import tag_of
 from hostler.permission import CALLER, Caller
@@ -24,6 +27,14 @@ class Asked:
     preference: Preference = NO_PREFERENCE
     dry_run: bool = False
     if_match: IfMatch | None = None
+    key: str | None = None
+    """Its ``Idempotency-Key``."""
+
+    def attempt(self, action: Action, vm_id: int, asked_for: Mapping[str, Any]) -> Attempt | None:
+        """The attempt that it is at an action on that VM; None without a key, and where nothing is to be done."""
+        if self.key is None or self.dry_run:
+            return None
+        return Attempt.of(self.caller, action.value, self.key, {"vm": vm_id, **asked_for})
 
     def check(self, row: Machine) -> None:
         """Raise `PreconditionFailed` if the VM is not what the client has seen."""
@@ -43,9 +54,17 @@ AskedOf = Annotated[Asked, Depends(_asked)]
 """A route's parameter for it."""
 
 
-async def _asked_of_version(asked: AskedOf, if_match: IfMatchOf) -> Asked:
+async def _asked_under_key(asked: AskedOf, key: IdempotencyKeyOf) -> Asked:
+    return replace(asked, key=key)
+
+
+AskedUnderKey = Annotated[Asked, Depends(_asked_under_key)]
+"""The same for a route that heeds ``Idempotency-Key``."""
+
+
+async def _asked_of_version(asked: AskedUnderKey, if_match: IfMatchOf) -> Asked:
     return replace(asked, if_match=if_match)
 
 
 AskedOfVersion = Annotated[Asked, Depends(_asked_of_version)]
-"""The same for a route that heeds ``If-Match``."""
+"""The same for a route that heeds ``If-Match``, too."""

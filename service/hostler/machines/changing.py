@@ -29,7 +29,9 @@ from hostler.dispatch import Action, executor_of
 from hostler.drift.ways_out import wanted_again
 from hostler.engine import Engine
 from hostler.events.record import Kind, record_vms
-from hostler.jobs.ledger import open_job, require_free
+from hostler.jobs.holders import require_free
+from hostler.jobs.idempotency import Attempt
+from hostler.jobs.ledger import open_job
 from hostler.jobs.models import Executor, Job
 from hostler.jobs.track import JobTrack
 from hostler.machines.asked import Asked
@@ -37,7 +39,7 @@ from hostler.machines.dry_run import DryRun, dry_run_of
 from hostler.machines.intake import forget_gone
 from hostler.machines.misfit import bad_field, name_taken
 from hostler.machines.models import Machine, MachineStatus
-from hostler.machines.operation import Perform, carry_out, looking_again, no_longer_there, order_of, waits
+from hostler.machines.operation import Perform, carry_out, looking_again, no_longer_there, once, order_of, waits
 from hostler.machines.playbooks import run_playbook
 from hostler.machines.schemas import ConfigBody, OperationDone, ResizeBody, UpdateBody, Vm, VmConfig
 from hostler.machines.wanted import as_data, change_of, placement_of
@@ -90,20 +92,32 @@ class _Outcome:
 
 async def _change(engine: Engine, asked: Asked, row: Machine, change: Change, action: Action) -> _Outcome | DryRun:
     validate_change(change, row.name)
-    asked.check(row)
-    plan = None
-    if not await waits(asked, row):
-        await require_free(row)
-        observed, plan = await _planned(engine, row, change)
-        await _require_free_name(row, change)
-        if asked.dry_run:
-            return dry_run_of(plan, observed)
-        if not plan.changed and not asked.preference.respond_async:
-            return _Outcome(changed=False, next_boot=[])
-    job = await _open(engine, asked, row, change, action, plan)
-    result = await carry_out(engine, asked, row, job, do_change)
+    if asked.dry_run:
+        plan, observed = await _planned_now(engine, asked, row, change)
+        return dry_run_of(plan, observed)
+
+    async def begin(attempt: Attempt | None) -> Mapping[str, Any]:
+        asked.check(row)
+        plan = None
+        if not await waits(asked, row):
+            plan, _ = await _planned_now(engine, asked, row, change)
+            if not plan.changed and not asked.preference.respond_async:
+                return {"changed": False, "next_boot": []}
+        job = await _open(engine, asked, row, change, action, plan, attempt)
+        return await carry_out(engine, asked, row, job, do_change)
+
+    result = await once(engine, asked, asked.attempt(action, row.id, as_data(change)), begin)
     await row.refresh_from_db()
     return _Outcome(bool(result.get("changed", True)), list(result.get("next_boot", [])))
+
+
+async def _planned_now(engine: Engine, asked: Asked, row: Machine, change: Change) -> tuple[Plan, ObservedMachine]:
+    """What there is to do, before there is a job."""
+    asked.check(row)
+    await require_free(row)
+    observed, plan = await _planned(engine, row, change)
+    await _require_free_name(row, change)
+    return plan, observed
 
 
 async def _do_change(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
@@ -179,11 +193,20 @@ async def _carry_out_directly(engine: Engine, row: Machine, change: Change, trac
     await engine.host(row.server).call(act)
 
 
-async def _open(engine: Engine, asked: Asked, row: Machine, change: Change, action: Action, plan: Plan | None) -> Job:
+async def _open(
+    engine: Engine,
+    asked: Asked,
+    row: Machine,
+    change: Change,
+    action: Action,
+    plan: Plan | None,
+    attempt: Attempt | None,
+) -> Job:
     """Open the job, and where it begins at once, take the new name with it."""
     if plan is None or asked.preference.respond_async:
-        return await open_job(order_of(engine, action, asked, as_data(change)), row, asked.check)
-    order = order_of(engine, action, asked, as_data(change), plan, executor=_executor_of(engine, plan))
+        return await open_job(order_of(engine, action, asked, as_data(change), attempt=attempt), row, asked.check)
+    executor = _executor_of(engine, plan)
+    order = order_of(engine, action, asked, as_data(change), plan, executor=executor, attempt=attempt)
     try:
         async with in_transaction():
             if _is_renamed(row, change):
@@ -192,6 +215,8 @@ async def _open(engine: Engine, asked: Asked, row: Machine, change: Change, acti
             await _take_name(row, change)
             return job
     except IntegrityError:
+        if not _is_renamed(row, change):
+            raise
         raise name_taken(change.name or "", row.server) from None
 
 

@@ -45,8 +45,8 @@ from hostler.sealing import SealBroken
 log = structlog.get_logger(__name__)
 
 
-async def create(engine: Engine, asked: Asked, body: CreateBody, key: str | None = None) -> CreatedVm | DryRun:
-    """Make the VM and answer it; for a ``key`` that was used before, as the request was answered that used it.
+async def create(engine: Engine, asked: Asked, body: CreateBody) -> CreatedVm | DryRun:
+    """Make the VM and answer it; for a key that was used before, as the request was answered that used it.
 
     Raises as `written_down`, and what its job failed with.
     """
@@ -54,9 +54,9 @@ async def create(engine: Engine, asked: Asked, body: CreateBody, key: str | None
         new = await planned(engine, asked, body)
         await require_free_name(new)
         return dry_run_of(new.plan, None).model_copy(update={"placement": new.shown})
-    if key is None:
+    if asked.key is None:
         return await _carry_out(engine, asked, *await written_down(engine, asked, body))
-    attempt = Attempt.of(asked.caller, Action.CREATE.value, key, body.model_dump(mode="json", exclude_unset=True))
+    attempt = Attempt.of(asked.caller, Action.CREATE.value, asked.key, body.model_dump(mode="json", exclude_unset=True))
     first = await attempt.first()
     if first is None:
         try:

@@ -17,7 +17,7 @@ from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hostler.database.queries import Query, dialect, read, rows_now, version_now
+from hostler.database.queries import Query, dialect, read, rows, rows_now, version_now
 from hostler.database.search import SHORTEST
 from hostler.machines.shown import COLUMNS
 from hostler.paging import PageRequest
@@ -43,6 +43,8 @@ class Wanted:
     """Literal text in the name, in any case; empty is anything."""
     drifted: bool | None = None
     """Whether others have changed it from what it was asked to be."""
+    tags: tuple[str, ...] = ()
+    """It has all of these."""
     after_id: int | None = None
     """Only ids that are larger: who reads on from the last one seen misses none for one that has gone meanwhile."""
 
@@ -84,6 +86,14 @@ async def fetch(wanted: Wanted, paging: PageRequest, sort: str) -> tuple[Rows, i
     if version is not None:
         _totals_now.put(wanted, version, total)
     return rows, total
+
+
+async def ids_of(wanted: Wanted, most: int) -> list[int]:
+    """The ids of all that are wanted, in their order; no more than ``most`` of them."""
+    plan = _Plan(wanted, PageRequest(), "id", descending=False, sqlite=dialect() == "sqlite")
+    source = plan.source(with_vm=False)
+    query = f"SELECT {source.number} AS id {source.sql} ORDER BY {source.number} LIMIT ?"
+    return [row["id"] for row in await rows(query, *source.values, most)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +154,17 @@ class _Plan:
         return count, (total - first - count if backwards else first), backwards
 
     def _page_query(self, count: int, position: int, backwards: bool) -> Query:
-        source = self._source(with_vm=self.column != "id")
+        source = self.source(with_vm=self.column != "id")
         return self._page(source, backwards), (*source.values, count, position)
 
     def _count(self) -> Generator[Query, Rows, int]:
-        source = self._source(with_vm=False)
+        source = self.source(with_vm=False)
         if self._asks_index and len(self._folded) > SHORTEST + 1:
             few = f"SELECT COUNT(*) AS n FROM (SELECT 1 {source.sql} LIMIT {_COMMON}) AS few"  # noqa: S608 - no value in it
             found = yield few, source.values
             if found[0]["n"] < _COMMON:
                 return int(found[0]["n"])
-            source = self._source(with_vm=False, by_index=False)
+            source = self.source(with_vm=False, by_index=False)
         found = yield f"SELECT COUNT(*) AS n {source.sql}", source.values
         return int(found[0]["n"])
 
@@ -178,7 +188,8 @@ class _Plan:
         """Whether SQLite's index is asked: of few characters it knows nothing, and one server's VMs are read sooner."""
         return self.sqlite and len(self._folded) >= SHORTEST and self.wanted.server_id is None
 
-    def _source(self, with_vm: bool, by_index: bool = True) -> _Source:
+    def source(self, with_vm: bool, by_index: bool = True) -> _Source:
+        """Where the ids come from; ``with_vm`` where the VM's own row is needed besides."""
         conditions, values = self._of_vm()
         if not self.wanted.search:
             return _Source("vm", conditions, values)
@@ -202,4 +213,8 @@ class _Plan:
         wanted |= {"vm.os_type = ?": self.wanted.os_type, "vm.id > ?": self.wanted.after_id}
         given = {condition: value for condition, value in wanted.items() if value is not None}
         without_value = {True: ("vm.drift IS NOT NULL",), False: ("vm.drift IS NULL",), None: ()}[self.wanted.drifted]
-        return (*given, *without_value), tuple(given.values())
+        tagged = "EXISTS (SELECT 1 FROM json_each(vm.tags) WHERE json_each.value = ?)"
+        if not self.sqlite:
+            tagged = "jsonb_exists(CAST(vm.tags AS JSONB), ?)"
+        tags = self.wanted.tags
+        return (*given, *without_value, *[tagged] * len(tags)), (*given.values(), *tags)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,16 +13,17 @@ from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import MachineNotFound
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, MachineNotFound
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from hostler.dispatch import Action, executor_of
 from hostler.engine import Engine
-from hostler.errors import NotFound
+from hostler.errors import NotFound, ServiceError
 from hostler.events.record import Kind, record_vms
-from hostler.jobs.idempotency import result_again
-from hostler.jobs.ledger import Order, is_free
+from hostler.jobs.holders import is_free
+from hostler.jobs.idempotency import Attempt, result_again
+from hostler.jobs.ledger import Order
 from hostler.jobs.models import Executor, Job, JobState
 from hostler.jobs.track import JobTrack
 from hostler.jobs.turns import moved
@@ -43,8 +44,9 @@ def order_of(
     asked: Asked,
     parameters: Mapping[str, Any] | None = None,
     plan: Plan | None = None,
-    supersedes: tuple[Action, ...] = (),
+    supersedes: Collection[str] = (),
     executor: Executor | None = None,
+    attempt: Attempt | None = None,
 ) -> Order:
     """What the job of ``action`` is asked to do; carried out as the dispatch table says, unless ``executor`` does."""
     return Order(
@@ -55,7 +57,29 @@ def order_of(
         plan=None if plan is None else plan.as_data(),
         supersedes=supersedes,
         may_wait=asked.preference.respond_async,
+        idempotency_key=None if attempt is None else attempt.key,
+        request_hash=None if attempt is None else attempt.request_hash,
     )
+
+
+async def once(
+    engine: Engine,
+    asked: Asked,
+    attempt: Attempt | None,
+    begin: Callable[[Attempt | None], Awaitable[Mapping[str, Any]]],
+) -> Mapping[str, Any]:
+    """The result of ``begin``, or of the request that was made under the same key before; raises what that one did."""
+    if attempt is None:
+        return await begin(None)
+    first = await attempt.first()
+    if first is None:
+        try:
+            return await begin(attempt)
+        except (HostlerError, ServiceError, IntegrityError):
+            first = await attempt.first()  # the same request, which was quicker, may be what is in the way
+            if first is None:
+                raise
+    return await result_again(first, engine.crew, asked.preference)
 
 
 async def carry_out(engine: Engine, asked: Asked, row: Machine, job: Job, perform: Perform) -> Mapping[str, Any]:
@@ -97,7 +121,7 @@ async def look_again(engine: Engine, row: Machine, generation: int | None) -> No
             log.warning("vm.name_conflict", vm=row.id, name=observed.name)
 
 
-async def waits(asked: Asked, row: Machine, supersedes: tuple[Action, ...] = ()) -> bool:
+async def waits(asked: Asked, row: Machine, supersedes: Collection[str] = ()) -> bool:
     """Whether the job will wait for others of its VM: what that one is by then can't be looked at before."""
     return asked.preference.respond_async and not asked.dry_run and not await is_free(row, supersedes)
 

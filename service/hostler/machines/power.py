@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,22 +18,33 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.existing impo
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import NOT_RUNNING, require_awake
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import PowerOff
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
-from hostler.dispatch import Action
+from hostler.dispatch import SUPERSEDES, Action
 from hostler.engine import Engine
 from hostler.hosts.connection import HostConnection, Lane
-from hostler.jobs.ledger import open_job, require_free
+from hostler.jobs.holders import require_free
+from hostler.jobs.idempotency import Attempt
+from hostler.jobs.ledger import open_job
 from hostler.jobs.models import Job, StepState
 from hostler.jobs.track import JobTrack
 from hostler.machines.asked import Asked
 from hostler.machines.dry_run import DryRun, dry_run_of, dry_run_of_words
 from hostler.machines.models import Machine, MachineStatus
-from hostler.machines.operation import Perform, carry_out, fenced, looking_again, order_of, seen, set_status, waits
+from hostler.machines.operation import (
+    Perform,
+    carry_out,
+    fenced,
+    looking_again,
+    once,
+    order_of,
+    seen,
+    set_status,
+    waits,
+)
 from hostler.machines.reboot import reboot
 from hostler.machines.schemas import OperationDone
 from hostler.machines.words import done
 
-_WAITING = (Action.STOP, Action.RESTART)
-"""What waits for a guest, and gives way to force-stop."""
+_WAITING = SUPERSEDES[Action.FORCE_STOP.value]
 
 
 async def start(engine: Engine, asked: Asked, row: Machine) -> OperationDone | DryRun:
@@ -72,23 +83,23 @@ async def restart(engine: Engine, asked: Asked, row: Machine, timeout: float, fo
 
     Raises `WrongState` for a VM that is off, `GuestTimeout` for a guest that did not reboot: it runs on.
     """
-    if not await waits(asked, row):
-        observed = await _observed_running(engine, row)
+
+    def require(observed: ObservedMachine) -> None:
+        _require_running(observed)
         if not force:
             require_awake(observed.status, "restart")
-        if asked.dry_run:
-            title = "Power cycle VM" if force else "Restart VM"
-            return dry_run_of_words(f"{title} '{observed.name}'", observed)
-    return await _carry_out(engine, asked, row, Action.RESTART, {"timeout": timeout, "force": force})
+
+    if asked.dry_run:
+        title = "Power cycle VM" if force else "Restart VM"
+        return dry_run_of_words(*await _rehearsed(engine, row, title, require))
+    return await _carry_out(engine, asked, row, Action.RESTART, {"timeout": timeout, "force": force}, require=require)
 
 
 async def reset(engine: Engine, asked: Asked, row: Machine) -> OperationDone | DryRun:
     """Press the VM's reset button. Raises `WrongState` for a VM that is off."""
-    if not await waits(asked, row):
-        observed = await _observed_running(engine, row)
-        if asked.dry_run:
-            return dry_run_of_words(f"Reset VM '{observed.name}'", observed)
-    return await _carry_out(engine, asked, row, Action.RESET)
+    if asked.dry_run:
+        return dry_run_of_words(*await _rehearsed(engine, row, "Reset VM", _require_running))
+    return await _carry_out(engine, asked, row, Action.RESET, require=_require_running)
 
 
 async def _carry_out(
@@ -97,11 +108,25 @@ async def _carry_out(
     row: Machine,
     action: Action,
     parameters: Mapping[str, Any] | None = None,
-    supersedes: tuple[Action, ...] = (),
+    supersedes: Collection[str] = (),
+    require: Callable[[ObservedMachine], None] | None = None,
 ) -> OperationDone:
-    job = await open_job(order_of(engine, action, asked, parameters, supersedes=supersedes), row)
-    result = await carry_out(engine, asked, row, job, PERFORM[action])
+    async def begin(attempt: Attempt | None) -> Mapping[str, Any]:
+        if require is not None and not await waits(asked, row):
+            require(await _observed(engine, row))
+        order = order_of(engine, action, asked, parameters, supersedes=supersedes, attempt=attempt)
+        return await carry_out(engine, asked, row, await open_job(order, row), PERFORM[action])
+
+    result = await once(engine, asked, asked.attempt(action, row.id, parameters or {}), begin)
     return done(row, action, bool(result.get("changed", True)))
+
+
+async def _rehearsed(
+    engine: Engine, row: Machine, title: str, require: Callable[[ObservedMachine], None]
+) -> tuple[str, ObservedMachine]:
+    observed = await _observed(engine, row)
+    require(observed)
+    return f"{title} '{observed.name}'", observed
 
 
 _SWITCHES: Mapping[Action, tuple[str, power.Switch, Lane]] = {
@@ -194,14 +219,12 @@ async def _wait_until_off(host: HostConnection, uuid: str, track: JobTrack, seco
     return True
 
 
-async def _observed(engine: Engine, row: Machine, supersedes: tuple[Action, ...] = ()) -> ObservedMachine:
+async def _observed(engine: Engine, row: Machine, supersedes: Collection[str] = ()) -> ObservedMachine:
     """The VM as it is, before there is a job; one that is busy would not let that in, and may not be whole."""
     await require_free(row, supersedes)
     return await seen(engine, row)
 
 
-async def _observed_running(engine: Engine, row: Machine) -> ObservedMachine:
-    observed = await _observed(engine, row)
+def _require_running(observed: ObservedMachine) -> None:
     if not observed.is_active:
         raise WrongState(NOT_RUNNING)
-    return observed

@@ -16,9 +16,8 @@ from hostler.database.queries import values_of
 from hostler.engine import EngineOf, require_hypervisor
 from hostler.errors import Conflict, NotFound
 from hostler.jobs.accepted import ACCEPTED
-from hostler.jobs.idempotency import IdempotencyKeyOf
 from hostler.machines import changing, configuration, creation, listing, power, removal
-from hostler.machines.asked import AskedOf, AskedOfVersion
+from hostler.machines.asked import AskedOfVersion, AskedUnderKey
 from hostler.machines.dry_run import DryRun
 from hostler.machines.listing import Wanted
 from hostler.machines.models import Machine, MachineStatus
@@ -40,6 +39,7 @@ from hostler.machines.version import tag_of
 from hostler.paging import PageRequest
 from hostler.permission import CALLER, Caller, Permission, Requires, decide
 from hostler.routing import Router
+from hostler.tags import Tag
 
 router = Router(prefix="/api/vms", tags=["vms"])
 
@@ -117,6 +117,9 @@ class ListQuery(PageRequest):
     os_type: StorableText | None = Field(default=None, description="Only those with this OS type", max_length=64)
     search: StorableText | None = Field(default=None, description="Text in the name, in any case", max_length=255)
     drifted: bool | None = Field(default=None, description="Only those that others have changed, or only the others")
+    tag: list[Tag] = Field(
+        default=[], description="Only those with this tag; given several times, with all of them", max_length=16
+    )
     after_id: int | None = Field(default=None, description="Only those with a larger id", ge=0, le=2**31 - 1)
     sort: VmOrder = Field(default="id", description="By which field, with - before it for the other way round")
 
@@ -124,7 +127,8 @@ class ListQuery(PageRequest):
     def wanted(self) -> Wanted:
         """Which VMs."""
         status = None if self.status is None else self.status.value
-        return Wanted(status, self.server_id, self.os_type, self.search, self.drifted, self.after_id)
+        tags = tuple(dict.fromkeys(self.tag))
+        return Wanted(status, self.server_id, self.os_type, self.search, self.drifted, tags, self.after_id)
 
 
 @router.get("", summary="List VMs", response_model=VmList)
@@ -148,12 +152,11 @@ async def create_vm(
     caller: Writer,
     _ready: Hypervisors,
     engine: EngineOf,
-    asked: AskedOf,
-    key: IdempotencyKeyOf,
+    asked: AskedUnderKey,
     body: CreateBody,
 ) -> CreatedVm | JSONResponse:
     """Make a VM, stopped unless ``start`` says otherwise; all or nothing. Without ``server_id`` a server is chosen."""
-    outcome = await creation.create(engine, asked, body, key)
+    outcome = await creation.create(engine, asked, body)
     return outcome if isinstance(outcome, CreatedVm) else JSONResponse(outcome.model_dump(mode="json"))
 
 
@@ -188,10 +191,17 @@ async def delete_vm(
     _ready: Hypervisors,
     engine: EngineOf,
     asked: AskedOfVersion,
-    row: MachineOf,
+    vm_id: VmId,
     delete_disks: Annotated[bool, Query(description="Whether the disks that are its own are deleted, too")] = True,
 ) -> Deleted | DryRun:
     """Power the VM off, undefine it, and delete the disks that are its own."""
+    try:
+        row = await _machine(vm_id)
+    except NotFound:
+        deleted = await removal.deleted_before(engine, asked, _named(vm_id)[1], delete_disks)
+        if deleted is None:
+            raise
+        return deleted
     return await removal.delete(engine, asked, row, delete_disks)
 
 
@@ -228,7 +238,7 @@ async def update_config(
 
 @router.post("/{vm_id}/start", summary="Start a VM", responses=ACCEPTED)
 async def start_vm(
-    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedOf, row: MachineOf
+    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedUnderKey, row: MachineOf
 ) -> OperationDone | DryRun:
     """Power the VM on."""
     return await power.start(engine, asked, row)
@@ -239,7 +249,7 @@ async def stop_vm(
     caller: Writer,
     _ready: Hypervisors,
     engine: EngineOf,
-    asked: AskedOf,
+    asked: AskedUnderKey,
     row: MachineOf,
     timeout: Annotated[int | None, Query(description="Seconds the guest has to power off", ge=1, le=3600)] = None,
     force: Annotated[bool, Query(description="Whether its plug is pulled after that")] = False,
@@ -250,7 +260,7 @@ async def stop_vm(
 
 @router.post("/{vm_id}/force-stop", summary="Power a VM off", responses=ACCEPTED)
 async def force_stop_vm(
-    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedOf, row: MachineOf
+    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedUnderKey, row: MachineOf
 ) -> OperationDone | DryRun:
     """Pull the VM's plug."""
     return await power.force_stop(engine, asked, row)
@@ -261,7 +271,7 @@ async def restart_vm(
     caller: Writer,
     _ready: Hypervisors,
     engine: EngineOf,
-    asked: AskedOf,
+    asked: AskedUnderKey,
     row: MachineOf,
     timeout: Annotated[int | None, Query(description="Seconds the guest has to reboot", ge=1, le=3600)] = None,
     force: Annotated[bool, Query(description="Whether it is turned off and on again instead")] = False,
@@ -272,7 +282,7 @@ async def restart_vm(
 
 @router.post("/{vm_id}/reset", summary="Reset a VM", responses=ACCEPTED)
 async def reset_vm(
-    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedOf, row: MachineOf
+    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedUnderKey, row: MachineOf
 ) -> OperationDone | DryRun:
     """Press the VM's reset button."""
     return await power.reset(engine, asked, row)
@@ -280,7 +290,7 @@ async def reset_vm(
 
 @router.post("/{vm_id}/resize", summary="Resize a VM", responses=ACCEPTED)
 async def resize_vm(
-    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedOf, row: MachineOf, body: ResizeBody
+    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedUnderKey, row: MachineOf, body: ResizeBody
 ) -> OperationDone | DryRun:
     """Give a VM other sizes: one that is off, or with ``live`` one that runs. A disk never shrinks."""
     return await changing.resize(engine, asked, row, body)

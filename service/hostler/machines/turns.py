@@ -45,6 +45,8 @@ async def _begin(engine: Engine, job: Job) -> None:
         if row is not None:
             watch_for(engine, row)
 
+    if job.supersedes_id is not None:
+        engine.crew.cancel(job.supersedes_id)
     leaves_at_once = job.action != Action.CREATE.value or creation.leaves_at_once(job)
     with structlog.contextvars.bound_contextvars(request_id=job.request_id):  # of whoever asked for it
         engine.crew.start(job, work, after, leaves_at_once)

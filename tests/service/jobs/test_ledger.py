@@ -12,7 +12,8 @@ from fastapi import FastAPI
 from hostler.accounts.models import User
 from hostler.errors import Conflict, NotFound
 from hostler.hosts.models import Server
-from hostler.jobs.ledger import PROCESS, Order, close_job, open_job, running_job_of
+from hostler.jobs.holders import running_job_of
+from hostler.jobs.ledger import PROCESS, Order, close_job, open_job
 from hostler.jobs.models import Executor, Job, JobLog, JobState, JobStep, StepState
 from hostler.jobs.track import JobTrack
 from hostler.machines.models import Machine

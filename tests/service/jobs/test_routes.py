@@ -32,6 +32,7 @@ SHOWN = {
     "result",
     "error",
     "supersedes_id",
+    "parent_id",
     "request_id",
     "cancel_requested_at",
     "created_at",

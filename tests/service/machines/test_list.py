@@ -211,6 +211,19 @@ async def test_filters_by_status_server_and_os_type(api: httpx.AsyncClient, shel
 
 
 @pytest.mark.rule("list-search")
+@pytest.mark.rule("list-tags")
+async def test_tags_that_are_asked_for_are_all_had(api: httpx.AsyncClient, shelf: Server) -> None:
+    await put(shelf, "one", tags=["web", "blue"])
+    await put(shelf, "two", tags=["web", "webby"])
+    await put(shelf, "three")
+
+    assert await names(api, tag="web") == ["one", "two"]
+    assert await names(api, tag=["web", "blue"]) == ["one"]
+    assert await names(api, tag="we") == []
+    refused = await api.get("/api/vms", params={"tag": "a b"})
+    assert (refused.status_code, "tag" in refused.json()["detail"]) == (422, True)
+
+
 async def test_a_search_is_literal_text_in_any_case(api: httpx.AsyncClient, shelf: Server) -> None:
     # imported domains keep whatever name they have
     everything = ["Web-1", "my_web", "web%", "100%", "back\\slash", "o'clock"]

@@ -87,6 +87,10 @@ def by_the_orm(wanted: Wanted) -> QuerySet[Machine]:
         query = query.filter(os_type=wanted.os_type)
     if wanted.search:
         query = query.filter(name__icontains=wanted.search)
+    if "a" in wanted.tags:
+        query = query.filter(ip_address__isnull=False)  # `put` gives both to the same
+    if "b" in wanted.tags:
+        query = query.filter(id=0)
     if wanted.after_id is not None:
         query = query.filter(id__gt=wanted.after_id)
     return query.select_related("server")
@@ -100,9 +104,10 @@ async def expected(wanted: Wanted, page: PageRequest, sort: str) -> dict[str, An
     return listed.model_dump(mode="json")
 
 
-def query_of(wanted: Wanted, page: PageRequest, sort: str) -> dict[str, str | int]:
+def query_of(wanted: Wanted, page: PageRequest, sort: str) -> dict[str, Any]:
+    given = {"tag" if name == "tags" else name: value for name, value in asdict(wanted).items() if value is not None}
     return {
-        **{name: value for name, value in asdict(wanted).items() if value is not None},
+        **given,
         **page.model_dump(),
         "sort": sort,
     }
@@ -123,6 +128,7 @@ wanteds = st.builds(
     server_id=st.sampled_from([None, None, 1, 2, 3, 4]),
     os_type=st.sampled_from([None, None, "linux", "windows", 'li"nux', "none"]),
     search=searches(),
+    tags=st.sampled_from([(), (), ("a",), ("b",), ("a", "b"), ("a", "a")]),
     after_id=st.sampled_from([None, None, 0, 1, 40, 75, 2**31 - 1]),
 )
 pages = st.builds(PageRequest, page=st.integers(1, 30), per_page=st.sampled_from([1, 2, 3, 7, 20, 100]))

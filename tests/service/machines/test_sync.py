@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,7 @@ async def test_what_the_host_still_made_of_a_create_of_ours_after_that_was_taken
     identity = begun(virsh, "late", 1)
     await Job.create(
         action="vm_create", executor="direct", state=state, vm_id=1, vm_uuid=identity, vm_name="late",
-        server_id=server.id, parameters={}, lease_owner="",
+        server_id=server.id, parameters={}, lease_owner="", finished_at=datetime.now(UTC),
     )  # fmt: skip
     assert (await appears(api, "late"))["status"] == "creating"
 
