@@ -43,10 +43,14 @@ class Service:
 
     def __enter__(self) -> Self:
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._start(port=0)
+        return self
+
+    def _start(self, port: int) -> None:
         began = time.perf_counter()
         with (self.state / "service.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hostler", "serve", "--port", "0"],
+                [sys.executable, "-m", "hostler", "serve", "--port", str(port)],
                 env=self.environment,
                 cwd=self.state,
                 stdin=subprocess.DEVNULL,
@@ -62,7 +66,18 @@ class Service:
             self._end()
             raise
         self.start_seconds = time.perf_counter() - began
-        return self
+
+    def kill(self) -> None:
+        """End the process there and then, as a crash would."""
+        assert self._process is not None  # noqa: S101 - only in the block
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def start_again(self) -> None:
+        """Start it at the same URL, after it was killed. Raises BenchError."""
+        self._start(port=int(self.url.rpartition(":")[2]))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -18,6 +18,7 @@ from bench.fleet import settings_for
 from bench.postgres import Postgres
 from bench.service import Service
 from chaos.callers import OURS, Caller
+from chaos.crashes import Crashes
 from chaos.faults import Faults
 from chaos.listener import Listener
 from chaos.strangers import Stranger
@@ -104,10 +105,11 @@ def _work(
         callers = [Caller(number, service.url, token, list(servers.values()), plan.seed) for number in range(CALLERS)]
         strangers = [Stranger(host, folder, plan.seed) for host in hosts]
         faults = [Faults(host, gates[host.name], plan.seed) for host in hosts] if plan.with_faults else []
-        usage = UsageOf(service.pid)
+        crashes = [Crashes(service, plan.seed)] if plan.with_faults else []
+        usage = UsageOf(lambda: service.pid)
         outcome = Outcome()
         began = time.monotonic()
-        workers: list[Worker] = [*callers, *strangers, *faults]
+        workers: list[Worker] = [*callers, *strangers, *faults, *crashes]
         try:
             _let_work([usage, *workers], plan.minutes * 60)
         finally:
@@ -124,7 +126,7 @@ def _work(
     outcome.slowest = max(caller.slowest for caller in callers)
     outcome.answers = sum((caller.did for caller in callers), Counter())
     outcome.did = sum((stranger.did for stranger in strangers), Counter())
-    outcome.faults = sum((fault.did for fault in faults), Counter())
+    outcome.faults = sum((fault.did for fault in (*faults, *crashes)), Counter())
     return outcome
 
 

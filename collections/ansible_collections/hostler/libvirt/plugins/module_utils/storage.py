@@ -8,6 +8,7 @@ happen is ours to see to.
 from __future__ import annotations
 
 import posixpath
+import time
 from typing import Container, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk, DomainDefinition
@@ -15,18 +16,25 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.read im
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     HostlerError,
     MachineNotFound,
+    OperationFailed,
     PoolNotFound,
     Unsupported,
+    VolumeNotFound,
     WrongState,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.snapshot import Snapshots
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.create import FILE_POOLS
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.volumes import volume_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.snapshot import Snapshot
+
+_BEING_MADE_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 0.05
 
 
 def owned_disks(hypervisor: Hypervisor, machine: ObservedMachine) -> List[str]:
@@ -140,14 +148,32 @@ def overlays(hypervisor: Hypervisor, except_paths: Container[str] = ()) -> Itera
         for volume in pool.volumes():
             if volume.path in except_paths:
                 continue
-            try:
-                backing = volume.facts().backing_path
-            except HostlerError:
-                if pool.find_volume(volume.name) is None:
-                    continue  # it has gone meanwhile
-                raise
+            backing = _backing_of(pool, volume)
             if backing is not None:
                 yield Overlay(pool.name, volume.name, backing)
+
+
+def _backing_of(pool: Pool, volume: Volume) -> Optional[str]:
+    """What the volume is built on, None of one that has gone meanwhile.
+
+    Libvirt lists a volume that is being made before there is a file, and then it can't be read: it is waited for, for
+    what it is going to be built on may be what somebody is about to delete.
+    """
+    deadline = time.monotonic() + _BEING_MADE_SECONDS
+    while True:
+        try:
+            return volume.facts().backing_path
+        except VolumeNotFound as error:
+            if pool.find_volume(volume.name) is None:
+                return None
+            if time.monotonic() >= deadline:
+                # no word of a volume that is not found: it is not the one that anybody has asked for
+                raise OperationFailed(f"Storage pool '{pool.name}' can't be read: {error.message}") from error
+        except HostlerError:
+            if pool.find_volume(volume.name) is None:
+                return None
+            raise
+        time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def definitions_of(hypervisor: Hypervisor, domain: Domain) -> List[DomainDefinition]:
