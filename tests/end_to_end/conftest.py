@@ -41,6 +41,8 @@ class RunningService:
             **settings,
         }
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
+        self.program: tuple[str | Path, ...] = ("-m", "hostler")
+        """What Python runs as the service."""
         self._process: subprocess.Popen[bytes] | None = None
         self.command("server", "add", SERVER, uri, "--virt-type", virt_type, "--image-pool", "images")
 
@@ -61,7 +63,7 @@ class RunningService:
         """Start it, wait until it has reached its host, and log in."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hostler", "serve"], env=self.environment, stdout=log, stderr=log
+                [sys.executable, *self.program, "serve"], env=self.environment, stdout=log, stderr=log
             )
         eventually(self._answers, "the service answers")
         login = self.client.post("/api/auth/login", data={"username": "admin", "password": PASSWORD})
@@ -71,6 +73,15 @@ class RunningService:
     def kill(self) -> None:
         """End it as a crash would."""
         self._end(signal.SIGKILL)
+
+    def is_alive(self, seconds: float) -> bool:
+        """Whether it is still there after so many seconds."""
+        assert self._process is not None
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
 
     def stop(self) -> None:
         """Ask it to end, and wait."""

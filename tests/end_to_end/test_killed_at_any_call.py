@@ -73,7 +73,8 @@ def settled(service: RunningService) -> bool:
     """Whether no job runs and no VM is in between."""
     between = {"creating", "deleting", "stopping", "unknown"}
     vms = service.get("/api/vms")["vms"]
-    return not service.get("/api/jobs?state=running")["items"] and not between & {vm["status"] for vm in vms}
+    open_jobs = [service.get(f"/api/jobs?state={state}")["total"] for state in ("queued", "running")]
+    return not any(open_jobs) and not between & {vm["status"] for vm in vms}
 
 
 def differences(service: RunningService, host: Host) -> list[str]:
@@ -123,6 +124,12 @@ def kill_it_once(service: RunningService, gate: Gate, host: Host, action: str, c
     else:
         assert answer is not None and answer.is_success, what
 
+    assert_settled(service, host, what)
+    return killed
+
+
+def assert_settled(service: RunningService, host: Host, what: str) -> None:
+    """Every job has ended, the service and its host agree, and what was left can be used and taken away."""
     try:
         eventually(lambda: settled(service), "every job has ended")
         eventually(lambda: not differences(service, host), "the service and its host agree")
@@ -134,7 +141,6 @@ def kill_it_once(service: RunningService, gate: Gate, host: Host, action: str, c
         if job["state"] != "succeeded":
             assert (job["state"], job["error"]["code"]) == ("failed", "cut_off"), what
             assert "The service was stopped while this ran" in job["error"]["detail"], what
-    return killed
 
 
 def put_back(service: RunningService) -> None:
