@@ -32,9 +32,8 @@ async def sealed_texts() -> list[SealedText]:
     found = [SealedText(f"credential '{one.name}'", one.sealed) for one in await Credential.all().order_by("id")]
     for webhook in await Webhook.all().order_by("id"):
         found.append(SealedText(f"webhook {webhook.id}", webhook.secret))
-        until = webhook.old_secret_until
-        if webhook.old_secret is not None and until is not None and until > datetime.now(UTC):
-            found.append(SealedText(f"webhook {webhook.id}", webhook.old_secret))
+    for webhook in await Webhook.filter(old_secret__not_isnull=True, old_secret_until__gt=datetime.now(UTC)):
+        found.append(SealedText(f"webhook {webhook.id}", webhook.old_secret))
     return found
 
 

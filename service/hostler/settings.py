@@ -178,8 +178,8 @@ class Settings(BaseSettings):
         default=90,
         ge=0,
         le=3650,
-        description="How long a job that has ended is kept, with its steps and its log, in days; 0 keeps all for ever. A "
-        "create's Idempotency-Key is remembered for as long as its job. See docs/operations.md.",
+        description="How long a job that has ended is kept, with its steps and its log, in days; 0 keeps all for ever. "
+        "A create's Idempotency-Key is remembered for as long as its job. See docs/operations.md.",
     )
     webhook_destinations: tuple[Literal["private", "loopback", "link-local"], ...] = Field(
         default=("private",),

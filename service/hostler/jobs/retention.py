@@ -33,13 +33,14 @@ _PAGE = (
     "SELECT MAX(id) AS last, MIN(created_at) < ? AS is_old FROM"
     " (SELECT id, created_at FROM job WHERE id > ? ORDER BY id LIMIT ?) AS page"
 )
-_ENDED = "('succeeded', 'failed', 'canceled')"
-_OLD = f"""
-SELECT job.id FROM job WHERE job.id > ? AND job.id <= ? AND job.state IN {_ENDED} AND job.finished_at < ?
+_OLD = """
+SELECT job.id FROM job WHERE job.id > ? AND job.id <= ?
+AND job.state IN ('succeeded', 'failed', 'canceled') AND job.finished_at < ?
 AND NOT EXISTS (SELECT 1 FROM vm WHERE vm.id = job.vm_id AND vm.status IN ('creating', 'deleting'))
 AND NOT EXISTS (SELECT 1 FROM vm WHERE vm.uuid = job.vm_uuid AND vm.status IN ('creating', 'deleting'))
-AND NOT EXISTS (SELECT 1 FROM job AS parent WHERE parent.id = job.parent_id AND parent.state NOT IN {_ENDED})
-AND NOT EXISTS (SELECT 1 FROM job AS child WHERE child.parent_id = job.id AND child.state NOT IN {_ENDED})
+AND NOT EXISTS (SELECT 1 FROM job AS parent
+    WHERE parent.id = job.parent_id AND parent.state IN ('queued', 'running'))
+AND NOT EXISTS (SELECT 1 FROM job AS child WHERE child.parent_id = job.id AND child.state IN ('queued', 'running'))
 AND NOT (job.action = 'image_upload' AND job.state <> 'succeeded' AND EXISTS (
     SELECT 1 FROM server WHERE server.id = job.server_id
     AND (server.last_seen IS NULL OR server.last_seen < job.finished_at)))
