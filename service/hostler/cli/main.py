@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from hostler.cli import credentials, databases, images, migrate, serve, servers, settings, tokens, users, webhooks
+from hostler.cli import (
+    credentials,
+    databases,
+    doctor,
+    images,
+    migrate,
+    serve,
+    servers,
+    settings,
+    tokens,
+    users,
+    webhooks,
+)
 
 app = typer.Typer(
     name="hostler",
@@ -20,6 +32,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate)
 app.command("settings")(settings.settings)
+app.command("doctor")(doctor.doctor)
 app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")
 app.add_typer(servers.app, name="server")
