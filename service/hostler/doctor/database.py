@@ -85,13 +85,17 @@ async def integrity(settings: Settings) -> list[Finding]:
     if file is None:
         return []
 
-    def look() -> list[str]:
+    def look() -> tuple[list[str], int]:
         with contextlib.closing(open_to_read(file)) as connection:
-            return damage(connection, quick=True)
+            (size,) = connection.execute(
+                "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+            ).fetchone()
+            return damage(connection, quick=True), size
 
-    if wrong := await asyncio.to_thread(look):
+    wrong, size = await asyncio.to_thread(look)
+    if wrong:
         return [failed("integrity", f"The database is damaged: {'; '.join(wrong)}", _RESTORE)]
-    return [ok("integrity", f"The database is sound ({file.stat().st_size / 1024**2:.1f} MiB)")]
+    return [ok("integrity", f"The database is sound ({size / 1024**2:.1f} MiB)")]
 
 
 async def times(database: Database) -> list[Finding]:

@@ -121,12 +121,12 @@ def pools(server: Server) -> list[Finding]:
             found.append(failed(check, f"Pool '{pool['name']}' is full ({room})", remedy))
         elif free < total * LITTLE_SHARE:
             found.append(warning(check, f"Pool '{pool['name']}' is nearly full ({room})", remedy))
-    return found or [ok(check, f"There is room in all {len(server.pools)} {seen}{_least(server.pools)}")]
+    return found or [ok(check, f"There is room in each of {len(server.pools)}{_least(server.pools)} {seen}")]
 
 
 def _least(rows: Sequence[dict[str, object]]) -> str:
     shares = [_number(row["free_gb"]) / _number(row["total_gb"]) for row in rows if _number(row["total_gb"])]
-    return f" ({min(shares):.0%} at least)" if shares else ""
+    return f", at least {min(shares):.0%} were free" if shares else ""
 
 
 def _number(value: object) -> float:

@@ -33,7 +33,7 @@ async def sealing(settings: Settings) -> Finding:
     if owners := await locked(sealer):
         message = f"The sealing key does not open the secrets of {', '.join(owners)}"
         return failed("sealing keys", message, _GIVE_ANEW)
-    return ok("sealing keys", f"The sealing key opens all that is sealed ({len(texts)} secrets)")
+    return ok("sealing keys", f"The sealing key opens every secret that is sealed ({len(texts)})")
 
 
 def signing(settings: Settings) -> Finding:

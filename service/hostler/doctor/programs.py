@@ -93,4 +93,4 @@ async def tools(path: str) -> Finding:
     if program is None:
         message = f"There is no ssh on PATH, by which {', '.join(by_ssh[:5])} is reached"
         return failed("tools", message, "Install the package openssh-client")
-    return ok("tools", f"{program} is there, by which {len(by_ssh)} servers are reached")
+    return ok("tools", f"{program} is there, by which servers are reached ({len(by_ssh)})")

@@ -95,9 +95,11 @@ def service(settings: Settings) -> list[Finding]:
         return [ok("service", "Whether a service runs can't be told: the setting port is 0, which takes any free one")]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - not to listen on
     url = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-    begin = time.monotonic()
     try:
-        answer = httpx.get(f"{url}/readyz", timeout=_ANSWER_SECONDS, trust_env=False)
+        with httpx.Client(timeout=_ANSWER_SECONDS, trust_env=False) as client:
+            begin = time.monotonic()
+            answer = client.get(f"{url}/readyz")
+            took = time.monotonic() - begin
     except httpx.HTTPError as error:
         return [
             warning(
@@ -112,4 +114,4 @@ def service(settings: Settings) -> list[Finding]:
                 "service", f"What answers at {url} is not ready (HTTP {answer.status_code})", "See the service's log"
             )
         ]
-    return [ok("service", f"A service answers at {url} and is ready ({(time.monotonic() - begin) * 1000:.0f} ms)")]
+    return [ok("service", f"A service answers at {url} and is ready ({took * 1000:.0f} ms)")]

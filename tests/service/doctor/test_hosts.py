@@ -107,7 +107,7 @@ def pool(name: str, total: float, free: float) -> dict[str, object]:
     ("rows", "level", "said"),
     [
         ([], Level.OK, "None was seen yet"),
-        ([pool("a", 100.0, 50), pool("b", 100, 20)], Level.OK, "(20% at least)"),
+        ([pool("a", 100.0, 50), pool("b", 100, 20)], Level.OK, "each of 2, at least 20% were free when"),
         ([pool("a", 100.0, 50.0), pool("b", 100, 9.9)], Level.WARNING, "Pool 'b' is nearly full (9.9 GiB of 100.0"),
         ([pool("a", 100.0, 1.9)], Level.FAILED, "Pool 'a' is full (1.9 GiB of 100.0 were free when it was last seen"),
         ([pool("empty", 0, 0)], Level.OK, "There is room"),

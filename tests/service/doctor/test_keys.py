@@ -40,7 +40,7 @@ async def sealed(database: Database, settings: Settings) -> Path:
 async def test_the_key_opens_all(sealed: Path, settings: Settings) -> None:
     found = await keys.sealing(settings)
 
-    assert (found.level, found.message) == (Level.OK, "The sealing key opens all that is sealed (2 secrets)")
+    assert (found.level, found.message) == (Level.OK, "The sealing key opens every secret that is sealed (2)")
 
 
 def there(file: Path | None) -> bool:
