@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
@@ -45,23 +46,21 @@ async def all_hosts(settings: Settings) -> list[Finding]:
         return [
             warning("hosts", "No server is enabled, so there is no VM to be managed", "hostler server add NAME URI")
         ]
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def ask(server: Server) -> list[Finding]:
-        async with turns:
-            return await host(settings, server)
-
-    return [finding for findings in await asyncio.gather(*map(ask, servers)) for finding in findings]
+    # threads of their own: asyncio's are few, and one that waits for a dead host is taken for seconds
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="doctor") as threads:
+        asked = await asyncio.gather(*(host(settings, server, threads) for server in servers))
+    return [finding for findings in asked for finding in findings]
 
 
-async def host(settings: Settings, server: Server) -> list[Finding]:
+async def host(settings: Settings, server: Server, threads: Executor | None = None) -> list[Finding]:
     """One host: whether it answers, how fast, what it runs."""
     check = f"host {server.hostname}"
     try:
         credentials = None
         if server.credential_id is not None:
             credentials = Keeper(present_sealer(settings), settings.state_dir).opening(server.id)
-        answer = await asyncio.to_thread(_ask, server.libvirt_uri, credentials)
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(threads, _ask, server.libvirt_uri, credentials)
     except OperatorError as error:  # no key that opens its credential
         return [failed(check, f"Its credential can't be used: {error}", "See 'sealing keys'")]
     except HostlerError as error:

@@ -33,7 +33,8 @@ def test_help_imports_nothing_heavy() -> None:
         "from typer.testing import CliRunner\n"
         "before = set(sys.modules)\n"
         "from hostler.cli.main import app\n"
-        "for arguments in (['--help'], ['user', '--help'], ['token', 'create', '--help'], ['serve', '--help']):\n"
+        "for arguments in (['--help'], ['user', '--help'], ['token', 'create', '--help'], ['serve', '--help'],\n"
+        "        ['doctor', '--help'], ['db', 'copy', '--help']):\n"
         "    assert CliRunner().invoke(app, arguments).exit_code == 0\n"
         f"print(sorted((set(sys.modules) - before) & set({heavy!r})))\n"
     )

@@ -371,6 +371,21 @@ class TestRestore:
         assert "There are no keys beside the backup that are of use here" in refused.stderr
         assert kept(database) == []
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+    def test_what_root_restores_the_services_user_can_use(self, database: Path, backup: Path, hostler: Hostler) -> None:
+        shutil.rmtree(database.parent)
+        database.parent.mkdir(mode=0o700)
+        os.chown(database.parent, 65534, 65534)
+
+        succeeded(hostler("db", "restore", str(backup), "--with-keys"))
+
+        assert {path.name: path.stat().st_uid for path in database.parent.iterdir()} == {
+            "hostler.sqlite3": 65534,
+            "hostler.sqlite3.lock": 65534,
+            "sealing-keys.json": 65534,
+            "signing-keys.json": 65534,
+        }
+
     def test_what_is_not_there_can_not_be_restored(self, database: Path, tmp_path: Path, hostler: Hostler) -> None:
         assert "There is no database" in hostler("db", "restore", str(tmp_path / "none")).stderr
         nowhere = {"HOSTLER_DATABASE_URL": f"sqlite://{tmp_path}/no/such.sqlite3"}

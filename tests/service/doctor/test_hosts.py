@@ -99,6 +99,16 @@ async def test_a_credential_that_can_not_be_opened(settings: Settings) -> None:
     assert "the sealing key is not the one" in other.message
 
 
+async def test_a_credential_is_used_on_the_way(settings: Settings) -> None:
+    credential = await actions.add(Keeper.of(settings), "site", CredentialKind.SSH, ssh_parts())
+    server = await host("qemu+ssh://root@127.0.0.1:1/system", credential=credential)
+
+    (found,) = await hosts.all_hosts(settings)
+
+    assert found.check == f"host {server.hostname}"
+    assert "Connection refused" in found.message  # ssh itself says so
+
+
 def pool(name: str, total: float, free: float) -> dict[str, object]:
     return {"name": name, "total_gb": total, "free_gb": free}
 
