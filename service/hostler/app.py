@@ -28,7 +28,7 @@ from hostler.documentation import routes as documentation_routes
 from hostler.drift import routes as drift_routes
 from hostler.engine import Engine
 from hostler.events import routes as event_routes
-from hostler.events.retention import forgetting
+from hostler.events.retention import Retention, forgetting
 from hostler.events.streams import Streams
 from hostler.health import routes as health_routes
 from hostler.hosts import routes as host_routes
@@ -41,6 +41,7 @@ from hostler.metrics import routes as metrics_routes
 from hostler.metrics.requests import RequestMeter
 from hostler.request_context import RequestContext
 from hostler.routing import Route, Router
+from hostler.sealed import warn_of_locked
 from hostler.security_headers import SecurityHeaders
 from hostler.settings import Settings
 from hostler.statistics import routes as statistics_routes
@@ -79,8 +80,9 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
         await _greet_first_start(settings)
         engine = app.state.engine = await stack.enter_async_context(Engine.running(settings))
         app.state.sealer = engine.sealer
+        await warn_of_locked(engine.sealer)
         await stack.enter_async_context(queue_of(engine).running())
-        await stack.enter_async_context(forgetting(settings.event_retention_days, settings.webhook_retention_days))
+        await stack.enter_async_context(forgetting(Retention.of(settings)))
         streams = app.state.streams = await stack.enter_async_context(Streams.running())
         app.state.couriers = await stack.enter_async_context(Couriers.running(settings, engine.sealer, streams.feed))
         yield

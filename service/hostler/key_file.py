@@ -48,9 +48,21 @@ def load_keys(path: Path, what: str, loss: str) -> Keys:
     try:
         with contextlib.suppress(FileExistsError):
             _make(path)
+    except OSError as error:
+        raise _unreadable(path, what, error) from None
+    return read_keys(path, what, loss)
+
+
+def read_keys(path: Path, what: str, loss: str) -> Keys:
+    """As `load_keys`, and makes nothing: where there is no file that is a KeyFileError, too."""
+    try:
         return _read(path, what, loss)
     except OSError as error:
-        raise KeyFileError(f"The {what} {path} can't be read: {error.strerror}") from None
+        raise _unreadable(path, what, error) from None
+
+
+def _unreadable(path: Path, what: str, error: OSError) -> KeyFileError:
+    return KeyFileError(f"The {what} {path} can't be read: {error.strerror}")
 
 
 def _make(path: Path) -> None:

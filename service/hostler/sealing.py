@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from hostler.errors import OperatorError
-from hostler.key_file import load_keys
+from hostler.key_file import Keys, load_keys, read_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from hostler.settings import Settings
 
 
@@ -61,12 +64,21 @@ def load_sealer(settings: Settings) -> Sealer:
 
     Raises `hostler.key_file.KeyFileError` if the file can be read by others, or is not what it should be.
     """
+    settings.make_state_dir()
+    return _sealer(settings, load_keys)
+
+
+def present_sealer(settings: Settings) -> Sealer:
+    """As `load_sealer`, and makes nothing: a file that is not there is a `KeyFileError`, too."""
+    return _sealer(settings, read_keys)
+
+
+def _sealer(settings: Settings, keys_in: Callable[[Path, str, str], Keys]) -> Sealer:
     if settings.sealing_key is not None:
         return Sealer(settings.sealing_key.get_secret_value().encode())
     path = settings.sealing_keys_file
     assert path is not None  # noqa: S101 - Settings fills it in
-    settings.make_state_dir()
-    keys = load_keys(path, "sealing keys", loss="all sealed secrets have to be given anew")
+    keys = keys_in(path, "sealing keys", "all sealed secrets have to be given anew")
     others = [key for name, key in keys.by_name.items() if name != keys.active]
     return Sealer(keys.by_name[keys.active], *others)
 

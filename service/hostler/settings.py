@@ -174,6 +174,13 @@ class Settings(BaseSettings):
         description="How long events are kept, in days: a client of /api/events that was away for longer has to load "
         "everything anew.",
     )
+    job_retention_days: int = Field(
+        default=90,
+        ge=0,
+        le=3650,
+        description="How long a job that has ended is kept, with its steps and its log, in days; 0 keeps all for ever. "
+        "A create's Idempotency-Key is remembered for as long as its job. See docs/operations.md.",
+    )
     webhook_destinations: tuple[Literal["private", "loopback", "link-local"], ...] = Field(
         default=("private",),
         description="Which addresses webhooks may be sent to, besides public ones: private (10.0.0.0/8, 172.16.0.0/12, "

@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from hostler.cli import credentials, images, migrate, serve, servers, settings, tokens, users, webhooks
+from hostler.cli import (
+    credentials,
+    databases,
+    doctor,
+    images,
+    migrate,
+    serve,
+    servers,
+    settings,
+    tokens,
+    users,
+    webhooks,
+)
 
 app = typer.Typer(
     name="hostler",
@@ -20,12 +32,14 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate)
 app.command("settings")(settings.settings)
+app.command("doctor")(doctor.doctor)
 app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")
 app.add_typer(servers.app, name="server")
 app.add_typer(credentials.app, name="credential")
 app.add_typer(images.app, name="image")
 app.add_typer(webhooks.app, name="webhook")
+app.add_typer(databases.app, name="db")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``Idempotency-Key``: a request that is made again under its key is answered as the first one was.
 
-The key stands in the job, so it is remembered for as long as the job is, over restarts and by every service of the
-database; each caller has keys of its own. What was refused before there was a job is not remembered: nothing was done.
+The key stands in the job, so it is remembered for as long as the job is (`hostler.jobs.retention`), over restarts and
+by every service of the database; each caller has keys of its own. What was refused before there was a job is not
+remembered: nothing was done.
 """
 
 from __future__ import annotations

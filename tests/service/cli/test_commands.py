@@ -8,7 +8,6 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -18,33 +17,9 @@ from fastapi import FastAPI
 
 from hostler import __version__
 from hostler.settings import Settings
+from tests.service.cli.command import Hostler, succeeded
 from tests.service.conftest import ADMIN_PASSWORD, Headers, log_in
 from tests.service.database.migrations_there import NAMES
-
-Hostler = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def hostler(settings: Settings) -> Hostler:
-    """Run ``hostler`` on the test's state directory: ``hostler("user", "list", stdin="...")``."""
-
-    def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("HOSTLER_")}
-        return subprocess.run(
-            [sys.executable, "-m", "hostler", *arguments],
-            input=stdin,
-            text=True,
-            capture_output=True,
-            check=False,
-            env=inherited | {"HOSTLER_STATE_DIR": str(settings.state_dir)} | environment,
-        )
-
-    return run
-
-
-def succeeded(result: subprocess.CompletedProcess[str]) -> str:
-    assert result.returncode == 0, result.stderr
-    return result.stdout
 
 
 def test_version(hostler: Hostler) -> None:
@@ -58,7 +33,8 @@ def test_help_imports_nothing_heavy() -> None:
         "from typer.testing import CliRunner\n"
         "before = set(sys.modules)\n"
         "from hostler.cli.main import app\n"
-        "for arguments in (['--help'], ['user', '--help'], ['token', 'create', '--help'], ['serve', '--help']):\n"
+        "for arguments in (['--help'], ['user', '--help'], ['token', 'create', '--help'], ['serve', '--help'],\n"
+        "        ['doctor', '--help'], ['db', 'copy', '--help']):\n"
         "    assert CliRunner().invoke(app, arguments).exit_code == 0\n"
         f"print(sorted((set(sys.modules) - before) & set({heavy!r})))\n"
     )

@@ -22,10 +22,8 @@ from hostler.machines.models import Machine
 from hostler.settings import Settings
 from lab.host import Host
 from tests.core.actions.guests import desired, swept
-from tests.service.cli.test_commands import Hostler, hostler, succeeded
+from tests.service.cli.command import Hostler, succeeded
 from tests.service.serving import Serve, read_until
-
-__all__ = ["hostler"]
 
 lab = pytest.mark.lab
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.host import Host
-from tests.service.cli.test_commands import Hostler, hostler, succeeded
+from tests.service.cli.command import Hostler, hostler, succeeded
 from tests.service.credentials.parts import host_key, ssh_key, tls_parts
 
 __all__ = ["hostler"]

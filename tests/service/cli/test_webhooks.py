@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from hostler.settings import Settings
-from tests.service.cli.test_commands import Hostler, hostler, succeeded
+from tests.service.cli.command import Hostler, hostler, succeeded
 from tests.service.webhooks.receiver import Receiver, always
 
 __all__ = ["hostler"]

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Putting a backup in the place of a SQLite database. What was there is kept beside it, whatever state it is in.
+
+Ids that were given since the backup are not given again, as far as the replaced database can tell: VMs on the hosts
+bear them, clients know jobs and events by them. Where it can't, so many are passed over that they are hardly met.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostler.database import Database, config
+from hostler.database.backup import SEALING, SIGNING, NotSqlite, copy_of, without_password, write
+from hostler.database.lock import DatabaseInUse, service_lock
+from hostler.database.placing import draft_of, give_owner, kept_name, sync_folder
+from hostler.database.sqlite_file import beside, open_to_read, open_to_write, require_ours, require_sound
+from hostler.errors import OperatorError
+from hostler.sealing import Sealer, present_sealer
+from hostler.settings import Settings
+
+GAP = 1000
+"""Ids of each table that are passed over where nobody knows which were given."""
+
+_SEALED = {
+    "credential": "SELECT 'credential ''' || name || '''', sealed FROM credential ORDER BY id",
+    "webhook": "SELECT 'webhook ' || id, secret FROM webhook ORDER BY id",
+}
+
+
+class RestoreError(OperatorError):
+    """A backup can't be restored; everything is as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What is where now."""
+
+    database: Path
+    kept: list[Path]
+    """What was replaced, under its new names."""
+    keys: list[Path]
+    pending: list[str]
+    """Migrations that the next start applies."""
+    locked: list[str]
+    """What has a secret that the keys at hand can't open."""
+
+
+def restore(settings: Settings, file: Path, *, with_keys: bool = False) -> Restored:
+    """Put the backup ``file`` in the place of the settings' database, with ``with_keys`` that of the keys, too.
+
+    Raises DatabaseInUse, DatabaseFileError, SchemaTooNew, RestoreError, PlacingError, NotSqlite.
+    """
+    target = config.parse(settings.database_url).file
+    if target is None:
+        raise NotSqlite(
+            "The database is PostgreSQL; stop every service and restore it with its own tool: "
+            f"pg_restore --clean --if-exists --single-transaction --dbname='{without_password(settings)}' {file}"
+        )
+    if file.exists() and target.exists() and file.samefile(target):
+        raise RestoreError(f"{file} is the database itself")
+    keys = _keys_beside(settings, file) if with_keys else {}
+    settings.make_state_dir()
+    if not target.parent.is_dir():
+        raise RestoreError(f"There is no folder {target.parent}, in which the setting database_url has the database")
+    with contextlib.closing(open_to_read(file)) as backup:
+        require_ours(backup, file)
+        require_sound(backup, file)
+        with service_lock(target), draft_of(target) as draft:
+            write(backup, draft)
+            pending = asyncio.run(_pending(settings.model_copy(update={"database_url": f"sqlite://{draft}"})))
+            with _alone(target) as present:
+                _pass_over(draft, present)
+                kept = [_replace(draft, target)]
+            kept += [_replace_keys(copy, path) for copy, path in keys.items()]
+    found = [path for path in kept if path is not None]
+    return Restored(target, found, list(keys.values()), pending, _locked(target, settings))
+
+
+def _keys_beside(settings: Settings, file: Path) -> dict[Path, Path]:
+    """The keys that a backup has beside it, and where each belongs."""
+    places = {
+        SEALING: None if settings.sealing_key is not None else settings.sealing_keys_file,
+        SIGNING: None if settings.signing_key is not None else settings.signing_keys_file,
+    }
+    found = {copy_of(file, name): place for name, place in places.items() if place is not None}
+    there = {copy: place for copy, place in found.items() if copy.is_file()}
+    if not there:
+        names = " nor ".join(str(copy_of(file, name)) for name in places)
+        raise RestoreError(f"There are no keys beside the backup that are of use here: neither {names}")
+    return there
+
+
+async def _pending(settings: Settings) -> list[str]:
+    async with Database(settings) as database:
+        return await database.pending()
+
+
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[sqlite3.Connection | None]:
+    """The database that is to be replaced, one file that nobody else has open; None where there is none to speak of."""
+    if not target.exists():
+        yield None
+        return
+    with contextlib.ExitStack() as stack:
+        present: sqlite3.Connection | None
+        try:
+            # whoever may write would throw away what is beside a file that is no database any more
+            open_to_read(target).close()
+            present = stack.enter_context(contextlib.closing(open_to_write(target)))
+            # it takes the lock that nobody else may have, and what is in the log beside the file into the file
+            present.execute("PRAGMA journal_mode=DELETE")
+            present.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise DatabaseInUse(f"Another process has the database {target} open; let it end first") from None
+            present = None
+        except (sqlite3.DatabaseError, OperatorError):
+            present = None  # damaged, which may be why a backup is restored
+        yield present
+
+
+def _pass_over(draft: Path, present: sqlite3.Connection | None) -> None:
+    """Have ids that were given since the backup not be given again."""
+    counters: dict[str, int] = {}
+    if present is not None:
+        with contextlib.suppress(sqlite3.Error):
+            counters = dict(present.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+    with contextlib.closing(open_to_write(draft)) as restored:
+        for name, highest in restored.execute("SELECT name, seq FROM sqlite_sequence").fetchall():
+            restored.execute(
+                "UPDATE sqlite_sequence SET seq = ? WHERE name = ?",
+                [max(highest, counters.get(name, highest + GAP)), name],
+            )
+        for name in counters.keys() - {row[0] for row in restored.execute("SELECT name FROM sqlite_sequence")}:
+            restored.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [name, counters[name]])
+        restored.execute("PRAGMA journal_mode=DELETE")
+
+
+def _replace(draft: Path, target: Path) -> Path | None:
+    """Give the draft the target's name, and what is there another one; the target's name is never without a file."""
+    give_owner(draft, target if target.exists() else target.parent)
+    kept = None
+    if target.exists():
+        kept = kept_name(target)
+        os.link(target, kept)
+    wal, index = beside(target)
+    if wal.exists():  # of a database that could not be opened: beside another one SQLite would take it for that one's
+        wal.replace(kept.with_name(f"{kept.name}-wal") if kept is not None else kept_name(wal))
+    index.unlink(missing_ok=True)
+    draft.replace(target)
+    sync_folder(target.parent)
+    return kept
+
+
+def _replace_keys(copy: Path, place: Path) -> Path | None:
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with draft_of(place) as draft:
+        shutil.copyfile(copy, draft)
+        return _replace(draft, place)
+
+
+def _locked(database: Path, settings: Settings) -> list[str]:
+    """What has a secret that the keys at hand can't open; the schema may be an older one."""
+    sealer: Sealer | None
+    try:
+        sealer = present_sealer(settings)
+    except OperatorError:
+        sealer = None
+    found = []
+    with contextlib.closing(open_to_read(database)) as connection:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for table, query in _SEALED.items():
+            if table in tables:
+                found += [
+                    owner for owner, text in connection.execute(query) if sealer is None or not sealer.can_open(text)
+                ]
+    return found
