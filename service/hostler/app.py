@@ -35,6 +35,7 @@ from hostler.images import routes as image_routes
 from hostler.jobs import accepted
 from hostler.jobs import routes as job_routes
 from hostler.machines import routes as machine_routes
+from hostler.machines.resumption import resuming
 from hostler.metrics import routes as metrics_routes
 from hostler.metrics.requests import RequestMeter
 from hostler.request_context import RequestContext
@@ -77,6 +78,7 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
         await _greet_first_start(settings)
         app.state.sealer = load_sealer(settings)
         app.state.engine = await stack.enter_async_context(Engine.running(settings))
+        await stack.enter_async_context(resuming(app.state.engine))
         await stack.enter_async_context(forgetting(settings.event_retention_days, settings.webhook_retention_days))
         streams = app.state.streams = await stack.enter_async_context(Streams.running())
         app.state.couriers = await stack.enter_async_context(Couriers.running(settings, app.state.sealer, streams.feed))

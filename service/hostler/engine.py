@@ -11,6 +11,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from hostler.awx import Controller
 from hostler.credentials.keeping import Keeper
 from hostler.errors import Unavailable
 from hostler.hosts.connection import HostConnection, HostConnections
@@ -38,6 +39,8 @@ class Engine:
     watch: HostWatch
     credentials: Keeper
     statistics: Statistics
+    awx: Controller | None = None
+    """Where a setting says that there is one."""
 
     @classmethod
     def of(cls, settings: Settings) -> Engine:
@@ -55,6 +58,7 @@ class Engine:
             watch=HostWatch(connections, Clock(settings.resync_seconds, settings.reread_seconds)),
             credentials=credentials,
             statistics=Statistics(connections, settings.statistics_seconds),
+            awx=Controller(settings) if settings.awx_url else None,
         )
 
     @classmethod
@@ -73,6 +77,8 @@ class Engine:
             await engine.watch.close()
             await engine.crew.close(settings.shutdown_seconds)
             await engine.playbooks.close()
+            if engine.awx is not None:
+                await engine.awx.close()
             engine.connections.close()
 
     def host(self, server: Server) -> HostConnection:

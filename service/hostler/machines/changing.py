@@ -99,12 +99,12 @@ async def _change(engine: Engine, asked: Asked, row: Machine, change: Change, ac
     if not plan.changed and not asked.preference.respond_async:
         return _Outcome(changed=False, next_boot=[])
     resized = bool(set(_SIZES) & set(plan.after))
-    by_playbook = resized and executor_of(Action.RESIZE, engine.settings) is Executor.PLAYBOOK
+    executor = executor_of(Action.RESIZE, engine.settings) if resized else Executor.DIRECT
 
     async def work(track: JobTrack) -> Mapping[str, Any]:
         left = change
         with _told_in_full(row, change):
-            if by_playbook:
+            if executor is not Executor.DIRECT:
                 sizes = {name: getattr(change, name) for name in _SIZES}
                 variables = {"uuid": row.uuid, **sizes, "live": change.live or None}
                 await run_playbook(engine, Action.RESIZE, row.server, variables, track)
@@ -114,11 +114,19 @@ async def _change(engine: Engine, asked: Asked, row: Machine, change: Change, ac
             await _follow(row, change)
         return {"changed": plan.changed, "next_boot": plan.next_boot}
 
-    executor = Executor.PLAYBOOK if by_playbook else Executor.DIRECT
     job = await _open(engine, asked, row, change, action, plan, executor)
     result = await carry_out(engine, asked, row, job, work)
     await row.refresh_from_db()
     return _Outcome(bool(result["changed"]), list(result["next_boot"]))
+
+
+async def carry_on(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
+    """Do what is left of a job's change after its playbook, whose service was stopped meanwhile."""
+    change = change_of(job.parameters)
+    with _told_in_full(row, change):
+        await _carry_out_directly(engine, row, change, track)
+    await _follow(row, change)
+    return {"changed": True, "next_boot": [], "recovered": True}
 
 
 async def _planned(engine: Engine, row: Machine, change: Change) -> tuple[ObservedMachine, Plan]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Re
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec
-from hostler.dispatch import Action, executor_of
+from hostler.dispatch import Action
 from hostler.engine import Engine
 from hostler.errors import ServiceError
 from hostler.hosts.models import Server
@@ -67,17 +67,7 @@ async def create(engine: Engine, asked: Asked, body: CreateBody, key: str | None
 
 async def _carry_out(engine: Engine, asked: Asked, new: NewMachine, row: Machine, job: Job) -> CreatedVm:
     async def work(track: JobTrack) -> Mapping[str, Any]:
-        try:
-            observed = await _make(engine, new, row, track)
-        except asyncio.CancelledError:
-            if await track.is_canceled():  # at a shutdown it is the next start that looks into it
-                await _take_back(engine, new.server, row)
-            raise
-        except Exception as error:
-            await _take_back(engine, new.server, row)
-            raise _failure(error, new.spec, new.server) from error
-        await write_down(row, observed, new.server)
-        return {"vm": CreatedVm.made(row, job.placement).model_dump(mode="json")}
+        return await brought_about(engine, new.server, row, track, _make(engine, new, row, track))
 
     return _answer(
         await engine.crew.carry_out(
@@ -86,9 +76,26 @@ async def _carry_out(engine: Engine, asked: Asked, new: NewMachine, row: Machine
             asked.preference,
             after=lambda: engine.watch.look_at(new.server.id, row.uuid),
             # a thread can't be interrupted, and what it still makes must be there when it is taken back
-            leaves_at_once=job.executor == Executor.PLAYBOOK.value,
+            leaves_at_once=job.executor != Executor.DIRECT.value,
         )
     )
+
+
+async def brought_about(
+    engine: Engine, server: Server, row: Machine, track: JobTrack, making: Awaitable[ObservedMachine]
+) -> Mapping[str, Any]:
+    """What the job of a create answers, when ``making`` has made the VM; of one that fails nothing is left."""
+    try:
+        observed = await making
+    except asyncio.CancelledError:
+        if await track.is_canceled():  # at a shutdown it is the next start that looks into it
+            await _take_back(engine, server, row)
+        raise
+    except Exception as error:
+        await _take_back(engine, server, row)
+        raise _failure(error, row.name, server) from error
+    await write_down(row, observed, server)
+    return {"vm": CreatedVm.made(row, track.job.placement).model_dump(mode="json")}
 
 
 def _answer(result: Mapping[str, Any]) -> CreatedVm:
@@ -97,10 +104,10 @@ def _answer(result: Mapping[str, Any]) -> CreatedVm:
 
 async def _make(engine: Engine, new: NewMachine, row: Machine, track: JobTrack) -> ObservedMachine:
     host = engine.host(new.server)
-    if executor_of(Action.CREATE, engine.settings) is Executor.PLAYBOOK:
+    if track.job.executor != Executor.DIRECT.value:
         variables = _variables(new.spec, new.placement, new.record, row.id, new.start)
         await run_playbook(engine, Action.CREATE, new.server, variables, track)
-        return await host.call(partial(_observe, uuid=new.record.uuid))
+        return await host.call(partial(observe_made, uuid=new.record.uuid))
     numbered = dataclasses.replace(new.record, id=row.id)
 
     def make(hypervisor: Hypervisor) -> ObservedMachine:
@@ -121,10 +128,10 @@ async def _take_back(engine: Engine, server: Server, row: Machine) -> None:
         await forget(row.id)
 
 
-def _failure(error: Exception, spec: MachineSpec, server: Server) -> Exception:
+def _failure(error: Exception, name: str, server: Server) -> Exception:
     """What the client is told: a cause of its own making keeps its status, anything else is a create that failed."""
     if isinstance(error, core.NameTaken):
-        return name_taken(spec.name, server)
+        return name_taken(name, server)
     if isinstance(error, core.MachineNotFound):
         return core.OperationFailed("Failed to create VM: the playbook ended well and made none")
     if isinstance(error, core.InvalidSpec | core.NotFound | core.Unsupported):
@@ -160,5 +167,6 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _observe(hypervisor: Hypervisor, uuid: str) -> ObservedMachine:
+def observe_made(hypervisor: Hypervisor, uuid: str) -> ObservedMachine:
+    """The VM that was made; raises `MachineNotFound`."""
     return observe(hypervisor, hypervisor.domain(uuid))
