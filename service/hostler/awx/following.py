@@ -59,16 +59,19 @@ class Follower:
         """
         reader = _Reader(self, number, on_event)
         stopped: PlaybookStatus | None = None
-        ended_at = state = None
+        ended_at: float | None = None
+        state: AwxState | None = None
         while True:
             job = await self.ask(f"jobs/{number}/", number)
-            if state is not (state := state_of(job.get("status"))):
+            before, state = state, state_of(job.get("status"))
+            if state is not before and not state.is_final:
                 on_state(state)
             await reader.read()
             if state.is_final:
                 ended_at = ended_at or time.monotonic()
                 if job.get("event_processing_finished") or ended_at + _LAST_EVENTS_SECONDS < time.monotonic():
                     reader.tell_all()
+                    on_state(state)
                     return reader.outcome(job, state, stopped)
             elif stopped is not None:  # AWX had its time to end it
                 return reader.outcome(job, state, stopped)
