@@ -31,6 +31,7 @@ from hostler.errors import OperatorError
 SYSTEM_CONFIG = Path("/etc/hostler/hostler.toml")
 PREFIX = "HOSTLER_"
 
+_PLAYBOOKS: tuple[Literal["vm_create", "vm_resize"], ...] = ("vm_create", "vm_resize")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _ALIKE = 0.75  # difflib's ratio: "prot" for "port" is, "password" for "admin_password" is not
 
@@ -345,6 +346,10 @@ class Settings(BaseSettings):
                 raise ValueError(f"awx_url is missing, without which {(wanting + tokens + users)[0]} has no meaning")
         elif len(tokens) != 1:
             raise ValueError("awx_url needs either awx_token or awx_token_file" + (", not both" if tokens else ""))
+        by = {self.dispatch.get(action, self.executor) for action in _PLAYBOOKS}
+        for name in ("hooks_dir", "playbooks_dir"):
+            if "awx" in by and "playbook" not in by and getattr(self, name) is not None:
+                raise ValueError(f"{name} is of no use where AWX has the playbooks: the site's own steps are there")
         for name in ("awx_token_file", "awx_verify"):
             file = getattr(self, name)
             if file is not None and not file.is_file():

@@ -11,6 +11,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,13 @@ class Access:
     password: str = "a-password"
 
 
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # there may be connections of the one before
+    bound.bind(("127.0.0.1", port))
+    return bound
+
+
 class Controller:
     """The stand-in: started with ``with``, reached at ``url``. ``requests`` is every method and path it was asked."""
 
@@ -55,10 +63,11 @@ class Controller:
         self.jobs = Jobs(self.store, folder)
         self.requests: list[tuple[str, str]] = []
         self.faults: list[Fault] = []
+        self.before_launch: Callable[[], object] = lambda: None
+        """Called when a launch has arrived: what others do in the moment before it."""
         self._tokens: dict[int, str] = {}
         self._doomed: list[tuple[float, Object]] = []
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket = _bound(0)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["GET", "HEAD", *WRITES])])
         self._app = app
@@ -74,9 +83,7 @@ class Controller:
     def start(self) -> None:
         """Answer from now on; jobs go on meanwhile."""
         if self._socket.fileno() < 0:
-            self._socket = socket.socket()
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind(("127.0.0.1", int(self.url.rpartition(":")[2])))
+            self._socket = _bound(int(self.url.rpartition(":")[2]))
         self._socket.listen()
         config = uvicorn.Config(self._app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
@@ -241,6 +248,7 @@ class Controller:
             query = list(request.query_params.multi_items())
             return JSONResponse(page_of(self.jobs.of_template(one), request.url.path, query))
         if name == "launch" and kind == "job_templates" and method == "POST":
+            self.before_launch()
             job = self.jobs.launch(one, sent)
             return JSONResponse(job | {"job": job["id"]}, 201)
         if name == "launch" and kind == "workflow_job_templates" and method == "POST":
