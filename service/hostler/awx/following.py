@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.7
 _LAST_EVENTS_SECONDS = 60.0  # how long after a job's end AWX may take to store its events; it has lost some before
-_PAGE = 200  # the most that AWX gives at once
+_PAGE = 50  # AWX leaves out results of more than 700 kB, and smaller ones may come together
 
 OnState = Callable[[AwxState], None]
 

@@ -21,8 +21,8 @@ MARK = "hostler_job"
 """The variable by which a job at AWX is known to be ours, and this one."""
 CANARY = "hostler_literal"
 CANARY_VALUE = "{{ 'a template' }}"
-SECRETS = frozenset({"vm_cloud_init"})
-"""Variables whose values AWX has to encrypt: user-data may hold passwords and keys."""
+SECRETS = frozenset({"vm_cloud_init", "vm_graphics"})
+"""Variables whose values AWX has to encrypt: those of the spec's fields that have a secret somewhere."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from tests.service.machines.lab_service import api, clean_host, server
 __all__ = ["api", "clean_host", "server"]
 
 DATA = yaml.safe_load((REPO / "playbooks/vars/awx_templates.yml").read_text())
-LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 CREATE = "Hostler / Service / Create a VM"
 RESIZE = "Hostler / Service / Resize a VM"
 
@@ -44,7 +43,6 @@ class Awx:
         )
         controller.jobs.update_project(project)
         inventory = store.create("inventories", {"name": "Hostler / Hypervisors", "organization": organization})
-        store.create("hosts", {"name": "localhost", "inventory": inventory["id"], "variables": json.dumps(LOCAL)})
         for template in DATA["awx_service_templates"]:
             made = store.create(
                 "job_templates",
