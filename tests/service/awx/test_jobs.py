@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.lab]
 
 def hostile(trace: Path) -> str:
     """A text that leaves a trace where it is taken for a template."""
-    return f"{{{{ lookup('ansible.builtin.pipe', 'touch {trace}') }}}} {{% raw %}} {{# … #}} ä 💥"
+    return f"{{{{ lookup('ansible.builtin.pipe', 'touch {trace}') }}}} {{# … #}} ä 💥"
 
 
 async def job_of(api: httpx.AsyncClient, number: int | None = None) -> dict[str, Any]:
