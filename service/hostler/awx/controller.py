@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -72,6 +73,16 @@ class Controller:
         template = await find_template(self._client, launch.template, self._settings.awx_organization)
         return await find_launched(self._client, template, launch.mark, self._patience)
 
+    async def look_for(self, launch: Launch) -> int | None:
+        """As `find`, by one look."""
+        template = await find_template(self._client, launch.template, self._settings.awx_organization)
+        return await find_launched(self._client, template, launch.mark, Patience(0, 0))
+
+    async def have_canceled(self, number: int) -> None:
+        """Have a job end, by one request; one that has ended already is as well. Raises `AwxError`."""
+        with contextlib.suppress(MethodNotAllowed, AwxNotFound):
+            await self._client.post(f"jobs/{number}/cancel/", {})
+
     async def follow(
         self, number: int, on_event: Callable[[PlaybookEvent], None], on_state: OnState, seconds: float
     ) -> PlaybookOutcome:
@@ -89,10 +100,8 @@ class Controller:
         deadline = time.monotonic() + self._settings.awx_absence_seconds
         while True:
             try:
-                await self._client.post(f"jobs/{number}/cancel/", {})
+                await self.have_canceled(number)
                 break
-            except (MethodNotAllowed, AwxNotFound):
-                break  # it has ended
             except AwxError:
                 if time.monotonic() > deadline:
                     raise

@@ -43,10 +43,8 @@ _WORDS = {
 }
 
 
-async def run_at_awx(
-    engine: Engine, action: Action, server: Server, variables: Mapping[str, Any], track: JobTrack
-) -> PlaybookOutcome:
-    """Launch the job for the action and follow it to its end.
+async def run_at_awx(engine: Engine, server: Server, variables: Mapping[str, Any], track: JobTrack) -> PlaybookOutcome:
+    """Launch the job for ours and follow it to its end.
 
     ``variables`` are the playbook's own. Raises `AwxError`, `AwxCanceled`; at a cancel of our job, AWX's is canceled.
     """
@@ -56,7 +54,7 @@ async def run_at_awx(
         "hypervisor": server.hostname if by_ssh else "localhost",
         "libvirt_uri": "qemu:///system" if by_ssh else server.libvirt_uri,
     }
-    launch = Launch(controller.template_of(action.value), mark_of(track.job), {**variables, **where})
+    launch = launch_of(controller, track.job, {**variables, **where})
     # a request that is cut off may have been heard, so it is waited for
     launching = asyncio.create_task(controller.launch(launch, lambda number: _keep(track, number)))
     try:
@@ -91,6 +89,13 @@ async def follow_at_awx(engine: Engine, number: int, track: JobTrack, retelling:
         if await _is_to_end(track):
             await controller.cancel(number)
         raise
+
+
+def launch_of(controller: Controller, job: Job, variables: Mapping[str, Any]) -> Launch:
+    """What the job is launched with there, and known by."""
+    # a change of sizes with others is a resize there
+    action = Action.CREATE if job.action == Action.CREATE.value else Action.RESIZE
+    return Launch(controller.template_of(action.value), mark_of(job), variables)
 
 
 def controller_of(engine: Engine) -> Controller:

@@ -52,7 +52,7 @@ async def run_playbook(
     await track.check_generation()
     extra = {f"vm_{name}": value for name, value in variables.items() if value is not None}
     if track.job.executor == Executor.AWX.value:
-        outcome = await run_at_awx(engine, action, server, extra, track)
+        outcome = await run_at_awx(engine, server, extra, track)
     else:
         outcome = await _run_here(engine, action, server, extra, track)
     raise_for(outcome, server, engine.settings)

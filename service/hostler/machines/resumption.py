@@ -17,8 +17,6 @@ import structlog
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, Superseded
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from hostler.awx import Launch
-from hostler.awx.launch import mark_of
 from hostler.database import DatabaseUnavailable
 from hostler.dispatch import Action
 from hostler.engine import Engine
@@ -27,7 +25,8 @@ from hostler.jobs.crew import StillRunning
 from hostler.jobs.ledger import PROCESS
 from hostler.jobs.models import Executor, Job, JobState
 from hostler.jobs.track import JobTrack
-from hostler.machines.at_awx import NOTE, controller_of, follow_at_awx, told_so_far
+from hostler.machines.abandoned import keep_canceling
+from hostler.machines.at_awx import NOTE, controller_of, follow_at_awx, launch_of, told_so_far
 from hostler.machines.changing import carry_on
 from hostler.machines.creation import brought_about, observe_made
 from hostler.machines.models import Machine
@@ -42,13 +41,17 @@ _LOOK_SECONDS = 1.0
 
 @contextlib.asynccontextmanager
 async def resuming(engine: Engine) -> AsyncIterator[None]:
-    """Take up in the block what is left to this process."""
-    task = asyncio.create_task(_keep_looking(engine), name="resumption")
+    """Take up in the block what is left to this process, and cancel what nobody will take up."""
+    tasks = [
+        asyncio.create_task(_keep_looking(engine), name="resumption"),
+        asyncio.create_task(keep_canceling(engine), name="abandoned"),
+    ]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _keep_looking(engine: Engine) -> None:
@@ -130,8 +133,7 @@ async def _number_of(engine: Engine, job: Job) -> int:
     if job.external_id is not None:
         return int(job.external_id)
     controller = controller_of(engine)
-    action = Action.CREATE if job.action == Action.CREATE.value else Action.RESIZE  # an update of sizes is a resize
-    number = await controller.find(Launch(controller.template_of(action.value), mark_of(job), {}))
+    number = await controller.find(launch_of(controller, job, {}))
     if number is None:
         raise Unavailable("The service was stopped before AWX launched the job", code="cut_off")
     await Job.filter(id=job.id).update(external_id=str(number))

@@ -96,6 +96,28 @@ async def test_a_resize_that_is_canceled_lets_go_of_the_vm(api: httpx.AsyncClien
     assert (await api.get(f"/api/vms/{vm['id']}")).json()["resources"]["memory_mb"] == 64
 
 
+async def test_a_cancel_that_awx_does_not_hear_is_told_again_later(
+    api: httpx.AsyncClient, server: Server, clean_host: Host, awx: Awx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hostler.machines.abandoned._LOOK_SECONDS", 0.3)
+    awx.hook("vm_create_before", WAITS)
+    creating = begin(api, server)
+    await waiting(awx)
+    awx.controller.faults.append(Fault("status", path="/cancel/$", status=503))
+    job = await Job.get()
+
+    answer = await api.post(f"/api/jobs/{job.id}/cancel")
+    assert (answer.json()["state"], awx.launched[0]["status"]) == ("canceled", "running")
+    awx.controller.faults.clear()
+
+    async def is_canceled() -> bool:
+        return bool(awx.launched[0]["status"] == "canceled")
+
+    await eventually(is_canceled, "AWX hears of it")
+    assert (await creating).status_code == 409
+    assert domains(clean_host) == set()
+
+
 async def test_a_cancel_at_awx_is_told_as_one(
     api: httpx.AsyncClient, server: Server, clean_host: Host, awx: Awx
 ) -> None:

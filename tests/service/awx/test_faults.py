@@ -23,6 +23,12 @@ LAUNCH = r"/launch/$"
 LATER = {"Prefer": "respond-async"}
 
 
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was abandoned is looked for often."""
+    monkeypatch.setattr("hostler.machines.abandoned._LOOK_SECONDS", 0.3)
+
+
 async def post(api: httpx.AsyncClient, server: Server, name: str = "faulty") -> httpx.Response:
     return await api.post("/api/vms", json={"name": name, "server_id": server.id, **SMALL})
 
@@ -179,6 +185,23 @@ async def test_a_launch_that_was_lost_is_not_tried_again(
     assert (launches(awx), awx.launched) == (1, [])
 
 
+async def test_a_launch_that_arrives_after_it_was_given_up_is_canceled(
+    quick_looks: None, api: httpx.AsyncClient, server: Server, clean_host: Host, awx: Awx
+) -> None:
+    awx.hook("vm_create_before", WAITS)
+    awx.controller.faults.append(Fault("drop", path=LAUNCH, method="POST", times=1))
+    detail = await refused(api, server, clean_host, "awx_launch_unknown")
+    mark = detail.rpartition("hostler_job is ")[2]
+
+    late = awx.controller.jobs.launch(awx.templates[CREATE], {"extra_vars": {"hostler_job": mark, "vm_name": "late"}})
+
+    async def is_canceled() -> bool:
+        return bool(awx.controller.jobs.jobs[late["id"]]["status"] == "canceled")
+
+    await eventually(is_canceled, "it is found and canceled")
+    assert domains(clean_host) == set()
+
+
 @pytest.mark.parametrize(
     "fault",
     [Fault("status", status=503), Fault("status", status=401), Fault("drop"), Fault("silence", seconds=2.5)],
@@ -204,8 +227,8 @@ async def test_an_awx_that_is_away_for_a_moment_is_waited_for(
     assert len(steps) == len(set(steps))
 
 
-async def test_an_awx_that_stays_away_is_told_of_and_its_job_named(
-    api: httpx.AsyncClient, server: Server, awx: Awx
+async def test_an_awx_that_stays_away_is_told_of_and_its_job_named_and_canceled_later(
+    quick_looks: None, api: httpx.AsyncClient, server: Server, awx: Awx
 ) -> None:
     awx.hook("vm_create_before", WAITS)
     creating = asyncio.create_task(post(api, server))
@@ -213,8 +236,13 @@ async def test_an_awx_that_stays_away_is_told_of_and_its_job_named(
 
     awx.controller.stop()
     answer = await creating
+    assert awx.launched[0]["status"] == "running"
     awx.controller.start()
 
+    async def is_canceled() -> bool:
+        return bool(awx.launched[0]["status"] == "canceled")
+
+    await eventually(is_canceled, "what goes on there is canceled when it is back")
     assert (answer.status_code, answer.json()["code"]) == (503, "awx_unreachable")
     number = awx.launched[0]["id"]
     assert answer.json()["detail"].endswith(f"what has become of AWX job {number} is not known")
