@@ -50,3 +50,8 @@ def executor_of(action: Action, settings: Settings) -> Executor:
     if by_default is Executor.PLAYBOOK:
         by_default = Executor(settings.executor)
     return switched.get(action, by_default)
+
+
+def runs_playbooks(settings: Settings) -> bool:
+    """Whether any action is carried out by a playbook beside the service."""
+    return any(executor_of(action, settings) is Executor.PLAYBOOK for action in Action)

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 
 from hostler.awx import Controller
 from hostler.credentials.keeping import Keeper
+from hostler.dispatch import runs_playbooks
 from hostler.errors import Unavailable
 from hostler.hosts.connection import HostConnection, HostConnections
 from hostler.hosts.lookout import Clock
@@ -53,7 +54,10 @@ class Engine:
             connections=connections,
             crew=Crew(settings.sync_timeout_seconds),
             playbooks=PlaybookRunner(
-                settings.state_dir, warm_start=settings.warm_start, playbooks_dir=settings.playbooks_dir
+                settings.state_dir,
+                # which would wait for nothing where AWX runs them all
+                warm_start=settings.warm_start and runs_playbooks(settings),
+                playbooks_dir=settings.playbooks_dir,
             ),
             watch=HostWatch(connections, Clock(settings.resync_seconds, settings.reread_seconds)),
             credentials=credentials,

@@ -60,6 +60,12 @@ class Awx:
             made["survey_spec"] = DATA["awx_service_surveys"][template["action"]]
             self.templates[made["name"]] = made
 
+    def add_host(self, name: str, **variables: Any) -> None:
+        """Have a host in the inventory of the templates."""
+        (inventory,) = self.controller.store.all("inventories")
+        host = {"name": name, "inventory": inventory["id"], "variables": json.dumps(variables)}
+        self.controller.store.create("hosts", host)
+
     def hook(self, name: str, *tasks: dict[str, Any]) -> None:
         """Have the site take steps."""
         (self.hooks / f"{name}.yml").write_text(yaml.safe_dump(list(tasks)))

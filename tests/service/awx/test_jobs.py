@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from hostler.hosts.models import Server
 from hostler.jobs.models import Job
 from lab.host import Host
+from lab.ports import LOOPBACK
 from tests.service.awx.conftest import Awx
 from tests.service.machines.lab_service import SMALL, create, domains, volumes
 
@@ -80,6 +82,39 @@ async def test_a_change_of_sizes_and_more_is_awx_s_and_ours(
     assert len(awx.launched) == 2
     assert (await api.put(f"/api/vms/{vm['id']}", json={"description": "newer"})).status_code == 200
     assert len(awx.launched) == 2, "what is no change of sizes goes straight to libvirt"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a user's hosts are reached by their sockets only")
+async def test_a_server_whose_modules_run_there_is_a_host_of_awx_s_inventory(
+    api: httpx.AsyncClient, server: Server, clean_host: Host, awx: Awx
+) -> None:
+    server.ansible_connection = "ssh"
+    await server.save()
+    lab = clean_host.layout.lab
+    awx.add_host(
+        "lab1",
+        ansible_host=LOOPBACK,
+        ansible_port=clean_host.access.ports.ssh,
+        ansible_user="root",
+        ansible_ssh_private_key_file=str(lab.ssh_key),
+        # no socket in a folder whose name is too long for one
+        ansible_ssh_args="-o ControlMaster=no -o ControlPath=none",
+        ansible_ssh_common_args=f"-o UserKnownHostsFile={lab.ssh_known_hosts}",
+        ansible_python_interpreter="/usr/bin/python3",
+    )
+    awx.hook(
+        "vm_create_before",
+        {"name": "Say where", "ansible.builtin.debug": {"msg": "{{ ansible_host }} {{ libvirt_uri }}"}},
+    )
+
+    answer = await api.post("/api/vms", json={"name": "there", "server_id": server.id, **SMALL})
+
+    assert answer.status_code == 201, answer.text
+    assert clean_host.virsh("domuuid", "there") == answer.json()["uuid"]
+    job = await job_of(api)
+    sent = json.loads(awx.launched[0]["extra_vars"])
+    assert (sent["hypervisor"], sent["libvirt_uri"]) == ("lab1", "qemu:///system")
+    assert any(f"{LOOPBACK} qemu:///system" in line["line"] for line in job["log"])
 
 
 async def test_a_text_of_a_user_is_no_template_at_awx(

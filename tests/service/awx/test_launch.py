@@ -7,6 +7,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
@@ -16,8 +17,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.fields import fact
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec
 from hostler.awx.launch import CANARY, CANARY_VALUE, MARK, SECRETS, Launch, mark_of
 from hostler.awx.retelling import Retelling
+from hostler.database import Database
 from hostler.jobs.models import Job
 from hostler.runner import LogLine, PlaybookEvent, StepFinished, StepStarted, StepState
+from hostler.settings import Settings
 from tests.awx.made import REPO
 
 
@@ -75,6 +78,15 @@ def test_no_two_jobs_have_one_mark() -> None:
 
     assert len({mark_of(job) for job in jobs}) == len(jobs)
     assert mark_of(jobs[0]) == "a/1/1767323045.678901"
+
+
+@pytest.mark.anyio
+async def test_a_job_s_mark_is_the_same_for_the_next_service(database_url: str, tmp_path: Path) -> None:
+    async with Database(Settings(state_dir=tmp_path / "state", database_url=database_url)) as database:
+        await database.migrate()
+        job = await Job.create(action="vm_create", executor="awx", state="running", vm_uuid="a")
+
+        assert mark_of(await Job.get(id=job.id)) == mark_of(job)
 
 
 def test_what_was_written_down_is_not_told_again_and_nothing_is_left_out() -> None:

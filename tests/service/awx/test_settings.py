@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hostler.dispatch import Action, executor_of
+from hostler.dispatch import Action, executor_of, runs_playbooks
 from hostler.jobs.models import Executor
 from hostler.settings import Settings, SettingsError
 
@@ -30,6 +30,7 @@ def test_awx_carries_out_what_are_playbooks_and_nothing_else(
         Action.RESIZE,
     }
     assert settings.awx_url == "https://awx.example.com"
+    assert not runs_playbooks(settings), "so no process is kept warm for them"
 
 
 def test_it_can_be_said_for_one_action(monkeypatch: pytest.MonkeyPatch, clean_environment: None) -> None:
@@ -39,6 +40,7 @@ def test_it_can_be_said_for_one_action(monkeypatch: pytest.MonkeyPatch, clean_en
 
     settings = loaded(monkeypatch, HOSTLER_EXECUTOR="playbook", HOSTLER_DISPATCH='{"vm_resize": "awx"}')
     assert executor_of(Action.CREATE, settings) is Executor.PLAYBOOK
+    assert runs_playbooks(settings)
     assert executor_of(Action.RESIZE, settings) is Executor.AWX
 
 
