@@ -36,6 +36,7 @@ from hostler.images import routes as image_routes
 from hostler.jobs import accepted
 from hostler.jobs import routes as job_routes
 from hostler.machines import routes as machine_routes
+from hostler.machines.resumption import resuming
 from hostler.machines.turns import queue_of
 from hostler.metrics import routes as metrics_routes
 from hostler.metrics.requests import RequestMeter
@@ -81,6 +82,7 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
         engine = app.state.engine = await stack.enter_async_context(Engine.running(settings))
         app.state.sealer = engine.sealer
         await warn_of_locked(engine.sealer)
+        await stack.enter_async_context(resuming(engine))
         await stack.enter_async_context(queue_of(engine).running())
         await stack.enter_async_context(forgetting(Retention.of(settings)))
         streams = app.state.streams = await stack.enter_async_context(Streams.running())

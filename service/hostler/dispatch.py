@@ -2,8 +2,8 @@
 """Libvirt or Ansible? The one table that says who carries out which action.
 
 An action is named as its playbook, its job and, with dashes, its REST verb. By default those are playbooks to which
-sites add steps of their own (DNS, IPAM, monitoring); the rest goes straight to libvirt. The setting ``dispatch``
-switches those that can be done either way.
+sites add steps of their own (DNS, IPAM, monitoring); the rest goes straight to libvirt. The setting ``executor`` says
+who runs the playbooks, and ``dispatch`` switches single actions of those that can be done either way.
 """
 
 from __future__ import annotations
@@ -50,4 +50,12 @@ SUPERSEDES: Mapping[str, Collection[str]] = {Action.FORCE_STOP.value: (Action.ST
 def executor_of(action: Action, settings: Settings) -> Executor:
     """Who carries ``action`` out here."""
     switched = {Action(name): Executor(executor) for name, executor in settings.dispatch.items()}
-    return switched.get(action, DEFAULTS[action])
+    by_default = DEFAULTS[action]
+    if by_default is Executor.PLAYBOOK:
+        by_default = Executor(settings.executor)
+    return switched.get(action, by_default)
+
+
+def runs_playbooks(settings: Settings) -> bool:
+    """Whether any action is carried out by a playbook beside the service."""
+    return any(executor_of(action, settings) is Executor.PLAYBOOK for action in Action)

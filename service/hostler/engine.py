@@ -11,7 +11,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from hostler.awx import Controller
 from hostler.credentials.keeping import Keeper
+from hostler.dispatch import runs_playbooks
 from hostler.errors import Unavailable
 from hostler.hosts.connection import HostConnection, HostConnections
 from hostler.hosts.lookout import Clock
@@ -40,6 +42,8 @@ class Engine:
     sealer: Sealer
     credentials: Keeper
     statistics: Statistics
+    awx: Controller | None = None
+    """Where a setting says that there is one."""
 
     @classmethod
     def of(cls, settings: Settings) -> Engine:
@@ -53,12 +57,16 @@ class Engine:
             connections=connections,
             crew=Crew(settings.sync_timeout_seconds),
             playbooks=PlaybookRunner(
-                settings.state_dir, warm_start=settings.warm_start, playbooks_dir=settings.playbooks_dir
+                settings.state_dir,
+                # which would wait for nothing where AWX runs them all
+                warm_start=settings.warm_start and runs_playbooks(settings),
+                playbooks_dir=settings.playbooks_dir,
             ),
             watch=HostWatch(connections, Clock(settings.resync_seconds, settings.reread_seconds)),
             sealer=sealer,
             credentials=credentials,
             statistics=Statistics(connections, settings.statistics_seconds),
+            awx=Controller(settings) if settings.awx_url else None,
         )
 
     @classmethod
@@ -77,6 +85,8 @@ class Engine:
             await engine.watch.close()
             await engine.crew.close(settings.shutdown_seconds)
             await engine.playbooks.close()
+            if engine.awx is not None:
+                await engine.awx.close()
             engine.connections.close()
 
     def host(self, server: Server) -> HostConnection:

@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -30,6 +31,8 @@ from hostler.errors import OperatorError
 SYSTEM_CONFIG = Path("/etc/hostler/hostler.toml")
 PREFIX = "HOSTLER_"
 
+_PLAYBOOKS: tuple[Literal["vm_create", "vm_resize"], ...] = ("vm_create", "vm_resize")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _ALIKE = 0.75  # difflib's ratio: "prot" for "port" is, "password" for "admin_password" is not
 
 
@@ -144,13 +147,59 @@ class Settings(BaseSettings):
         "qemu:///system, qemu+ssh:// and qemu+tls:// without a query. A libvirt URI can run programs as the service's "
         "user: name only your own.",
     )
-    dispatch: dict[Literal["vm_create", "vm_resize"], Literal["direct", "playbook"]] = Field(
+    executor: Literal["playbook", "awx"] = Field(
+        default="playbook",
+        description="Who carries out the actions that are playbooks (create and resize), where dispatch does not say: "
+        "playbook, Ansible beside the service, or awx, a job template of an AWX controller. See docs/awx.md.",
+    )
+    dispatch: dict[Literal["vm_create", "vm_resize"], Literal["direct", "playbook", "awx"]] = Field(
         default={},
-        description="Who carries an action out, where it is not its default: playbook, or direct, straight to libvirt "
-        'without the site\'s own steps. In the environment it is JSON: {"vm_create": "direct"}.',
+        description="Who carries an action out, where it is not its default: playbook, awx, or direct, straight to "
+        'libvirt without the site\'s own steps. In the environment it is JSON: {"vm_create": "direct"}.',
     )
     playbook_timeout_seconds: int = Field(
         default=3600, ge=1, description="How long a playbook may take before it is ended, in seconds."
+    )
+    awx_url: str = Field(
+        default="",
+        description="Where AWX is: https://awx.example.com. Where its API is not at /api/v2/ there, with the path "
+        "before v2: https://aap.example.com/api/controller. Without https only on the service's own machine.",
+    )
+    awx_token: SecretStr | None = Field(
+        default=None,
+        description="Token of the AWX user that launches the job templates, of scope Write.",
+    )
+    awx_token_file: Path | None = Field(
+        default=None,
+        description="File with that token instead; it is read for each request, so another one counts at once.",
+    )
+    awx_verify: Path | None = Field(
+        default=None,
+        description="File with the certificates (PEM) of the authorities that AWX's certificate has to be signed by; "
+        "by default the system's.",
+    )
+    awx_organization: str = Field(
+        default="",
+        description="Organization of the job templates, where several have templates of the same names.",
+    )
+    awx_templates: dict[Literal["vm_create", "vm_resize"], int | str] = Field(
+        default={},
+        description="Name or id of the job template of an action, where it is not the one that awx_setup makes with "
+        'awx_for_service=true. In the environment it is JSON: {"vm_create": "Provision a VM"}.',
+    )
+    awx_timeout_seconds: int = Field(
+        default=30,
+        ge=1,
+        le=600,
+        description="How long AWX may take for one answer, in seconds. How long a job may take there is "
+        "playbook_timeout_seconds.",
+    )
+    awx_absence_seconds: int = Field(
+        default=300,
+        ge=1,
+        le=86400,
+        description="How long AWX is waited for that is away, or refuses to answer, while a job of ours is there, in "
+        "seconds; after that our job has failed, whatever AWX still does.",
     )
     warm_start: bool = Field(
         default=True,
@@ -264,7 +313,27 @@ class Settings(BaseSettings):
             raise ValueError("should have at least 32 characters")
         return value
 
-    @field_validator("state_dir", "signing_keys_file", "sealing_keys_file", "playbooks_dir", "hooks_dir")
+    @field_validator("awx_url")
+    @classmethod
+    def _is_safe_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("should be an address such as https://awx.example.com")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("should have neither user, password, query nor fragment")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise ValueError("should begin with https, or the token could be read on its way")
+        return value.rstrip("/")
+
+    @field_validator(
+        "state_dir",
+        "signing_keys_file",
+        "sealing_keys_file",
+        "playbooks_dir",
+        "hooks_dir",
+        "awx_token_file",
+        "awx_verify",
+    )
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
@@ -278,6 +347,29 @@ class Settings(BaseSettings):
             object.__setattr__(self, "signing_keys_file", self.state_dir / "signing-keys.json")
         if self.sealing_keys_file is None:
             object.__setattr__(self, "sealing_keys_file", self.state_dir / "sealing-keys.json")
+        return self
+
+    @model_validator(mode="after")
+    def _awx_is_whole(self) -> Settings:
+        tokens = [name for name in ("awx_token", "awx_token_file") if getattr(self, name) is not None]
+        users = [name for name in ("awx_organization", "awx_templates", "awx_verify") if getattr(self, name)]
+        if not self.awx_url:
+            wanting = ["executor"] if self.executor == "awx" else []
+            wanting += ["dispatch"] if "awx" in self.dispatch.values() else []
+            if wanting or tokens or users:
+                raise ValueError(f"awx_url is missing, without which {(wanting + tokens + users)[0]} has no meaning")
+        elif len(tokens) != 1:
+            raise ValueError("awx_url needs either awx_token or awx_token_file" + (", not both" if tokens else ""))
+        by = {self.dispatch.get(action, self.executor) for action in _PLAYBOOKS}
+        for name in ("hooks_dir", "playbooks_dir"):
+            if "awx" in by and "playbook" not in by and getattr(self, name) is not None:
+                raise ValueError(f"{name} is of no use where AWX has the playbooks: the site's own steps are there")
+        for name in ("awx_token_file", "awx_verify"):
+            file = getattr(self, name)
+            if file is not None and not file.is_file():
+                raise ValueError(f"{name} names {file}, which is not a file")
+        if self.awx_token is not None and not _is_token(self.awx_token.get_secret_value()):
+            raise ValueError("awx_token is no token: it has other characters than letters, digits and punctuation")
         return self
 
     @classmethod
@@ -318,6 +410,11 @@ class Settings(BaseSettings):
             ) from None
 
 
+def _is_token(text: str) -> bool:
+    """Whether it can stand in a header."""
+    return text.isascii() and text.isprintable() and bool(text.strip()) and " " not in text.strip()
+
+
 def misspelt(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield each variable that is no setting and nearly one, with the variable that was probably meant."""
     names = list(Settings.model_fields)
@@ -336,7 +433,8 @@ def _sentence(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             problems.append(f"'{name}' is not a setting")
         else:
-            problems.append(f"'{name}': {item['msg'].removeprefix('Value error, ')}")
+            message = item["msg"].removeprefix("Value error, ")
+            problems.append(f"'{name}': {message}" if name else message)
     source = config_file()
     where = "the environment" if source is None else f"the environment and {source}"
     return f"The settings are wrong ({where}): {'; '.join(problems)}"

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from tests.awx_setup.controller.job_events import extra_vars_file
+
 PROJECT = ("ansible.cfg", "collections", "inventory", "playbooks")
 """What of the repository a job reads."""
 
@@ -24,17 +26,6 @@ class Finished:
     code: int
     output: str
     artifacts: dict[str, Any]
-
-
-class _Unsafe(str):
-    """A text that Ansible shall not look into."""
-
-
-class _Dumper(yaml.SafeDumper):
-    pass
-
-
-_Dumper.add_representer(_Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style="'"))
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,9 @@ class Controller:
     credential: dict[str, str]
     inventory: dict[str, Any]
 
-    def run(self, playbook: str, variables: dict[str, Any], *, check: bool = False) -> Finished:
+    def run(
+        self, playbook: str, variables: dict[str, Any], *, check: bool = False, allow_jinja: str = "template"
+    ) -> Finished:
         """Run ``playbooks/<playbook>.yml`` with the variables of a launch."""
         data = self.folder / "data"
         shutil.rmtree(data, ignore_errors=True)
@@ -57,8 +50,7 @@ class Controller:
             (data / name).mkdir(parents=True)
         (data / "project").symlink_to(self.folder / "project")
         own = {"awx_job_id": 7, "awx_job_template_name": playbook, "awx_user_name": "admin"}
-        extra = yaml.dump({**own, **_marked(variables)}, Dumper=_Dumper, allow_unicode=True)
-        (data / "env" / "extravars").write_text(extra)
+        (data / "env" / "extravars").write_text(extra_vars_file({**own, **variables}, {}, allow_jinja))
         # the environment's own spelling of where collections are, as AWX sets it of the project's ansible.cfg
         paths = {"ANSIBLE_COLLECTIONS_PATHS": f"{data}/requirements_collections:./collections"}
         (data / "env" / "envvars").write_text(yaml.safe_dump({**paths, **self.credential}))
@@ -87,10 +79,6 @@ def project_in(folder: Path, repo: Path) -> None:
             shutil.copytree(source, copy, symlinks=True, ignore=ours)
         else:
             shutil.copy(source, copy)
-
-
-def _marked(variables: dict[str, Any]) -> dict[str, Any]:
-    return {name: _Unsafe(value) if isinstance(value, str) else value for name, value in variables.items()}
 
 
 def _artifacts(events: Path) -> dict[str, Any]:

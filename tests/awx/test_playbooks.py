@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Each playbook that people run from AWX, with what AWX sends of its survey, on each ansible-core."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from hostler.awx import Launch as Service
 from lab.host import Host
 from tests.awx.answers import answered
 from tests.awx.job import Finished
@@ -144,6 +146,62 @@ def test_a_launch_that_can_not_be_fails_with_one_clear_message(
     assert "failed=1" in finished.output or "hypervisor" in answers, finished.output
     assert says in finished.output.replace("\n", " ")
     assert "Traceback" not in finished.output
+
+
+def launched_by_a_service(host: Host, trace: Path) -> dict[str, Any]:
+    """What a service gives AWX, with texts that leave a trace where they are taken for templates."""
+    hostile = f"{{{{ lookup('pipe', 'touch {trace}') }}}} {{# … #}} ä💥"
+    variables = {
+        "vm_name": "by-service",
+        **SIZES,
+        "vm_disk_gb": 0.25,
+        "vm_uuid": "7e57ab1e-0000-4000-8000-000000000009",
+        "vm_record_id": 9,
+        "vm_owner": "ada",
+        "vm_tags": ["a", "b"],
+        "vm_metadata": {"note": hostile},
+        "vm_description": hostile,
+        "vm_network_config": {"type": "none"},
+        "vm_image": "tiny.qcow2",
+        "vm_image_pool": "images",
+        "vm_virt_type": host.virt_type,
+        "vm_cloud_init": {"user_data": f"#cloud-config\nnote: {hostile} null\n", "hostname": "web-1"},
+        "hypervisor": "localhost",
+        "libvirt_uri": host.uri,
+    }
+    return Service(7, "a mark", variables).extra_vars
+
+
+def test_a_service_s_launch_is_data_to_the_last_text(
+    launch: Launch, here: Hypervisor, lab_hosts: list[Host], tmp_path: Path
+) -> None:
+    sent = launched_by_a_service(lab_hosts[0], tmp_path / "trace")
+
+    finished = launch("vm_create", sent)
+
+    assert finished.code == 0, finished.output
+    vm = finished.artifacts["vm"]
+    assert (vm["uuid"], vm["description"], vm["tags"]) == (sent["vm_uuid"], sent["vm_description"], ["a", "b"])
+    assert vm["metadata"] == sent["vm_metadata"]
+    (seed,) = (file for file in lab_hosts[0].layout.pools["default"].iterdir() if "seed" in file.name)
+    assert json.loads(sent["vm_cloud_init"])["user_data"].encode() in seed.read_bytes()
+    assert not (tmp_path / "trace").exists()
+    assert launch("vm_resize", {"vm_uuid": sent["vm_uuid"], "vm_memory_mb": 96, "hypervisor": "localhost"}).code == 0
+    here.domain(sent["vm_uuid"]).undefine()
+
+
+@pytest.mark.parametrize("playbook", ["vm_create", "vm_resize"])
+def test_where_awx_takes_texts_for_templates_none_is_looked_at(
+    launch: Launch, here: Hypervisor, lab_hosts: list[Host], tmp_path: Path, playbook: str
+) -> None:
+    sent = launched_by_a_service(lab_hosts[0], tmp_path / "trace")
+
+    finished = launch(playbook, sent, allow_jinja="always")
+
+    assert finished.code != 0
+    assert 'its setting ALLOW_JINJA_IN_EXTRA_VARS is \\"always\\"' in finished.output.replace("\n", " ")
+    assert not (tmp_path / "trace").exists()
+    assert here.find_domain_named("by-service") is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the playbook is for root")

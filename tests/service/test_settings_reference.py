@@ -43,6 +43,7 @@ def test_secrets_are_marked() -> None:
         "signing_key": "a secret",
         "sealing_key": "a secret",
         "admin_password": "a secret",
+        "awx_token": "a secret",
     }
 
 

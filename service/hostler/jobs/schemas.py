@@ -39,11 +39,15 @@ class JobError(ResponseBody):
 
 
 class JobShown(ResponseBody):
-    """A job: who asked for what, and what became of it. ``progress`` is in percent."""
+    """A job: who asked for what, and what became of it.
+
+    ``progress`` is in percent, ``external_id`` the number of the job at AWX that carries it out.
+    """
 
     id: int
     action: str
     executor: Executor
+    external_id: str | None
     state: JobState
     progress: int
     progress_text: str

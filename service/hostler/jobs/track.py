@@ -8,7 +8,7 @@ written in order by a task of the job's own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +41,11 @@ class JobTrack:
         self._writer = asyncio.create_task(self._write(), name=f"job-{job.id}-record")
         self._positions: dict[str, int] = {}
         self._next_position = 0
+
+    def go_on(self, steps: Sequence[JobStep]) -> None:
+        """Go on where another process stopped; these are all steps that it wrote down, in their order."""
+        self._positions = {step.name: step.position for step in steps if step.state == StepState.RUNNING.value}
+        self._next_position = len(steps)
 
     def step_started(self, name: str, progress: int | None = None) -> None:
         """A step begins; ``progress`` is the whole job's, in percent."""

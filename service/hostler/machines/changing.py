@@ -127,7 +127,7 @@ async def _do_change(engine: Engine, row: Machine, job: Job, track: JobTrack) ->
             _, plan = await _planned(engine, row, change)
             await _take_name(row, change)
             await track.decide(_executor_of(engine, plan), plan.as_data())
-        if job.executor == Executor.PLAYBOOK.value:
+        if job.executor != Executor.DIRECT.value:
             sizes = {name: getattr(change, name) for name in _SIZES}
             variables = {"uuid": row.uuid, **sizes, "live": change.live or None}
             await run_playbook(engine, Action.RESIZE, row.server, variables, track)
@@ -146,8 +146,16 @@ do_change: Perform = looking_again(_do_change)
 
 def _executor_of(engine: Engine, plan: Plan) -> Executor:
     resized = bool(set(_SIZES) & set(plan.after))
-    by_playbook = resized and executor_of(Action.RESIZE, engine.settings) is Executor.PLAYBOOK
-    return Executor.PLAYBOOK if by_playbook else Executor.DIRECT
+    return executor_of(Action.RESIZE, engine.settings) if resized else Executor.DIRECT
+
+
+async def carry_on(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
+    """Do what is left of a job's change after its playbook, whose service was stopped meanwhile."""
+    change = change_of(job.parameters)
+    with _told_in_full(row, change):
+        await _carry_out_directly(engine, row, change, track)
+    await _follow(row, change)
+    return {"changed": True, "next_boot": [], "recovered": True}
 
 
 async def _planned(engine: Engine, row: Machine, change: Change) -> tuple[ObservedMachine, Plan]:

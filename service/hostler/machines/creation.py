@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.machine import Obs
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings import Placement
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec
-from hostler.dispatch import Action, executor_of
+from hostler.dispatch import Action
 from hostler.engine import Engine
 from hostler.errors import ServiceError, Unavailable
 from hostler.hosts.accelerator import virt_type_of
@@ -90,7 +90,7 @@ def leaves_at_once(job: Job) -> bool:
 
     A thread can't be interrupted, and what it still makes must be there when it is taken back.
     """
-    return job.executor == Executor.PLAYBOOK.value
+    return job.executor != Executor.DIRECT.value
 
 
 async def do_create(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
@@ -112,18 +112,25 @@ async def do_create(engine: Engine, row: Machine, job: Job, track: JobTrack) -> 
     return await _do(engine, NewMachine(spec, server, placement, record, body.start, Plan()), row, job, track)
 
 
-async def _do(engine: Engine, new: NewMachine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
+async def _do(engine: Engine, new: NewMachine, row: Machine, _job: Job, track: JobTrack) -> Mapping[str, Any]:
+    return await brought_about(engine, new.server, row, track, _make(engine, new, row, track))
+
+
+async def brought_about(
+    engine: Engine, server: Server, row: Machine, track: JobTrack, making: Awaitable[ObservedMachine]
+) -> Mapping[str, Any]:
+    """What the job of a create answers, when ``making`` has made the VM; of one that fails nothing is left."""
     try:
-        observed = await _make(engine, new, row, track)
+        observed = await making
     except asyncio.CancelledError:
         if await track.is_canceled():  # at a shutdown it is the next start that looks into it
-            await _take_back(engine, new.server, row)
+            await _take_back(engine, server, row)
         raise
     except Exception as error:
-        await _take_back(engine, new.server, row)
-        raise _failure(error, new.spec, new.server) from error
-    await write_down(row, observed, new.server)
-    return {"vm": CreatedVm.made(row, job.placement).model_dump(mode="json")}
+        await _take_back(engine, server, row)
+        raise _failure(error, row.name, server) from error
+    await write_down(row, observed, server)
+    return {"vm": CreatedVm.made(row, track.job.placement).model_dump(mode="json")}
 
 
 def _answer(result: Mapping[str, Any]) -> CreatedVm:
@@ -132,10 +139,10 @@ def _answer(result: Mapping[str, Any]) -> CreatedVm:
 
 async def _make(engine: Engine, new: NewMachine, row: Machine, track: JobTrack) -> ObservedMachine:
     host = engine.host(new.server)
-    if executor_of(Action.CREATE, engine.settings) is Executor.PLAYBOOK:
+    if track.job.executor != Executor.DIRECT.value:
         variables = _variables(new.spec, new.placement, new.record, row.id, new.start)
         await run_playbook(engine, Action.CREATE, new.server, variables, track)
-        return await host.call(partial(_observe, uuid=new.record.uuid))
+        return await host.call(partial(observe_made, uuid=new.record.uuid))
     numbered = dataclasses.replace(new.record, id=row.id)
 
     def make(hypervisor: Hypervisor) -> ObservedMachine:
@@ -156,10 +163,10 @@ async def _take_back(engine: Engine, server: Server, row: Machine) -> None:
         await forget(row.id)
 
 
-def _failure(error: Exception, spec: MachineSpec, server: Server) -> Exception:
+def _failure(error: Exception, name: str, server: Server) -> Exception:
     """What the client is told: a cause of its own making keeps its status, anything else is a create that failed."""
     if isinstance(error, core.NameTaken):
-        return name_taken(spec.name, server)
+        return name_taken(name, server)
     if isinstance(error, core.MachineNotFound):
         return core.OperationFailed("Failed to create VM: the playbook ended well and made none")
     if isinstance(error, core.InvalidSpec | core.NotFound | core.Unsupported):
@@ -195,5 +202,6 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _observe(hypervisor: Hypervisor, uuid: str) -> ObservedMachine:
+def observe_made(hypervisor: Hypervisor, uuid: str) -> ObservedMachine:
+    """The VM that was made; raises `MachineNotFound`."""
     return observe(hypervisor, hypervisor.domain(uuid))

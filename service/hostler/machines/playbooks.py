@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carrying a VM's job out by a playbook: the plan, code and result of the direct way, with a site's steps around it."""
+"""Carrying a VM's job out by a playbook: the plan, code and result of the direct way, with a site's steps around it.
+
+It runs beside the service, or at AWX, as the job's executor says; what it tells and what it comes to is the same.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +19,10 @@ from hostler.dispatch import Action
 from hostler.engine import Engine
 from hostler.errors import Unavailable
 from hostler.hosts.models import AnsibleConnection, Server
-from hostler.jobs.models import StepState
+from hostler.jobs.models import Executor
 from hostler.jobs.track import JobTrack
+from hostler.machines.at_awx import run_at_awx
+from hostler.machines.telling import note
 from hostler.runner import (
     LocalHost,
     LogLine,
@@ -26,19 +32,10 @@ from hostler.runner import (
     PlaybookStatus,
     SshHost,
     StepFinished,
-    StepStarted,
 )
-from hostler.runner import StepState as PlaybookStep
 from hostler.settings import Settings
 
 log = structlog.get_logger(__name__)
-
-_STEP_STATES = {
-    PlaybookStep.OK: StepState.SUCCEEDED,
-    PlaybookStep.CHANGED: StepState.SUCCEEDED,
-    PlaybookStep.FAILED: StepState.FAILED,
-    PlaybookStep.SKIPPED: StepState.SKIPPED,
-}
 
 
 async def run_playbook(
@@ -53,9 +50,19 @@ async def run_playbook(
     ``variables`` are the playbook's own, without their prefix ``vm_``; None leaves one out.
     """
     await track.check_generation()
+    extra = {f"vm_{name}": value for name, value in variables.items() if value is not None}
+    if track.job.executor == Executor.AWX.value:
+        outcome = await run_at_awx(engine, server, extra, track)
+    else:
+        outcome = await _run_here(engine, action, server, extra, track)
+    raise_for(outcome, server, engine.settings)
+
+
+async def _run_here(
+    engine: Engine, action: Action, server: Server, extra: dict[str, Any], track: JobTrack
+) -> PlaybookOutcome:
     settings = engine.settings
     by_ssh = server.ansible_connection == AnsibleConnection.SSH.value
-    extra = {f"vm_{name}": value for name, value in variables.items() if value is not None}
     # a task costs a process of its own, even to find that there is nothing to do
     skipped = ["hostler_workflow"]
     if settings.hooks_dir is None:
@@ -63,7 +70,7 @@ async def run_playbook(
     extra["libvirt_uri"] = "qemu:///system" if by_ssh else server.libvirt_uri
     if settings.hooks_dir is not None:
         extra["hooks_dir"] = str(settings.hooks_dir)
-    outcome = await engine.playbooks.run_playbook(
+    return await engine.playbooks.run_playbook(
         PlaybookRun(
             action.value,
             extravars=extra,
@@ -72,9 +79,8 @@ async def run_playbook(
             timeout=settings.playbook_timeout_seconds,
             secrets=await engine.credentials.of_server(server.id),
         ),
-        lambda event: _note(track, event, settings),
+        lambda event: note(track, without_folders(event, settings)),
     )
-    _raise_for(outcome, server, settings)
 
 
 def _ssh_host(server: Server) -> SshHost:
@@ -83,25 +89,22 @@ def _ssh_host(server: Server) -> SshHost:
     )
 
 
-def _note(track: JobTrack, event: PlaybookEvent, settings: Settings) -> None:
-    if isinstance(event, StepStarted):
-        track.step_started(event.name)
-    elif isinstance(event, StepFinished):
-        detail = None if event.message is None else _without_folders(event.message, settings)
-        track.step_finished(event.name, _STEP_STATES[event.state], changed=event.changed, detail=detail)
-    elif isinstance(event, LogLine):
-        track.line(_without_folders(event.text, settings))
+def without_folders(event: PlaybookEvent, settings: Settings) -> PlaybookEvent:
+    """The event with the names of the service's own folders taken out of the paths that Ansible speaks of."""
+    if isinstance(event, StepFinished) and event.message is not None:
+        return dataclasses.replace(event, message=_without_folders(event.message, settings))
+    return LogLine(_without_folders(event.text, settings)) if isinstance(event, LogLine) else event
 
 
 def _without_folders(text: str, settings: Settings) -> str:
-    """``text`` with the names of the service's own folders taken out of the paths that Ansible speaks of."""
     for folder in (settings.hooks_dir, settings.playbooks_dir, settings.state_dir, Path(sys.prefix)):
         if folder is not None:
             text = text.replace(f"{folder}/", "").replace(str(folder), folder.name)
     return text
 
 
-def _raise_for(outcome: PlaybookOutcome, server: Server, settings: Settings) -> None:
+def raise_for(outcome: PlaybookOutcome, server: Server, settings: Settings) -> None:
+    """Raise the core's error of a playbook that did not succeed."""
     if outcome.status is PlaybookStatus.SUCCEEDED:
         return
     failure = outcome.failure

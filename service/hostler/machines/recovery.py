@@ -22,7 +22,7 @@ from hostler.dispatch import Action
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
 from hostler.jobs.ledger import PROCESS, close_job
-from hostler.jobs.models import Job, JobState
+from hostler.jobs.models import Executor, Job, JobState
 from hostler.machines.forgetting import forget
 from hostler.machines.leftovers import delete_left, left_disks, planned_disks
 from hostler.machines.models import Machine, MachineStatus
@@ -43,9 +43,12 @@ async def recover(server: Server, host: HostConnection) -> None:
     """
     jobs = Job.filter(server_id=server.id, state=JobState.RUNNING.value, vm_id__not_isnull=True)
     for job in await jobs.exclude(lease_owner=PROCESS):
+        if job.executor == Executor.AWX.value:  # it goes on there, and is followed by `hostler.machines.resumption`
+            await Job.filter(id=job.id).update(lease_owner=PROCESS, attempt=job.attempt + 1)
+            continue
         with structlog.contextvars.bound_contextvars(request_id=job.request_id):  # of whoever asked for it
             try:
-                await _settle(job, server, host)
+                await settle(job, server, host)
             except HostUnreachable:
                 raise
             except HostlerError as error:
@@ -98,7 +101,8 @@ async def _is_ours(row: Machine, observed: ObservedMachine) -> bool:
     return await Job.filter(action=Action.CREATE.value, vm_uuid=row.uuid, state__in=over).exists()
 
 
-async def _settle(job: Job, server: Server, host: HostConnection) -> None:
+async def settle(job: Job, server: Server, host: HostConnection) -> None:
+    """End a job that nobody carries out any more, by what its host has; raises the core's errors."""
     uuid = job.vm_uuid or ""
     row = await Machine.get_or_none(id=job.vm_id).select_related("server")
     observed = await host.call(lambda hypervisor: _look(hypervisor, uuid))

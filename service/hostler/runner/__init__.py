@@ -15,6 +15,9 @@ from hostler.runner.folder import sweep
 from hostler.runner.inventory import LocalHost, SshHost
 from hostler.runner.run import PlaybookRun
 from hostler.runner.runner import PlaybookRunner
+from hostler.runner.text import sentence
+from hostler.runner.translate import Translation
+from hostler.runner.unsafe import unsafe
 
 __all__ = [
     "LocalHost",
@@ -29,5 +32,8 @@ __all__ = [
     "StepFinished",
     "StepStarted",
     "StepState",
+    "Translation",
+    "sentence",
     "sweep",
+    "unsafe",
 ]

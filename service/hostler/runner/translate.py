@@ -51,6 +51,11 @@ class Translation:
         self._artifacts: Mapping[str, Any] = {}
         self._results: dict[str, Result] = {}
 
+    @property
+    def has_failure(self) -> bool:
+        """Whether a step has failed that the playbook did not go on after."""
+        return self._failure is not None
+
     def events(self, raw: Mapping[str, Any]) -> Iterator[PlaybookEvent]:
         """Translate one event of ansible-runner into none, one or several of ours."""
         kind, data = raw.get("event"), raw.get("event_data") or {}

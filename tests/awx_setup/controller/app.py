@@ -11,6 +11,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from tests.awx_setup.controller import surveys
+from tests.awx_setup.controller import job_events, surveys
 from tests.awx_setup.controller.errors import RefusedError, refused
+from tests.awx_setup.controller.faults import Fault
 from tests.awx_setup.controller.filters import narrowed, page_of
 from tests.awx_setup.controller.jobs import ENDPOINTS, UNFINISHED, Jobs
 from tests.awx_setup.controller.kinds import KINDS, members_of
@@ -45,6 +47,13 @@ class Access:
     password: str = "a-password"
 
 
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # there may be connections of the one before
+    bound.bind(("127.0.0.1", port))
+    return bound
+
+
 class Controller:
     """The stand-in: started with ``with``, reached at ``url``. ``requests`` is every method and path it was asked."""
 
@@ -53,28 +62,50 @@ class Controller:
         self.store = Store(check)
         self.jobs = Jobs(self.store, folder)
         self.requests: list[tuple[str, str]] = []
+        self.faults: list[Fault] = []
+        self.before_launch: Callable[[], object] = lambda: None
+        """Called when a launch has arrived: what others do in the moment before it."""
         self._tokens: dict[int, str] = {}
         self._doomed: list[tuple[float, Object]] = []
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket = _bound(0)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["GET", "HEAD", *WRITES])])
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-        self._thread = threading.Thread(target=lambda: self._server.run(sockets=[self._socket]))
+        self._app = app
 
     def __enter__(self) -> Controller:
-        self._socket.listen()
-        self._thread.start()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.jobs.close()
+
+    def start(self) -> None:
+        """Answer from now on; jobs go on meanwhile."""
+        if self._socket.fileno() < 0:
+            self._socket = _bound(int(self.url.rpartition(":")[2]))
+        self._socket.listen()
+        config = uvicorn.Config(self._app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=lambda: self._server.run(sockets=[self._socket]))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no connection any more."""
         self._server.should_exit = True
         self._thread.join()
-        self.jobs.close()
+        self._socket.close()
 
     async def _answer(self, request: Request) -> Response:
         body = await request.body()
         self.requests.append((request.method, request.url.path))
+        fault = next((one for one in self.faults if one.takes(request)), None)
+        if fault is not None and not fault.heard:
+            return await fault.answer()
+        answer = self._heard(request, body)
+        return answer if fault is None else await fault.answer()
+
+    def _heard(self, request: Request, body: bytes) -> Response:
         self._bury()
         try:
             answer = self._route(request, json.loads(body) if body else {})
@@ -104,7 +135,7 @@ class Controller:
         if len(rest) > 1 and not rest[1].isdigit():
             raise refused(404, "Not found.")
         if rest[0] in ENDPOINTS.values():
-            return self._job(request.method, self.jobs.get(rest[0], int(rest[1])), rest[2:])
+            return self._job(request, self.jobs.get(rest[0], int(rest[1])), rest[2:])
         if rest[0] != "unified_job_templates" and rest[0] not in KINDS:
             raise refused(404, "The requested resource could not be found.")
         if len(rest) == 1:
@@ -213,7 +244,11 @@ class Controller:
             return Response(status_code=204)
         if name == "survey_spec" and "survey_spec" in one:
             return self._survey(one, method, sent)
+        if name == "jobs" and kind == "job_templates" and method == "GET":
+            query = list(request.query_params.multi_items())
+            return JSONResponse(page_of(self.jobs.of_template(one), request.url.path, query))
         if name == "launch" and kind == "job_templates" and method == "POST":
+            self.before_launch()
             job = self.jobs.launch(one, sent)
             return JSONResponse(job | {"job": job["id"]}, 201)
         if name == "launch" and kind == "workflow_job_templates" and method == "POST":
@@ -237,7 +272,8 @@ class Controller:
             one["survey_spec"] = {}
         return JSONResponse(one["survey_spec"] if method == "GET" else {})
 
-    def _job(self, method: str, job: dict[str, Any], rest: list[str]) -> Response:
+    def _job(self, request: Request, job: dict[str, Any], rest: list[str]) -> Response:
+        method = request.method
         if not rest and method == "GET":
             return JSONResponse(job)
         if rest == ["cancel"]:
@@ -245,12 +281,11 @@ class Controller:
                 self.jobs.cancel(job)
                 return JSONResponse({}, 202)
             return JSONResponse({"can_cancel": job["status"] in UNFINISHED})
-        if rest == ["job_events"]:
-            events = [
-                {"counter": event.get("counter"), "event": event.get("event"), "stdout": event["stdout"]}
-                for event in self.jobs.events[job["id"]]
-            ]
-            return JSONResponse({"count": len(events), "next": None, "previous": None, "results": events})
+        if rest == ["job_events"] and method == "GET":
+            query = dict(request.query_params)
+            is_over = job["event_processing_finished"]
+            events = job_events.shown(self.jobs.events[job["id"]], query, is_over=is_over)
+            return JSONResponse(page_of(events, request.url.path, list(query.items())))
         if rest == ["stdout"]:
             return PlainTextResponse("\n".join(event["stdout"] for event in self.jobs.events[job["id"]]))
         raise refused(404, "Not found.")

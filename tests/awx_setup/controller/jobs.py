@@ -16,6 +16,7 @@ import ansible_runner
 
 from tests.awx_setup.controller import credential_types, surveys
 from tests.awx_setup.controller.errors import RefusedError, invalid, refused
+from tests.awx_setup.controller.job_events import extra_vars_file, stored
 from tests.awx_setup.controller.rules import accept
 from tests.awx_setup.controller.store import Object, Store
 from tests.habits.test_awx_playbooks import offered
@@ -38,6 +39,10 @@ class Jobs:
         self._folder = folder
         self._threads: list[threading.Thread] = []
         self._cancelled: set[int] = set()
+        self.allow_jinja = "template"
+        """The controller's setting ALLOW_JINJA_IN_EXTRA_VARS."""
+        self.lost_for_good = False
+        """Whether events go on being stored for ever, as where AWX has lost one."""
         self.jobs: dict[int, Job] = {}
         self.events: dict[int, list[dict[str, Any]]] = {}
 
@@ -85,7 +90,7 @@ class Jobs:
                 env=os.environ | self._environment(job, [source["credential"]]),
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
-            self.events[job["id"]].append({"stdout": done.stderr})
+            self._printed(job, done.stderr)
             if done.returncode == 0 and "Failed to parse" not in done.stderr:
                 self._keep_hosts(source, json.loads(done.stdout)["_meta"]["hostvars"])
                 self._end(job, "successful")
@@ -120,7 +125,9 @@ class Jobs:
         spec = template["survey_spec"] if template["survey_enabled"] else {}
         variables = json.loads(template["extra_vars"] or "{}") | surveys.defaults_of(spec)
         variables |= accepted.get("extra_vars", {})
-        job = self._new("job", template, job_template=template["id"], extra_vars=json.dumps(variables), artifacts={})
+        secrets = {one["variable"] for one in spec.get("spec", []) if one["type"] == "password"}
+        public = {name: "$encrypted$" if name in secrets else value for name, value in variables.items()}
+        job = self._new("job", template, job_template=template["id"], extra_vars=json.dumps(public), artifacts={})
         options = {
             name: accepted.get(name, template[name])
             for name in ("inventory", "limit", "job_type", "job_tags", "skip_tags", "verbosity", "diff_mode")
@@ -137,15 +144,19 @@ class Jobs:
         command = [f"-{'v' * options['verbosity']}"] if options["verbosity"] else []
         command += ["--check"] if options["job_type"] == "check" else []
         command += ["--diff"] if options["diff_mode"] else []
+        folder = self._folder / str(job["id"])
+        (folder / "env").mkdir(parents=True)
+        own = json.loads(template["extra_vars"] or "{}")
+        meta = {"awx_job_id": job["id"], "awx_job_template_name": template["name"]}
+        (folder / "env" / "extravars").write_text(extra_vars_file(variables | meta, own, self.allow_jinja))
         result = ansible_runner.run(
-            private_data_dir=str(self._folder / str(job["id"])),
+            private_data_dir=str(folder),
             project_dir=project["scm_url"],
             playbook=template["playbook"],
             inventory={"all": {"hosts": {host["name"]: json.loads(host["variables"] or "{}") for host in hosts}}},
             limit=options["limit"] or None,
             tags=options["job_tags"] or None,
             skip_tags=options["skip_tags"] or None,
-            extravars=variables,
             cmdline=" ".join(command) or None,
             envvars=self._environment(job, credentials),
             event_handler=lambda event: self._heard(job, event),
@@ -155,10 +166,15 @@ class Jobs:
         self._end(job, {"successful": "successful", "canceled": "canceled"}.get(result.status, "failed"))
 
     def _heard(self, job: Job, event: dict[str, Any]) -> bool:
-        self.events[job["id"]].append(event)
+        self.events[job["id"]].append(stored(event))
         if event["event"] == "playbook_on_stats":
             job["artifacts"] |= event["event_data"].get("artifact_data", {})
         return False
+
+    def _printed(self, job: Job, text: str) -> None:
+        """Keep what was printed beside the playbook's own events."""
+        events = self.events[job["id"]]
+        events.append(stored({"counter": len(events) + 1, "event": "verbose", "uuid": "", "stdout": text}))
 
     def _environment(self, job: Job, credentials: list[int | None]) -> dict[str, str]:
         folder = self._folder / str(job["id"])
@@ -214,6 +230,13 @@ class Jobs:
             queue += [(other, artifacts | done["artifacts"]) for other in follow]
         self._end(job, "failed" if failed else "successful")
 
+    def of_template(self, template: Object) -> list[Job]:
+        """The jobs of a template, the newest first."""
+        return sorted(
+            (job for job in self.jobs.values() if job["unified_job_template"] == template["id"]),
+            key=lambda job: -int(job["id"]),
+        )
+
     def cancel(self, job: Job) -> None:
         """Have a job end; one that has ended already is refused with 405."""
         if job["status"] not in UNFINISHED:
@@ -233,7 +256,7 @@ class Jobs:
             "id": number, "type": kind, "url": url, "name": source["name"], "status": "pending", "failed": False,
             "started": time.time(), "finished": None, "elapsed": 0.0, "event_processing_finished": False,
             "related": {"cancel": f"{url}cancel/", "job_events": f"{url}job_events/", "stdout": f"{url}stdout/"},
-            "unified_job_template": source["id"],
+            "unified_job_template": source["id"], "job_explanation": "",
         } | further  # fmt: skip
         self.jobs[number] = job
         self.events[number] = []
@@ -244,7 +267,7 @@ class Jobs:
             try:
                 run()
             except Exception as error:  # noqa: BLE001 -- as the controller does: whatever it is, the job has failed
-                self.events[job["id"]].append({"stdout": repr(error)})
+                self._printed(job, repr(error))
                 self._end(job, "error")
 
         thread = threading.Thread(target=guarded)
@@ -255,5 +278,5 @@ class Jobs:
     def _end(self, job: Job, status: str) -> Job:
         now = time.time()
         job |= {"status": status, "failed": status != "successful", "finished": now, "elapsed": now - job["started"]}
-        job["event_processing_finished"] = True
+        job["event_processing_finished"] = not self.lost_for_good
         return job

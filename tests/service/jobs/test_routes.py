@@ -20,6 +20,7 @@ SHOWN = {
     "id",
     "action",
     "executor",
+    "external_id",
     "state",
     "progress",
     "progress_text",
