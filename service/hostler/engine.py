@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from hostler.credentials.keeping import Keeper
+from hostler.database.queries import dialect
 from hostler.errors import Unavailable
 from hostler.hosts.connection import HostConnection, HostConnections
 from hostler.hosts.lookout import Clock
@@ -19,6 +20,7 @@ from hostler.hosts.models import Server
 from hostler.hosts.watch import HostWatch
 from hostler.jobs.crew import Crew
 from hostler.runner import PlaybookRunner, sweep
+from hostler.services.presence import Presence
 from hostler.settings import Settings
 from hostler.statistics.clock import Statistics
 
@@ -40,11 +42,12 @@ class Engine:
     statistics: Statistics
 
     @classmethod
-    def of(cls, settings: Settings) -> Engine:
-        """Make one; nothing is dialled yet."""
+    def of(cls, settings: Settings, presence: Presence | None = None) -> Engine:
+        """Make one, beside other services where there is a ``presence``; nothing is dialled yet."""
         sweep(settings.state_dir)  # what playbooks of a service that was killed left
         credentials = Keeper.of(settings)
         connections = HostConnections(settings.host_threads, credentials.opening)
+        watch = HostWatch(connections, Clock(settings.resync_seconds, settings.reread_seconds), presence)
         return cls(
             settings=settings,
             connections=connections,
@@ -52,34 +55,42 @@ class Engine:
             playbooks=PlaybookRunner(
                 settings.state_dir, warm_start=settings.warm_start, playbooks_dir=settings.playbooks_dir
             ),
-            watch=HostWatch(connections, Clock(settings.resync_seconds, settings.reread_seconds)),
+            watch=watch,
             credentials=credentials,
-            statistics=Statistics(connections, settings.statistics_seconds),
+            statistics=Statistics(
+                connections, settings.statistics_seconds, None if presence is None else watch.is_watched
+            ),
         )
 
     @classmethod
     @contextlib.asynccontextmanager
     async def running(cls, settings: Settings) -> AsyncIterator[Engine]:
         """Make one and watch the hosts in the block; then let running jobs end, for as long as a shutdown may take."""
-        engine = cls.of(settings)
-        await engine.watch.start()
-        engine.statistics.start()
-        warming_up = asyncio.create_task(_warm_up(engine.playbooks), name="warm-up")
-        try:
-            yield engine
-        finally:
-            warming_up.cancel()
-            await engine.statistics.close()
-            await engine.watch.close()
-            await engine.crew.close(settings.shutdown_seconds)
-            await engine.playbooks.close()
-            engine.connections.close()
+        async with _presence(settings) as presence:
+            engine = cls.of(settings, presence)
+            await engine.watch.start()
+            engine.statistics.start()
+            warming_up = asyncio.create_task(_warm_up(engine.playbooks), name="warm-up")
+            try:
+                yield engine
+            finally:
+                warming_up.cancel()
+                await engine.statistics.close()
+                await engine.watch.close()
+                await engine.crew.close(settings.shutdown_seconds)
+                await engine.playbooks.close()
+                engine.connections.close()
 
     def host(self, server: Server) -> HostConnection:
         """The connection to a server; raises `Unavailable` for one that is disabled."""
         if not server.enabled:
             raise Unavailable(f"Host '{server.hostname}' is disabled", code="host_disabled")
         return self.connections.of(server.id, server.hostname, server.libvirt_uri)
+
+
+def _presence(settings: Settings) -> contextlib.AbstractAsyncContextManager[Presence | None]:
+    """On SQLite there is no other service. It ends last: until then the others leave this one's jobs alone."""
+    return contextlib.nullcontext() if dialect() == "sqlite" else Presence.running(settings.database_url)
 
 
 async def _warm_up(playbooks: PlaybookRunner) -> None:

@@ -17,11 +17,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Host
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import plan_change
-from hostler.database import rows
+from hostler.database import check_fence, rows
 from hostler.dispatch import Action
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
-from hostler.jobs.ledger import PROCESS, close_job
+from hostler.jobs.ledger import close_job
 from hostler.jobs.models import Job, JobState
 from hostler.machines.forgetting import forget
 from hostler.machines.leftovers import delete_left, left_disks, planned_disks
@@ -30,6 +30,7 @@ from hostler.machines.observation import write_down
 from hostler.machines.schemas import CreatedVm
 from hostler.machines.undoing import undo_create
 from hostler.machines.wanted import change_of
+from hostler.services.alive import alive_processes
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +42,10 @@ async def recover(server: Server, host: HostConnection) -> None:
 
     Raises `HostUnreachable`.
     """
-    jobs = Job.filter(server_id=server.id, state=JobState.RUNNING.value, vm_id__not_isnull=True)
-    for job in await jobs.exclude(lease_owner=PROCESS):
+    jobs = await Job.filter(server_id=server.id, state=JobState.RUNNING.value, vm_id__not_isnull=True)
+    # asked after the jobs were read: whoever has begun one of them was there before
+    alive = await alive_processes() if jobs else ()
+    for job in (one for one in jobs if one.lease_owner not in alive):
         with structlog.contextvars.bound_contextvars(request_id=job.request_id):  # of whoever asked for it
             try:
                 await _settle(job, server, host)
@@ -72,6 +75,7 @@ async def sweep_unfinished(server: Server, host: HostConnection) -> None:
             continue
         if observed is not None and not await _is_ours(row, observed):
             continue  # another service's, which may be at work on it
+        await check_fence()
         try:
             if row.status == MachineStatus.DELETING.value:
                 await host.call(partial(delete_left, paths=await left_disks(row)))
@@ -99,6 +103,7 @@ async def _is_ours(row: Machine, observed: ObservedMachine) -> bool:
 
 
 async def _settle(job: Job, server: Server, host: HostConnection) -> None:
+    await check_fence()  # another service may have the host, and have settled this
     uuid = job.vm_uuid or ""
     row = await Machine.get_or_none(id=job.vm_id).select_related("server")
     observed = await host.call(lambda hypervisor: _look(hypervisor, uuid))
