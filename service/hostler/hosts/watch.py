@@ -75,7 +75,9 @@ class HostWatch:
                     ended.append(self._lookouts.pop(server_id))
                     ended[-1].task.cancel()
                     if self._leases is None or uris.get(server_id) != lookout.uri:
-                        self._connections.forget(server_id)  # else jobs of this service may still need it
+                        self._connections.forget(server_id)
+                    else:  # jobs of this service may still be at work there
+                        self._connections.let_go(server_id)
             # it might still write down what it saw
             await asyncio.gather(*(lookout.task for lookout in ended), return_exceptions=True)
             seen = {lookout.server_id: lookout.seen for lookout in ended}

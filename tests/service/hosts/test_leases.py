@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several services on one PostgreSQL: each host is watched by one of them, and by another when that one is gone."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from tests.service.hosts.fleet import Fleet, fleet, identity, shared_evenly, wait_for
+
+__all__ = ["fleet"]
+
+pytestmark = pytest.mark.slow
+
+
+def test_hosts_are_spread_evenly_and_stay_where_they_are(fleet: Fleet) -> None:
+    hosts = fleet.hosts(8)
+    services = fleet.start(3)
+
+    wait_for(lambda: shared_evenly(services, hosts), "each host is watched by one service")
+    wait_for(lambda: len(fleet.machines()) == 16, "all VMs are known")
+    assert sorted(len(service.watched()) for service in services) == [2, 3, 3]
+
+    taken = fleet.rows("SELECT server_id, owner, taken_at FROM host_lease ORDER BY server_id")
+    time.sleep(8)
+    assert fleet.rows("SELECT server_id, owner, taken_at FROM host_lease ORDER BY server_id") == taken
+    assert shared_evenly(services, hosts)
+
+
+def test_the_hosts_of_one_that_is_killed_are_taken_over_and_looked_at_anew(fleet: Fleet) -> None:
+    hosts = fleet.hosts(6)
+    killed, *left = fleet.start(3)
+    wait_for(lambda: shared_evenly([killed, *left], hosts), "each host is watched by one service")
+    wait_for(lambda: len(fleet.machines()) == 12, "all VMs are known")
+    changed, _ = killed.watched()
+    fleet.host(changed, f"{changed}-a", "new")
+
+    killed.kill()
+
+    wait_for(lambda: shared_evenly(left, hosts), "the others watch its hosts")
+    wait_for(lambda: "new" in fleet.machines(), "they look what is there")
+    assert fleet.machines()[f"{changed}-b"] == "error"
+    wait_for(
+        lambda: fleet.rows("SELECT * FROM service_process WHERE expires_at < clock_timestamp()") != [], "it is dead"
+    )
+    assert all(any(service.is_owner(owner) for service in left) for owner in fleet.owners().values())
+
+
+def test_one_that_comes_gets_its_share_and_one_that_leaves_leaves_it_to_the_rest(fleet: Fleet) -> None:
+    hosts = fleet.hosts(6)
+    (first,) = fleet.start()
+    wait_for(lambda: first.watched() == hosts, "the first watches all")
+    wait_for(lambda: len(fleet.machines()) == 12, "all VMs are known")
+
+    (second,) = fleet.start()
+    wait_for(lambda: shared_evenly([first, second], hosts), "the second has its half")
+    kept = first.watched()
+
+    second.stop()
+
+    # it has let go of everything by the time that it has ended
+    assert not any(second.is_owner(row["name"]) for row in fleet.rows("SELECT name FROM service_process"))
+    assert not any(second.is_owner(owner) for owner in fleet.owners().values())
+    wait_for(lambda: first.watched() == hosts, "the first watches all again")
+    assert set(kept) <= set(first.watched())
+    assert set(fleet.machines().values()) == {"running"}
+
+
+def test_one_that_was_stopped_writes_nothing_of_hosts_that_are_anothers_by_now(fleet: Fleet) -> None:
+    hosts = fleet.hosts(4)
+    stopped, other = fleet.start(2)
+    wait_for(lambda: shared_evenly([stopped, other], hosts), "each host is watched by one service")
+    wait_for(lambda: len(fleet.machines()) == 8, "all VMs are known")
+    lost = stopped.watched()
+    stopped.send(signal.SIGSTOP)
+    # what it still has before its eyes
+    for host in lost:
+        fleet.host(host, f"{host}-a", f"{host}-c")
+
+    wait_for(lambda: other.watched() == hosts, "the other watches all")
+    wait_for(lambda: all(f"{host}-c" in fleet.machines() for host in lost), "it has seen what is there now")
+    wait_for(lambda: all(fleet.machines()[f"{host}-b"] == "error" for host in lost), "and what is not")
+    (last,) = fleet.rows("SELECT MAX(id) AS id FROM event")
+    stopped.send(signal.SIGCONT)
+
+    # it comes back as one that joins: some hosts are given to it, which it looks at anew
+    wait_for(lambda: shared_evenly([stopped, other], hosts), "both watch their share")
+    time.sleep(5)
+    machines = fleet.machines()
+    for host in lost:
+        assert (machines[f"{host}-a"], machines[f"{host}-b"], machines[f"{host}-c"]) == ("running", "error", "running")
+    assert fleet.rows("SELECT kind, data FROM event WHERE id > %s AND kind LIKE 'vm.%%'", last["id"]) == []
+    assert shared_evenly([stopped, other], hosts)
+    assert {row["uuid"] for row in fleet.rows("SELECT uuid FROM vm")} >= {identity(host, f"{host}-c") for host in lost}
