@@ -34,8 +34,6 @@ from tests.service.serving import read_until
 PATIENCE = 60.0
 """Seconds that a test waits for what should take a few, on a machine that has other things to do."""
 
-_WATCHED = re.compile(r'^hostler_server_watched\{server="([^"]+)"\} 1', re.MULTILINE)
-
 
 class Service:
     """One of them."""
@@ -52,7 +50,11 @@ class Service:
 
     def watched(self) -> list[str]:
         """The hosts that it watches, as it says itself."""
-        return sorted(_WATCHED.findall(self.api.get("/metrics").text))
+        return self.told("hostler_server_watched")
+
+    def told(self, metric: str) -> list[str]:
+        """The hosts of which it tells that."""
+        return sorted(re.findall(rf'^{metric}\{{server="([^"]+)"\}} ', self.api.get("/metrics").text, re.MULTILINE))
 
     def get(self, path: str) -> Any:
         """What it answers, to its administrator."""

@@ -94,3 +94,29 @@ def test_one_that_was_stopped_writes_nothing_of_hosts_that_are_anothers_by_now(f
     assert fleet.rows("SELECT kind, data FROM event WHERE id > %s AND kind LIKE 'vm.%%'", last["id"]) == []
     assert shared_evenly([stopped, other], hosts)
     assert {row["uuid"] for row in fleet.rows("SELECT uuid FROM vm")} >= {identity(host, f"{host}-c") for host in lost}
+
+
+def test_what_a_host_uses_is_read_by_whoever_watches_it_and_shown_by_all(fleet: Fleet) -> None:
+    hosts = fleet.hosts(2)
+    services = fleet.start(2, HOSTLER_STATISTICS_SECONDS="2")
+    wait_for(lambda: shared_evenly(services, hosts), "each host is watched by one service")
+    ids = {row["hostname"]: row["id"] for row in fleet.rows("SELECT id, hostname FROM server")}
+
+    for service in services:
+        headers = service.headers()
+        for host in hosts:
+            path = f"/api/servers/{ids[host]}/statistics"
+            wait_for(
+                lambda path=path, service=service, headers=headers: (
+                    service.api.get(path, headers=headers).json()["now"] is not None
+                ),
+                f"{host}'s present use is shown",
+            )
+
+    for service in services:
+        for name in ("hostler_statistics_age_seconds", "hostler_monitor_lag_seconds"):
+            wait_for(
+                lambda name=name, service=service: service.told(name) == service.watched(),
+                f"{name} is told of the own hosts alone",
+            )
+        assert "hostler_services 2.0" in service.api.get("/metrics").text
