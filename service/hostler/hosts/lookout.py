@@ -37,6 +37,7 @@ from hostler.hosts.accelerator import virt_type_of
 from hostler.hosts.backlog import Backlog
 from hostler.hosts.connection import Heard, HostConnection, HostConnections, Lane
 from hostler.hosts.models import Server
+from hostler.hosts.pace import Pace
 from hostler.hosts.sight import mark_unreachable, read_host
 from hostler.images.recovery import recover as recover_images
 from hostler.images.sync import sync_images
@@ -62,7 +63,6 @@ _PATIENT_SECONDS = 30.0
 _SHORTEST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 3.0
 _LONGEST_PAUSE_AFTER_ERROR_SECONDS = 30.0
-_TRIES_A_SECOND = 20  # to get back to hosts that are away, of all hosts together: over ssh each try is a process
 
 
 @dataclass(frozen=True)
@@ -71,19 +71,6 @@ class Clock:
 
     resync: float
     reread: float
-
-
-class Pace:
-    """How often hosts that are away are tried, all together."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-
-    async def turn(self) -> None:
-        """Wait for a turn."""
-        now = time.monotonic()
-        self._next = max(self._next, now) + 1 / _TRIES_A_SECOND
-        await asyncio.sleep(self._next - 1 / _TRIES_A_SECOND - now)
 
 
 def _nobody(*_word: object) -> None:

@@ -17,8 +17,9 @@ from tortoise.transactions import in_transaction
 from hostler.database import DatabaseUnavailable, rows
 from hostler.hosts.connection import HostConnections
 from hostler.hosts.leases import HostLeases, Roll
-from hostler.hosts.lookout import ON_THE_WAY_SECONDS, Clock, Lookout, Pace
+from hostler.hosts.lookout import ON_THE_WAY_SECONDS, Clock, Lookout
 from hostler.hosts.models import Server, ServerState
+from hostler.hosts.pace import Pace
 from hostler.hosts.sight import mark_disabled, note_seen
 from hostler.machines.arrivals import Departures
 from hostler.services.presence import Presence, Word

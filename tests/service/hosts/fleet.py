@@ -95,7 +95,7 @@ class Fleet:
     def start(self, number: int = 1, url: str = "", **settings: str) -> Sequence[Service]:
         """Start services, all at once; ``url`` is how they reach the database, if not as the test does."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("HOSTLER_")}
-        processes = []
+        processes: list[tuple[subprocess.Popen[str], Path]] = []
         for _ in range(number):
             name = f"service{len(self.services) + len(processes)}"
             environment = {

@@ -126,8 +126,15 @@ async def test_jobs_of_a_service_that_is_alive_are_its_own(app: FastAPI, watched
     await another(watched)
     assert set(await alive_processes()) == {PROCESS, "another"}
     await HostLease.filter(server_id=watched.id).update(owner=PROCESS)
-    values = {"action": "vm_restart", "executor": "direct", "state": "running", "server_id": watched.id}
-    job = await Job.create(**values, vm_id=machine.id, vm_uuid=machine.uuid, lease_owner="another")
+    job = await Job.create(
+        action="vm_restart",
+        executor="direct",
+        state="running",
+        server_id=watched.id,
+        vm_id=machine.id,
+        vm_uuid=machine.uuid,
+        lease_owner="another",
+    )
     engine = engine_of(app)
     await engine.watch.call_roll()
     (lookout,) = engine.watch._lookouts.values()

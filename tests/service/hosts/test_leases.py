@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
+from collections.abc import Mapping
+from functools import partial
 
 import pytest
 
-from tests.service.hosts.fleet import Fleet, fleet, identity, shared_evenly, wait_for
+from tests.service.hosts.fleet import Fleet, Service, fleet, identity, shared_evenly, wait_for
 
 __all__ = ["fleet"]
 
@@ -102,21 +105,17 @@ def test_what_a_host_uses_is_read_by_whoever_watches_it_and_shown_by_all(fleet: 
     wait_for(lambda: shared_evenly(services, hosts), "each host is watched by one service")
     ids = {row["hostname"]: row["id"] for row in fleet.rows("SELECT id, hostname FROM server")}
 
-    for service in services:
-        headers = service.headers()
-        for host in hosts:
-            path = f"/api/servers/{ids[host]}/statistics"
-            wait_for(
-                lambda path=path, service=service, headers=headers: (
-                    service.api.get(path, headers=headers).json()["now"] is not None
-                ),
-                f"{host}'s present use is shown",
-            )
+    for service, host in itertools.product(services, hosts):
+        wait_for(partial(shows_now, service, ids[host], service.headers()), f"the present use of {host} is shown")
 
-    for service in services:
-        for name in ("hostler_statistics_age_seconds", "hostler_monitor_lag_seconds"):
-            wait_for(
-                lambda name=name, service=service: service.told(name) == service.watched(),
-                f"{name} is told of the own hosts alone",
-            )
-        assert "hostler_services 2.0" in service.api.get("/metrics").text
+    for service, name in itertools.product(services, ("hostler_statistics_age_seconds", "hostler_monitor_lag_seconds")):
+        wait_for(partial(tells_of_its_own, service, name), f"{name} is told of the own hosts alone")
+    assert all("hostler_services 2.0" in service.api.get("/metrics").text for service in services)
+
+
+def shows_now(service: Service, server_id: int, headers: Mapping[str, str]) -> bool:
+    return service.api.get(f"/api/servers/{server_id}/statistics", headers=headers).json()["now"] is not None
+
+
+def tells_of_its_own(service: Service, metric: str) -> bool:
+    return service.told(metric) == service.watched()

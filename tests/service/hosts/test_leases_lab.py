@@ -6,9 +6,9 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -22,7 +22,7 @@ __all__ = ["clean_host", "fleet"]
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
-DIRECT = {"HOSTLER_DISPATCH": '{"vm_create": "direct"}'}
+DIRECT = '{"vm_create": "direct"}'
 
 
 @pytest.fixture
@@ -39,10 +39,15 @@ def watching(services: list[Service], host: str) -> tuple[Service, Service]:
     return (first, second) if host in first.watched() else (second, first)
 
 
-def status(service: Service, name: str, headers: Any) -> str | None:
+def status(service: Service, name: str, headers: Mapping[str, str]) -> str | None:
     """A VM's, as that service shows it."""
     (found,) = service.api.get("/api/vms", params={"search": name}, headers=headers).json()["vms"] or [{}]
     return found.get("status")  # type: ignore[no-any-return]  # JSON
+
+
+def shows(service: Service, name: str, expected: str, headers: Mapping[str, str]) -> bool:
+    """Whether it shows the VM with that status."""
+    return status(service, name, headers) == expected
 
 
 def test_what_happens_on_a_host_both_show_and_a_job_is_left_to_whoever_runs_it(
@@ -50,17 +55,17 @@ def test_what_happens_on_a_host_both_show_and_a_job_is_left_to_whoever_runs_it(
 ) -> None:
     fields = {"image_pool": "images", "virt_type": clean_host.virt_type}
     fleet.register(("lab1", clean_host.uri), ("lab2", there.uri), **fields)
-    services = list(fleet.start(2, **DIRECT))
+    services = list(fleet.start(2, HOSTLER_DISPATCH=DIRECT))
     watcher, other = watching(services, "lab1")
     headers = watcher.headers()
 
     # by nobody of ours
     define(clean_host, tmp_path, "theirs")
     for service in services:
-        wait_for(lambda service=service: status(service, "theirs", headers) == "stopped", "both show it")
+        wait_for(partial(shows, service, "theirs", "stopped", headers), "both show it")
     clean_host.virsh("start", "theirs")
     for service in services:
-        wait_for(lambda service=service: status(service, "theirs", headers) == "running", "both show it")
+        wait_for(partial(shows, service, "theirs", "running", headers), "both show it")
 
     # by the one that does not watch its host
     (server,) = fleet.rows("SELECT id FROM server WHERE hostname = 'lab1'")
@@ -82,7 +87,7 @@ def test_what_happens_on_a_host_both_show_and_a_job_is_left_to_whoever_runs_it(
     began = time.monotonic()
     watcher.kill()
     wait_for(lambda: other.watched() == ["lab1", "lab2"], "the other watches both")
-    (third,) = fleet.start(**DIRECT)
+    (third,) = fleet.start(HOSTLER_DISPATCH=DIRECT)
     for _ in itertools.takewhile(lambda _: time.monotonic() < began + 30, itertools.count()):
         (job,) = fleet.rows("SELECT state FROM job WHERE action = 'vm_stop'")
         assert job["state"] == "running"
@@ -98,7 +103,7 @@ def test_a_vm_that_is_migrated_from_the_host_of_one_to_the_host_of_the_other_sta
 ) -> None:
     fields = {"image_pool": "images", "virt_type": clean_host.virt_type}
     fleet.register(("lab1", clean_host.uri), ("lab2", there.uri), **fields)
-    services = list(fleet.start(2, **DIRECT))
+    services = list(fleet.start(2, HOSTLER_DISPATCH=DIRECT))
     watcher, _ = watching(services, "lab1")
     headers = watcher.headers()
     identity = define(clean_host, tmp_path, "traveller")
