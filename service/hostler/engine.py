@@ -57,9 +57,7 @@ class Engine:
             ),
             watch=watch,
             credentials=credentials,
-            statistics=Statistics(
-                connections, settings.statistics_seconds, None if presence is None else watch.is_watched
-            ),
+            statistics=Statistics(connections, settings.statistics_seconds, None if presence is None else watch),
         )
 
     @classmethod

@@ -105,10 +105,6 @@ class HostWatch:
         elif self._presence is not None:
             self._presence.tell("look", server_id, uuid)
 
-    def is_watched(self, server_id: int) -> bool:
-        """Whether the server is this service's to watch, if it can be watched."""
-        return self._leases is None or server_id in self._lookouts
-
     @property
     def watched(self) -> Collection[int]:
         """The ids of the servers that this service watches."""

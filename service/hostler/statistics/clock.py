@@ -7,7 +7,7 @@ import asyncio
 import contextvars
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 import structlog
 
@@ -15,6 +15,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Host
 from hostler.database import DatabaseUnavailable
 from hostler.hosts.connection import HostConnections
 from hostler.hosts.models import Server, ServerState
+from hostler.hosts.watch import HostWatch
 from hostler.metrics.measures import STATISTICS_READS, STATISTICS_SECONDS
 from hostler.statistics import store
 from hostler.statistics.history import History, Page, restored_from
@@ -35,15 +36,13 @@ _PRUNE_SECONDS = 3600.0
 class Statistics:
     """The readings of all hosts that are enabled and reachable, every so many seconds; 0 reads nothing.
 
-    Beside other services (``watched`` says which hosts are this one's) each host is read by whoever watches it, and
-    what was read is written down soon, for all to show.
+    Beside other services (``watch`` says which hosts are this one's) each host is read by whoever watches it, and what
+    was read is written down soon, for all to show.
     """
 
-    def __init__(
-        self, connections: HostConnections, reading_seconds: int, watched: Callable[[int], bool] | None = None
-    ) -> None:
+    def __init__(self, connections: HostConnections, reading_seconds: int, watch: HostWatch | None = None) -> None:
         self._connections = connections
-        self._watched = watched
+        self._watch = watch
         self.reading_seconds = reading_seconds
         self.resolutions = resolutions(reading_seconds) if reading_seconds else resolutions(1)[1:]
         """Those that are kept, in seconds, the finest first."""
@@ -91,7 +90,7 @@ class Statistics:
         present = self.now(server_id)
         if present is not None:
             return Newest(present.at, present.figures, present.usage.pools)
-        if self._watched is None or self._watched(server_id) or not self.reading_seconds:
+        if self._watch is None or server_id not in self._watch.elsewhere or not self.reading_seconds:
             return None
         found = await store.rounds_since(server_id, self.reading_seconds, oldest_present(self.reading_seconds))
         return Newest.of(found[-1]) if found else None
@@ -100,10 +99,10 @@ class Statistics:
         """Read the servers that can be read now, and no others."""
         reachable = await Server.filter(enabled=True, state=ServerState.REACHABLE.value).values_list("id", flat=True)
         ids = {int(str(one)) for one in reachable}
-        if self._watched is not None:
-            elsewhere = {server_id for server_id in ids if not self._watched(server_id)}
-            ids -= elsewhere
-            await self._hand_over(elsewhere & self._hosts.keys())
+        if self._watch is not None:
+            others = ids - set(self._watch.watched)
+            ids -= others
+            await self._hand_over(others & self._hosts.keys())
         for server_id, reading in list(self._readings.items()):
             if server_id not in ids or reading.done():
                 self._readings.pop(server_id).cancel()
@@ -206,7 +205,7 @@ class Statistics:
     def _write_seconds(self) -> float:
         if not self.reading_seconds:
             return _PRUNE_SECONDS
-        if self._watched is None:
+        if self._watch is None:
             return _WRITE_SECONDS
         return min(max(self.reading_seconds, _WRITE_FOR_OTHERS_SECONDS), _WRITE_SECONDS)
 

@@ -100,7 +100,7 @@ async def test_what_happens_on_a_host_is_not_written_by_whoever_has_lost_it(app:
     assert (await Server.get(id=watched.id)).state == ServerState.REACHABLE.value
     await engine_of(app).watch.call_roll()
     assert watched.id in engine_of(app).watch.elsewhere
-    assert not engine_of(app).watch.is_watched(watched.id)
+    assert watched.id not in engine_of(app).watch.watched
 
 
 async def test_a_host_that_can_not_be_reached_from_here_is_the_affair_of_whoever_watches_it(
