@@ -119,3 +119,27 @@ def shows_now(service: Service, server_id: int, headers: Mapping[str, str]) -> b
 
 def tells_of_its_own(service: Service, metric: str) -> bool:
     return service.told(metric) == service.watched()
+
+
+def test_a_server_is_disabled_and_enabled_by_one_that_does_not_watch_it(fleet: Fleet) -> None:
+    hosts = fleet.hosts(2)
+    services = fleet.start(2)
+    wait_for(lambda: shared_evenly(services, hosts), "each host is watched by one service")
+    wait_for(lambda: set(fleet.machines().values()) == {"running"} and len(fleet.machines()) == 4, "all VMs are known")
+    one, another = services
+    (host,) = one.watched()
+    (row,) = fleet.rows("SELECT id FROM server WHERE hostname = %s", host)
+    path, headers = f"/api/servers/{row['id']}", another.headers()
+
+    assert another.api.put(path, json={"enabled": False}, headers=headers).status_code == 200
+
+    wait_for(lambda: another.api.get(path, headers=headers).json()["state"] == "unknown", "nobody knows of it")
+    wait_for(lambda: host not in fleet.owners(), "nobody holds it")
+    assert {fleet.machines()[f"{host}-{name}"] for name in "ab"} == {"unknown"}
+    query = "SELECT data->>'state' AS state FROM event WHERE kind = 'server.changed' AND server_id = %s"
+    assert [event["state"] for event in fleet.rows(query, row["id"])].count("unknown") == 1
+
+    assert another.api.put(path, json={"enabled": True}, headers=headers).status_code == 200
+
+    wait_for(lambda: shared_evenly(services, hosts), "it is watched again")
+    wait_for(lambda: set(fleet.machines().values()) == {"running"}, "all VMs are known")
