@@ -55,7 +55,7 @@ async def test_a_task_writes_for_as_long_as_its_condition_holds(database: Databa
     await asyncio.create_task(work())
     await write("others are free")
 
-    names = await Server.all().order_by("id").values_list("hostname", flat=True)
+    names = [server.hostname for server in await Server.all().order_by("id")]
     assert names == ["first", "by a task of its own", "others are free"]
 
 
