@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 
 from hostler.awx import Controller
 from hostler.credentials.keeping import Keeper
+from hostler.database.queries import dialect
 from hostler.dispatch import runs_playbooks
 from hostler.errors import Unavailable
 from hostler.hosts.connection import HostConnection, HostConnections
@@ -22,6 +23,7 @@ from hostler.hosts.watch import HostWatch
 from hostler.jobs.crew import Crew
 from hostler.runner import PlaybookRunner, sweep
 from hostler.sealing import Sealer, load_sealer
+from hostler.services.presence import Presence
 from hostler.settings import Settings
 from hostler.statistics.clock import Statistics
 
@@ -46,12 +48,13 @@ class Engine:
     """Where a setting says that there is one."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Engine:
-        """Make one; nothing is dialled yet."""
+    def of(cls, settings: Settings, presence: Presence | None = None) -> Engine:
+        """Make one, beside other services where there is a ``presence``; nothing is dialled yet."""
         sweep(settings.state_dir)  # what playbooks of a service that was killed left
         sealer = load_sealer(settings)
         credentials = Keeper(sealer, settings.state_dir)
         connections = HostConnections(settings.host_threads, credentials.opening)
+        watch = HostWatch(connections, Clock(settings.resync_seconds, settings.reread_seconds), presence)
         return cls(
             settings=settings,
             connections=connections,
@@ -62,10 +65,10 @@ class Engine:
                 warm_start=settings.warm_start and runs_playbooks(settings),
                 playbooks_dir=settings.playbooks_dir,
             ),
-            watch=HostWatch(connections, Clock(settings.resync_seconds, settings.reread_seconds)),
+            watch=watch,
             sealer=sealer,
             credentials=credentials,
-            statistics=Statistics(connections, settings.statistics_seconds),
+            statistics=Statistics(connections, settings.statistics_seconds, None if presence is None else watch),
             awx=Controller(settings) if settings.awx_url else None,
         )
 
@@ -73,27 +76,33 @@ class Engine:
     @contextlib.asynccontextmanager
     async def running(cls, settings: Settings) -> AsyncIterator[Engine]:
         """Make one and watch the hosts in the block; then let running jobs end, for as long as a shutdown may take."""
-        engine = cls.of(settings)
-        await engine.watch.start()
-        engine.statistics.start()
-        warming_up = asyncio.create_task(_warm_up(engine.playbooks), name="warm-up")
-        try:
-            yield engine
-        finally:
-            warming_up.cancel()
-            await engine.statistics.close()
-            await engine.watch.close()
-            await engine.crew.close(settings.shutdown_seconds)
-            await engine.playbooks.close()
-            if engine.awx is not None:
-                await engine.awx.close()
-            engine.connections.close()
+        async with _presence(settings) as presence:
+            engine = cls.of(settings, presence)
+            await engine.watch.start()
+            engine.statistics.start()
+            warming_up = asyncio.create_task(_warm_up(engine.playbooks), name="warm-up")
+            try:
+                yield engine
+            finally:
+                warming_up.cancel()
+                await engine.statistics.close()
+                await engine.watch.close()
+                await engine.crew.close(settings.shutdown_seconds)
+                await engine.playbooks.close()
+                if engine.awx is not None:
+                    await engine.awx.close()
+                engine.connections.close()
 
     def host(self, server: Server) -> HostConnection:
         """The connection to a server; raises `Unavailable` for one that is disabled."""
         if not server.enabled:
             raise Unavailable(f"Host '{server.hostname}' is disabled", code="host_disabled")
         return self.connections.of(server.id, server.hostname, server.libvirt_uri)
+
+
+def _presence(settings: Settings) -> contextlib.AbstractAsyncContextManager[Presence | None]:
+    """On SQLite there is no other service. It ends last: until then the others leave this one's jobs alone."""
+    return contextlib.nullcontext() if dialect() == "sqlite" else Presence.running(settings.database_url)
 
 
 async def _warm_up(playbooks: PlaybookRunner) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tortoise.context import TortoiseContext
 
 from hostler.database import config, indexes, search
+from hostler.database.fence import Fenced, check_fence, fence
 from hostler.database.lock import DatabaseInUse, service_lock
 from hostler.database.migrate import SchemaTooOld, migrate, pending
 from hostler.database.queries import read, rows, version_now, write_many
@@ -26,7 +27,18 @@ if TYPE_CHECKING:
 
     from hostler.settings import Settings
 
-__all__ = ["Database", "DatabaseInUse", "DatabaseUnavailable", "read", "rows", "version_now", "write_many"]
+__all__ = [
+    "Database",
+    "DatabaseInUse",
+    "DatabaseUnavailable",
+    "Fenced",
+    "check_fence",
+    "fence",
+    "read",
+    "rows",
+    "version_now",
+    "write_many",
+]
 
 
 class Database:
@@ -99,6 +111,10 @@ class Database:
         Raises DatabaseInUse, SchemaTooNew, SchemaTooOld, IndexesMissing, DatabaseUnavailable.
         """
         self._settings.make_state_dir()
+        if self.url.file is None:
+            from hostler.database.postgres_backend import end_idle_transactions
+
+            self._config["connections"][self.url.dialect]["credentials"]["configure"] = end_idle_transactions
         with self.service_lock():
             async with self:
                 if await self.pending():

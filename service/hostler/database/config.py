@@ -26,6 +26,7 @@ MODELS = (
     "hostler.machines.models",
     "hostler.jobs.models",
     "hostler.events.models",
+    "hostler.services.models",
     "hostler.statistics.models",
     "hostler.webhooks.models",
 )

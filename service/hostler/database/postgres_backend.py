@@ -13,14 +13,33 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
 from hostler.database.commits import committed
+from hostler.database.fence import Fenced, condition
+from hostler.database.queries import with_placeholders
 from hostler.database.unavailable import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-GONE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed)
+GONE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg_pool.PoolTimeout,
+    psycopg_pool.PoolClosed,
+)
 """What psycopg raises when the server, or the way to it, is gone."""
+
+IDLE_SECONDS = 8
+"""How long a service may leave a transaction alone before the server ends it, in seconds.
+
+One that is stopped in the midst of one would hold its locks for ever, and nobody could take its hosts over.
+"""
+
+
+async def end_idle_transactions(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Have the server end a transaction of this connection that is left alone; for the pool of a service."""
+    await connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_SECONDS * 1000}")
 
 
 class PostgresClient(PsycopgClient):
@@ -60,6 +79,7 @@ class _PooledTransaction(TransactionContextPooled):
             raise DatabaseUnavailable(error) from error
         try:
             await client.begin()
+            await _meet_condition(client)
         except BaseException:
             await pool.release(client._connection)  # noqa: SLF001 - see above
             raise
@@ -70,6 +90,17 @@ class _PooledTransaction(TransactionContextPooled):
         await super().__aexit__(exc_type, exc_val, exc_tb)
         if exc_type is None:
             committed()
+
+
+async def _meet_condition(client: TransactionalDBClient) -> None:
+    """Raise Fenced, and nothing can be written, where the task may not."""
+    query = condition()
+    if query is None:
+        return
+    _, found = await client.execute_query(with_placeholders(query[0], "postgres"), list(query[1]))
+    if not found:
+        await client.rollback()
+        raise Fenced
 
 
 client_class = PostgresClient

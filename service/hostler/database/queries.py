@@ -25,7 +25,8 @@ _VERSION = "SELECT CAST(pg_current_snapshot() AS TEXT) AS version"
 
 
 @lru_cache(maxsize=256)
-def _with_placeholders(query: str, dialect: str) -> str:
+def with_placeholders(query: str, dialect: str) -> str:
+    """The query as the dialect's driver wants it."""
     return query if dialect == "sqlite" else query.replace("%", "%%").replace("?", "%s")
 
 
@@ -63,7 +64,7 @@ async def rows(query: str, *values: Any) -> Sequence[Any]:
     """Run a query and return its rows. Outside a transaction a ``SELECT`` takes no lock."""
     handler = get_connections()
     (name,) = handler.db_config
-    _, found = await handler.get(name).execute_query(_with_placeholders(query, name), list(values))
+    _, found = await handler.get(name).execute_query(with_placeholders(query, name), list(values))
     return found
 
 
@@ -71,7 +72,7 @@ async def write_many(statement: str, values: Sequence[Sequence[Any]]) -> None:
     """Run one statement for many rows; outside a transaction in one of its own."""
     handler = get_connections()
     (name,) = handler.db_config
-    await handler.get(name).execute_many(_with_placeholders(statement, name), [list(row) for row in values])
+    await handler.get(name).execute_many(with_placeholders(statement, name), [list(row) for row in values])
 
 
 async def read(steps: Steps[T]) -> T:

@@ -90,7 +90,8 @@ async def refresh(engine: Engine, server: Server) -> SyncReport:
         await sync_images(server, host, refresh=True)
         return await sync_host(server, host, look_closely=True)
     except HostUnreachable as error:
-        await mark_unreachable(server, error)
+        if server.id not in engine.watch.elsewhere:  # whoever watches it may well reach it
+            await mark_unreachable(server, error)
         raise
 
 

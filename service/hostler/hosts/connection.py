@@ -87,6 +87,8 @@ class HostConnection:
         self._counting = threading.Lock()
         self._users: dict[Hypervisor, int] = {}
         """All connections that stand, and how many use each: more than one only of the test driver's."""
+        self._unwanted: set[Hypervisor] = set()
+        """Those of them that nobody gets any more."""
 
     async def call(
         self,
@@ -190,6 +192,12 @@ class HostConnection:
         finally:
             end(beginning)
 
+    def let_go(self) -> None:
+        """Close the connections as soon as nobody uses them: another service watches the host. Calls get new ones."""
+        with self._counting:
+            self._unwanted = set(self._users)
+        threading.Thread(target=self._close_idle, args=[True], name=f"close-{self.hostname}", daemon=True).start()
+
     def close(self) -> None:
         """Give up the connections; who waits for a turn gets `HostUnreachable`, calls under way close theirs."""
         self._given_up = True
@@ -242,7 +250,8 @@ class HostConnection:
             if self._given_up:
                 raise HostUnreachable("The connection was given up")
             for hypervisor, users in self._users.items():
-                if (not users or hypervisor.is_test_driver) and hypervisor.is_alive:
+                is_wanted = hypervisor not in self._unwanted and hypervisor.is_alive
+                if (not users or hypervisor.is_test_driver) and is_wanted:
                     self._users[hypervisor] = users + 1
                     return hypervisor
         return None
@@ -251,19 +260,23 @@ class HostConnection:
         with self._counting:
             self._users[hypervisor] -= 1
             idle = [one for one, users in self._users.items() if not users]
-            fallen = [one for one in idle if (lost and one is hypervisor) or not one.is_alive]
+            fallen = [one for one in idle if (lost and one is hypervisor) or not one.is_alive or one in self._unwanted]
             surplus = idle if self._given_up else [one for one in idle if one not in fallen][_KEPT_IDLE:]
             closing = {*fallen, *surplus}
             for one in closing:
                 del self._users[one]
+            self._unwanted -= closing
         for one in closing:
             one.close()
 
-    def _close_idle(self) -> None:
+    def _close_idle(self, unwanted_only: bool = False) -> None:
         with self._counting:
-            closing = [one for one, users in self._users.items() if not users]
+            closing = [
+                one for one, users in self._users.items() if not users and (one in self._unwanted or not unwanted_only)
+            ]
             for one in closing:
                 del self._users[one]
+            self._unwanted.difference_update(closing)
         for one in closing:
             one.close()
 
@@ -290,6 +303,12 @@ class HostConnections:
     def known(self, server_id: int) -> HostConnection | None:
         """The server's connection, None for one that nobody has asked for or that was given up."""
         return self._by_id.get(server_id)
+
+    def let_go(self, server_id: int) -> None:
+        """Keep no connection to the server that nobody uses; who asks for one gets it."""
+        known = self._by_id.get(server_id)
+        if known is not None:
+            known.let_go()
 
     def forget(self, server_id: int) -> None:
         """Give up the connection of a server that is gone, disabled or elsewhere."""

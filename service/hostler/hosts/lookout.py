@@ -14,7 +14,7 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,11 +31,13 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.watchin
     Sign,
     watching,
 )
-from hostler.database import DatabaseUnavailable, version_now
+from hostler.database import DatabaseUnavailable, Fenced, fence, version_now
+from hostler.database.queries import Query
 from hostler.hosts.accelerator import virt_type_of
 from hostler.hosts.backlog import Backlog
 from hostler.hosts.connection import Heard, HostConnection, HostConnections, Lane
 from hostler.hosts.models import Server
+from hostler.hosts.pace import Pace
 from hostler.hosts.sight import mark_unreachable, read_host
 from hostler.images.recovery import recover as recover_images
 from hostler.images.sync import sync_images
@@ -52,14 +54,15 @@ E = TypeVar("E", bound=BaseException)
 BULK_SECONDS = 20.0
 """How long the bulk call may take, in seconds: a libvirtd may answer keepalives and nothing else."""
 
+ON_THE_WAY_SECONDS = 10.0
+"""How long a VM is on its way from one server to another, at its end, when one no longer has it and the other has."""
+
 _LOOK_AGAIN_SECONDS = 0.5
-_ON_THE_WAY_SECONDS = 10.0  # from one server to another, at its end, when one no longer has it and the other has
 _BRIEF_SECONDS = 2.0  # a restarted libvirtd is back by then, and nobody need hear of it
 _PATIENT_SECONDS = 30.0
 _SHORTEST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 3.0
 _LONGEST_PAUSE_AFTER_ERROR_SECONDS = 30.0
-_TRIES_A_SECOND = 20  # to get back to hosts that are away, of all hosts together: over ssh each try is a process
 
 
 @dataclass(frozen=True)
@@ -70,24 +73,26 @@ class Clock:
     reread: float
 
 
-class Pace:
-    """How often hosts that are away are tried, all together."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-
-    async def turn(self) -> None:
-        """Wait for a turn."""
-        now = time.monotonic()
-        self._next = max(self._next, now) + 1 / _TRIES_A_SECOND
-        await asyncio.sleep(self._next - 1 / _TRIES_A_SECOND - now)
+def _nobody(*_word: object) -> None:
+    """There is no other service."""
 
 
 class Lookout:
-    """The watch of one server."""
+    """The watch of one server.
+
+    With a ``condition`` it writes only for as long as that holds, and ends when it does not. By ``tell`` other services
+    get to know what they have to.
+    """
 
     def __init__(
-        self, server: Server, connections: HostConnections, clock: Clock, pace: Pace, departures: Departures
+        self,
+        server: Server,
+        connections: HostConnections,
+        clock: Clock,
+        pace: Pace,
+        departures: Departures,
+        condition: Query | None = None,
+        tell: Callable[..., None] = _nobody,
     ) -> None:
         self.uri = server.libvirt_uri
         self.server_id = server.id
@@ -98,6 +103,10 @@ class Lookout:
         self._clock = clock
         self._pace = pace
         self._departures = departures
+        self._condition = condition
+        self._tell = tell
+        self._has_to_compare = False
+        self._has_to_recover = False
         self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
         self._noted: set[str] = set()
@@ -115,7 +124,19 @@ class Lookout:
         self._noted.add(uuid)
         self._woken.set()
 
+    def compare_soon(self) -> None:
+        """Something may have been missed: all domains are to be compared with what is known of them."""
+        self._has_to_compare = True
+        self._woken.set()
+
+    def recover_soon(self) -> None:
+        """Another service has died, and left jobs on this host."""
+        self._has_to_recover = True
+        self._woken.set()
+
     async def _run(self) -> None:
+        if self._condition is not None:
+            fence(self._condition)
         while True:
             longest = _LONGEST_PAUSE_SECONDS
             try:
@@ -127,6 +148,10 @@ class Lookout:
                     continue  # at once: it may be back
             except DatabaseUnavailable as error:
                 log.warning("host.database_unavailable", server=self.server_id, reason=str(error))
+            except Fenced:
+                log.warning("host.watched_by_another", server=self.server_id)
+                self.is_in_sight = False
+                return
             except HostlerError as error:
                 log.warning("host.unreadable", server=self.server_id, reason=error.message)
                 longest = _LONGEST_PAUSE_AFTER_ERROR_SECONDS
@@ -157,6 +182,8 @@ class Lookout:
         except HostUnreachable as error:
             lost = error
         except BaseExceptionGroup as group:
+            if group.subgroup(Fenced) is not None:
+                raise Fenced from group
             found, others = group.split(HostUnreachable)
             if found is None or others is not None:
                 raise _first(others or group) from group
@@ -220,7 +247,12 @@ class Lookout:
             if self._waiting:
                 backlog.looked_at(self._waiting.keys())
                 await self._look_at_those_that_wait(server, host)
-            if compared + self._clock.resync <= time.monotonic():
+            if self._has_to_recover:
+                self._has_to_recover = False
+                await recover(server, host)
+                await recover_images(server, host)
+            if self._has_to_compare or compared + self._clock.resync <= time.monotonic():
+                self._has_to_compare = False
                 backlog.extend(await self._resync(server, host))
                 compared = time.monotonic()
             self._sighted()
@@ -245,7 +277,7 @@ class Lookout:
 
     async def _look_at_those_that_wait(self, server: Server, host: HostConnection) -> None:
         """Of VMs that are on their way from one server to another, or are on both."""
-        over = {uuid for uuid, since in self._waiting.items() if since + _ON_THE_WAY_SECONDS <= time.monotonic()}
+        over = {uuid for uuid, since in self._waiting.items() if since + ON_THE_WAY_SECONDS <= time.monotonic()}
         await self._look(server, host, self._waiting.keys() - over)
         if over:
             await look(server, host, over, departures=self._departures, patient=False)
@@ -319,9 +351,12 @@ class Lookout:
     def _heed(self, sign: Sign) -> None:
         if sign.what == STARTED:
             self._began.add(sign.uuid)
-            self._departures.forget([sign.uuid], self.server_id)  # it has come back
+            if self._departures.left.get(sign.uuid) == self.server_id:
+                self._departures.forget([sign.uuid], self.server_id)  # it has come back
+                self._tell("stayed", self.server_id, sign.uuid)
         elif sign.what == LEFT:
             self._departures.left[sign.uuid] = self.server_id
+            self._tell("left", self.server_id, sign.uuid)
         elif sign.what == WATCHDOG:
             log.warning("vm.watchdog", server=self.server_id, uuid=sign.uuid)
         self.note(sign.uuid)

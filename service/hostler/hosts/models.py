@@ -95,3 +95,19 @@ class Server(Model):
     class Meta:
         table = "server"
         table_description = "Hypervisors"
+
+
+class HostLease(Model):
+    """Which service watches a server, where several work on one database; there are none on SQLite.
+
+    It is valid for as long as its owner is alive (`hostler.services.models.ServiceProcess`), so that no lease is
+    written again and again.
+    """
+
+    server_id = fields.IntField(primary_key=True, generated=False, description="The server's id, no reference")
+    owner = fields.CharField(max_length=128, null=True, description="The service's name, null is free")
+    taken_at = fields.DatetimeField(null=True, description="UTC, by the database's clock")
+
+    class Meta:
+        table = "host_lease"
+        table_description = "Who watches which server"

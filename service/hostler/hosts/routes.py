@@ -47,7 +47,7 @@ async def register_server(caller: Admin, engine: EngineOf, body: ServerBody) -> 
     """Register a hypervisor; it is watched from then on, and its VMs appear by themselves."""
     checked_uri(body.libvirt_uri, engine.settings.trusted_libvirt_uris)
     server = await actions.register(body.model_dump())
-    await engine.watch.call_roll()
+    await engine.watch.servers_changed()
     return await shown_one(server)
 
 
@@ -64,7 +64,7 @@ async def change_server(caller: Admin, engine: EngineOf, server: ServerOf, body:
     if "libvirt_uri" in fields:
         checked_uri(fields["libvirt_uri"], engine.settings.trusted_libvirt_uris)
     changed = await actions.change(server, fields)
-    await engine.watch.call_roll()
+    await engine.watch.servers_changed()
     return await shown_one(changed)
 
 
@@ -72,7 +72,7 @@ async def change_server(caller: Admin, engine: EngineOf, server: ServerOf, body:
 async def remove_server(caller: Admin, engine: EngineOf, server: ServerOf) -> Done:
     """Forget a server that has no VMs; nothing happens on the server itself."""
     await actions.remove(server)
-    await engine.watch.call_roll()
+    await engine.watch.servers_changed()
     return Done(message=f"Server '{server.hostname}' removed")
 
 

@@ -90,7 +90,8 @@ async def _lose_sight(server: Server, state: ServerState, reason: str, seen: dat
     is_so = {"state": state.value, "state_reason": reason}
     left_alone = [MachineStatus.CREATING.value, MachineStatus.DELETING.value, MachineStatus.UNKNOWN.value]
     async with in_transaction():
-        current = await Server.get_or_none(id=server.id)
+        # several services may notice it at the same time
+        current = await Server.filter(id=server.id).select_for_update().first()
         if current is None:
             return
         was_in_sight = current.state == ServerState.REACHABLE.value

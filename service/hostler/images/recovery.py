@@ -9,11 +9,13 @@ import structlog
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import discard_unfinished, is_there
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
+from hostler.database import check_fence
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
 from hostler.images.models import ImageAction
-from hostler.jobs.ledger import PROCESS, close_job
+from hostler.jobs.ledger import close_job
 from hostler.jobs.models import Job, JobState
+from hostler.services.alive import alive_processes
 
 log = structlog.get_logger(__name__)
 
@@ -23,10 +25,12 @@ _LOOK_BACK = 200  # jobs
 
 async def recover(server: Server, host: HostConnection) -> None:
     """Settle the jobs of images on that host whose process is gone. Raises `HostUnreachable`."""
-    jobs = Job.filter(
+    jobs = await Job.filter(
         server_id=server.id, action__in=[action.value for action in ImageAction], state=JobState.RUNNING.value
     )
-    for job in await jobs.exclude(lease_owner=PROCESS):
+    # asked after the jobs were read: whoever has begun one of them was there before
+    alive = await alive_processes() if jobs else ()
+    for job in (one for one in jobs if one.lease_owner not in alive):
         with structlog.contextvars.bound_contextvars(request_id=job.request_id):  # of whoever asked for it
             try:
                 await _settle(job, host)
@@ -44,6 +48,7 @@ async def take_back(server: Server, host: HostConnection, name: str) -> None:
     job = next((job for job in jobs if job.parameters.get("name") == name), None)
     if job is None or job.state not in (JobState.FAILED.value, JobState.CANCELED.value):
         return
+    await check_fence()
     try:
         await host.call(partial(discard_unfinished, pool_name=str(job.parameters.get("pool")), name=name))
     except HostUnreachable:
@@ -55,6 +60,7 @@ async def take_back(server: Server, host: HostConnection, name: str) -> None:
 
 
 async def _settle(job: Job, host: HostConnection) -> None:
+    await check_fence()  # another service may have the host, and have settled this
     pool, name = str(job.parameters.get("pool")), str(job.parameters.get("name"))
     if job.action == ImageAction.UPLOAD and await host.call(partial(discard_unfinished, pool_name=pool, name=name)):
         await _fail(job, f"{_CUT_OFF}; what it had written was taken away")

@@ -17,7 +17,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Host
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import plan_change
-from hostler.database import rows
+from hostler.database import check_fence, rows
 from hostler.dispatch import Action
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
@@ -30,6 +30,7 @@ from hostler.machines.observation import write_down
 from hostler.machines.schemas import CreatedVm
 from hostler.machines.undoing import undo_create
 from hostler.machines.wanted import change_of
+from hostler.services.alive import alive_processes
 
 log = structlog.get_logger(__name__)
 
@@ -41,10 +42,13 @@ async def recover(server: Server, host: HostConnection) -> None:
 
     Raises `HostUnreachable`.
     """
-    jobs = Job.filter(server_id=server.id, state=JobState.RUNNING.value, vm_id__not_isnull=True)
-    for job in await jobs.exclude(lease_owner=PROCESS):
+    jobs = await Job.filter(server_id=server.id, state=JobState.RUNNING.value, vm_id__not_isnull=True)
+    # asked after the jobs were read: whoever has begun one of them was there before
+    alive = await alive_processes() if jobs else ()
+    for job in (one for one in jobs if one.lease_owner not in alive):
         if job.executor == Executor.AWX.value:  # it goes on there, and is followed by `hostler.machines.resumption`
-            await Job.filter(id=job.id).update(lease_owner=PROCESS, attempt=job.attempt + 1)
+            mine = Job.filter(id=job.id, lease_owner=job.lease_owner)  # of two that find it one takes it
+            await mine.update(lease_owner=PROCESS, attempt=job.attempt + 1)
             continue
         with structlog.contextvars.bound_contextvars(request_id=job.request_id):  # of whoever asked for it
             try:
@@ -75,6 +79,7 @@ async def sweep_unfinished(server: Server, host: HostConnection) -> None:
             continue
         if observed is not None and not await _is_ours(row, observed):
             continue  # another service's, which may be at work on it
+        await check_fence()
         try:
             if row.status == MachineStatus.DELETING.value:
                 await host.call(partial(delete_left, paths=await left_disks(row)))
@@ -103,6 +108,7 @@ async def _is_ours(row: Machine, observed: ObservedMachine) -> bool:
 
 async def settle(job: Job, server: Server, host: HostConnection) -> None:
     """End a job that nobody carries out any more, by what its host has; raises the core's errors."""
+    await check_fence()  # another service may have the host, and have settled this
     uuid = job.vm_uuid or ""
     row = await Machine.get_or_none(id=job.vm_id).select_related("server")
     observed = await host.call(lambda hypervisor: _look(hypervisor, uuid))

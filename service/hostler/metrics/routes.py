@@ -28,7 +28,7 @@ router = Router(tags=["metrics"])
 async def show_metrics(_caller: Annotated[Caller | None, RequiresFromAfar("read")], engine: EngineOf) -> Response:
     """Answer what the service counts, in Prometheus' text format. From the service's own machine no token is needed."""
     usage = await usage_registry(engine.statistics, engine.settings.metrics_per_vm)
-    text = generate_latest(REGISTRY) + generate_latest(await stored_registry(engine.watch.last_seen()))
+    text = generate_latest(REGISTRY) + generate_latest(await stored_registry(engine.watch))
     # of thousands of VMs it takes a while to write
     text += await asyncio.to_thread(generate_latest, usage)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

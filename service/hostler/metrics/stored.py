@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,8 @@ from prometheus_client.registry import Collector
 
 from hostler.database import DatabaseUnavailable, rows
 from hostler.hosts.models import ServerState
+from hostler.hosts.watch import HostWatch
+from hostler.services.alive import alive_processes
 from hostler.webhooks.models import Webhook
 from hostler.webhooks.wanted import waiting_for
 
@@ -53,10 +55,10 @@ class _Read(Collector):
         return self._families
 
 
-async def stored_registry(last_seen: Mapping[int, datetime]) -> CollectorRegistry:
+async def stored_registry(watch: HostWatch) -> CollectorRegistry:
     """Read the database and return a registry of what it has; without a database, of the fact that it is away.
 
-    ``last_seen`` is what this process saw of the servers since the database was told of it, by their ids.
+    The ``watch`` knows what this process saw of the servers since the database was told of it.
     """
     registry = CollectorRegistry()
     available = GaugeMetricFamily(
@@ -65,9 +67,9 @@ async def stored_registry(last_seen: Mapping[int, datetime]) -> CollectorRegistr
     families: list[Metric] = []
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            families = [*_of_servers(await rows(_SERVERS), last_seen), _of_machines(await rows(_MACHINES))]
+            families = [*_of_servers(await rows(_SERVERS), watch), _of_machines(await rows(_MACHINES))]
             families.append(_of_drift(await rows(_DRIFTED)))
-            families += [*_of_jobs(await rows(_JOBS)), await _of_webhooks()]
+            families += [*_of_jobs(await rows(_JOBS)), await _of_webhooks(), await _of_services()]
     except (DatabaseUnavailable, TimeoutError) as error:
         log.warning("metrics.database_unavailable", reason=str(error) or f"no answer in {DEADLINE_SECONDS} s")
     available.add_metric((), float(bool(families)))
@@ -75,7 +77,7 @@ async def stored_registry(last_seen: Mapping[int, datetime]) -> CollectorRegistr
     return registry
 
 
-def _of_servers(found: Sequence[Any], last_seen: Mapping[int, datetime]) -> tuple[Metric, ...]:
+def _of_servers(found: Sequence[Any], watch: HostWatch) -> tuple[Metric, ...]:
     by_state = GaugeMetricFamily("hostler_servers", "Servers, by state", labels=("state",))
     up = GaugeMetricFamily(
         "hostler_server_up", "Whether a server that is watched is reachable: 1 or 0", labels=("server",)
@@ -85,18 +87,23 @@ def _of_servers(found: Sequence[Any], last_seen: Mapping[int, datetime]) -> tupl
         "How long ago a server that is watched was last seen to be what the database says; none if it never was",
         labels=("server",),
     )
-    now = datetime.now(UTC)
+    watched = GaugeMetricFamily(
+        "hostler_server_watched", "Whether this service watches a server: 1; else another does", labels=("server",)
+    )
+    now, last_seen = datetime.now(UTC), watch.last_seen()
     counted = dict.fromkeys([*(state.value for state in ServerState), DISABLED], 0)
     for row in found:
         counted[row["state"] if row["enabled"] else DISABLED] += 1
         if row["enabled"]:
             up.add_metric((row["hostname"],), float(row["state"] == ServerState.REACHABLE.value))
+            if row["id"] in watch.watched:
+                watched.add_metric((row["hostname"],), 1.0)
             seen = last_seen.get(row["id"], row["last_seen"])
-            if seen is not None:
+            if seen is not None and row["id"] not in watch.elsewhere:  # whoever watches it knows better
                 lag.add_metric((row["hostname"],), _seconds_since(seen, now))
     for state, number in counted.items():
         by_state.add_metric((state,), number)
-    return by_state, up, lag
+    return by_state, up, lag, watched
 
 
 def _of_machines(found: Sequence[Any]) -> Metric:
@@ -134,6 +141,12 @@ def _seconds_since(moment: datetime | str, now: datetime) -> float:
     """SQLite has its times as texts."""
     then = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return max((now - then).total_seconds(), 0.0)
+
+
+async def _of_services() -> Metric:
+    services = GaugeMetricFamily("hostler_services", "Services on this database that are alive")
+    services.add_metric((), len(await alive_processes()))
+    return services
 
 
 async def _of_webhooks() -> Metric:

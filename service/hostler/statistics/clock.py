@@ -7,7 +7,7 @@ import asyncio
 import contextvars
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import structlog
 
@@ -15,10 +15,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Host
 from hostler.database import DatabaseUnavailable
 from hostler.hosts.connection import HostConnections
 from hostler.hosts.models import Server, ServerState
+from hostler.hosts.watch import HostWatch
 from hostler.metrics.measures import STATISTICS_READS, STATISTICS_SECONDS
 from hostler.statistics import store
-from hostler.statistics.history import History, restored_from
-from hostler.statistics.host import HostStatistics, Present
+from hostler.statistics.history import History, Page, restored_from
+from hostler.statistics.host import HostStatistics, Newest, Present, oldest_present
 from hostler.statistics.patient import TooSlow
 from hostler.statistics.resolution import resolutions, slot
 from hostler.statistics.round import Round
@@ -27,15 +28,21 @@ log = structlog.get_logger(__name__)
 
 _ROLL_CALL_SECONDS = 5.0
 _WRITE_SECONDS = 60.0
+_WRITE_FOR_OTHERS_SECONDS = 5.0  # at the most often, where other services show what this one reads
 _PRUNE_SECONDS = 3600.0
 """Pause between two looks for what is too old to be kept, where nothing is read."""
 
 
 class Statistics:
-    """The readings of all hosts that are enabled and reachable, every so many seconds; 0 reads nothing."""
+    """The readings of all hosts that are enabled and reachable, every so many seconds; 0 reads nothing.
 
-    def __init__(self, connections: HostConnections, reading_seconds: int) -> None:
+    Beside other services (``watch`` says which hosts are this one's) each host is read by whoever watches it, and what
+    was read is written down soon, for all to show.
+    """
+
+    def __init__(self, connections: HostConnections, reading_seconds: int, watch: HostWatch | None = None) -> None:
         self._connections = connections
+        self._watch = watch
         self.reading_seconds = reading_seconds
         self.resolutions = resolutions(reading_seconds) if reading_seconds else resolutions(1)[1:]
         """Those that are kept, in seconds, the finest first."""
@@ -78,10 +85,24 @@ class Statistics:
         host = self._hosts.get(server_id)
         return [] if host is None else host.history.unwritten
 
+    async def shown_now(self, server_id: int) -> Newest | None:
+        """As `now`, and of a server that another service reads what that one has written down."""
+        present = self.now(server_id)
+        if present is not None:
+            return Newest(present.at, present.figures, present.usage.pools)
+        if self._watch is None or server_id not in self._watch.elsewhere or not self.reading_seconds:
+            return None
+        found = await store.rounds_since(server_id, self.reading_seconds, oldest_present(self.reading_seconds))
+        return Newest.of(found[-1]) if found else None
+
     async def call_roll(self) -> None:
         """Read the servers that can be read now, and no others."""
         reachable = await Server.filter(enabled=True, state=ServerState.REACHABLE.value).values_list("id", flat=True)
         ids = {int(str(one)) for one in reachable}
+        if self._watch is not None:
+            others = ids - set(self._watch.watched)
+            ids -= others
+            await self._hand_over(others & self._hosts.keys())
         for server_id, reading in list(self._readings.items()):
             if server_id not in ids or reading.done():
                 self._readings.pop(server_id).cancel()
@@ -107,6 +128,20 @@ class Statistics:
             finally:
                 for history in histories.values():
                     history.forget(moment)
+
+    async def _hand_over(self, ids: Collection[int]) -> None:
+        """Leave hosts to another service: what its readings and these came to together is that one's to tell."""
+        for server_id in ids:
+            if server_id in self._readings:
+                self._readings.pop(server_id).cancel()
+        async with self._writing:
+            unwritten = {server_id: self._hosts[server_id].history.unwritten for server_id in ids}
+            pages = {one: [Page(self.reading_seconds, reading) for reading in rest] for one, rest in unwritten.items()}
+            if any(pages.values()):
+                await store.write(pages, time.time())
+            for server_id in ids:
+                self._hosts.pop(server_id).reader.close()
+                self._outcomes.pop(server_id, None)
 
     async def _keep_reading(self, server_id: int) -> None:
         host = self._hosts.get(server_id)
@@ -163,8 +198,16 @@ class Statistics:
 
     async def _keep_writing(self) -> None:
         while True:
-            await asyncio.sleep(_WRITE_SECONDS if self.reading_seconds else _PRUNE_SECONDS)
+            await asyncio.sleep(self._write_seconds)
             await self._try_to_write()
+
+    @property
+    def _write_seconds(self) -> float:
+        if not self.reading_seconds:
+            return _PRUNE_SECONDS
+        if self._watch is None:
+            return _WRITE_SECONDS
+        return min(max(self.reading_seconds, _WRITE_FOR_OTHERS_SECONDS), _WRITE_SECONDS)
 
     async def _try_to_write(self) -> None:
         try:

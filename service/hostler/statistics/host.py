@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import PoolSpace
 from ansible_collections.hostler.libvirt.plugins.module_utils.usage import HostUsage, Usage
 from hostler.database import rows
 from hostler.hosts.connection import HostConnection
@@ -37,6 +38,27 @@ class Present:
     """What those VMs that run and are known had used so far, by their ids."""
     figures: Mapping[int, Figures]
     """What they used since the reading before, and with `HOST` what the host did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What of a host's newest reading is shown, whoever has taken it."""
+
+    at: float
+    """When it was taken, seconds since 1970."""
+    figures: Mapping[int, Figures]
+    """Of its VMs by their ids, and with `HOST` its own."""
+    pools: Mapping[str, PoolSpace]
+
+    @classmethod
+    def of(cls, reading: Round) -> Newest:
+        """Of one that was written down."""
+        return cls(reading.at, {one: Figures(*reading.figures(one)) for one in reading.ids}, reading.pools)
+
+
+def oldest_present(reading_seconds: int) -> int:
+    """Since when a reading that was written down is called the present, in seconds since 1970."""
+    return int(time.time()) - _STALE_READINGS * reading_seconds
 
 
 class HostStatistics:

@@ -13,7 +13,7 @@ from typing import Any
 from hostler.errors import FieldProblem, InvalidRequest
 from hostler.statistics.clock import Statistics
 from hostler.statistics.figures import Figures
-from hostler.statistics.host import Present
+from hostler.statistics.host import Newest
 from hostler.statistics.resolution import HOUR, kept_seconds, resolution_for, slot
 from hostler.statistics.round import HOST, Round, average_and_highest
 from hostler.statistics.store import rounds_since
@@ -62,14 +62,14 @@ async def statistics_of_vm(statistics: Statistics, server_id: int, vm_id: int, s
         "since": datetime.fromtimestamp(span.since, UTC),
         "resolution": span.resolution,
         "series": await asyncio.to_thread(_series, rounds, vm_id, span),
-        "now": use_now(statistics.now(server_id), vm_id),
+        "now": use_now(await statistics.shown_now(server_id), vm_id),
     }
 
 
 async def statistics_of_server(statistics: Statistics, server_id: int, span: Span) -> dict[str, Any]:
     """The same of a server, and its ``pools``."""
     rounds = await _rounds(statistics, server_id, span)
-    present = statistics.now(server_id)
+    newest = await statistics.shown_now(server_id)
     return {
         "since": datetime.fromtimestamp(span.since, UTC),
         "resolution": span.resolution,
@@ -80,25 +80,26 @@ async def statistics_of_server(statistics: Statistics, server_id: int, span: Spa
             }
             for name in sorted({name for one in rounds for name in one.pools})
         },
-        "now": None if present is None else _server_now(present),
+        "now": None if newest is None else _server_now(newest),
     }
 
 
-def use_now(present: Present | None, vm_id: int) -> dict[str, Any] | None:
+def use_now(newest: Newest | None, vm_id: int) -> dict[str, Any] | None:
     """What a VM uses at present, small enough for a list of them; None if it does not run, or nobody knows."""
-    figures = None if present is None else present.figures.get(vm_id)
-    if present is None or figures is None:
+    figures = None if newest is None else newest.figures.get(vm_id)
+    if newest is None or figures is None:
         return None
     shown = {name: None if value is None else round(value, _DIGITS) for name, value in figures._asdict().items()}
-    return {"at": datetime.fromtimestamp(present.at, UTC), **shown}
+    return {"at": datetime.fromtimestamp(newest.at, UTC), **shown}
 
 
-def _server_now(present: Present) -> dict[str, Any]:
+def _server_now(newest: Newest) -> dict[str, Any]:
     pools = {
         name: {"capacity_gb": _gib(space.capacity), "free_gb": _gib(space.available)}
-        for name, space in present.usage.pools.items()
+        for name, space in newest.pools.items()
     }
-    return {**(use_now(present, HOST) or {}), "vms": len(present.machines), "pools": pools}
+    vms = len(newest.figures.keys() - {HOST})
+    return {**(use_now(newest, HOST) or {}), "vms": vms, "pools": pools}
 
 
 async def _rounds(statistics: Statistics, server_id: int, span: Span) -> Sequence[Round]:
