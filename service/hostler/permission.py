@@ -18,7 +18,7 @@ from fastapi import Request, params
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.base import SecurityBase
 
-from hostler.errors import Forbidden
+from hostler.errors import Forbidden, Unauthenticated
 
 CALLER = "hostler.caller"
 """Key of the ASGI scope under which the route's check leaves the caller."""
@@ -58,6 +58,21 @@ class Caller:
     """The family of the session; empty with an API token."""
     token_id: int | None = None
     """The id of the API token; None with a session."""
+    token_prefix: str = ""
+    """How the API token begins, to recognise it by; empty with a session."""
+    token_name: str = ""
+    """What its owner calls it."""
+
+
+class CredentialRefused(Unauthenticated):
+    """A credential that is none, or no longer good; whoever asks is told no more than that."""
+
+    def __init__(self, reason: str, owner: Caller | None = None) -> None:
+        super().__init__()
+        self.reason = reason
+        """A slug, for the audit."""
+        self.owner = owner
+        """Whose it was, where that is certain."""
 
 
 class Personal(Protocol):

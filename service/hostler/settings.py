@@ -174,6 +174,12 @@ class Settings(BaseSettings):
         description="How long events are kept, in days: a client of /api/events that was away for longer has to load "
         "everything anew.",
     )
+    audit_retention_days: int = Field(
+        default=0,
+        ge=0,
+        le=36500,
+        description="How long entries of the audit are kept, in days; 0 keeps them for ever. See docs/audit.md.",
+    )
     webhook_destinations: tuple[Literal["private", "loopback", "link-local"], ...] = Field(
         default=("private",),
         description="Which addresses webhooks may be sent to, besides public ones: private (10.0.0.0/8, 172.16.0.0/12, "

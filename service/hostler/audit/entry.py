@@ -59,9 +59,14 @@ def shown(row: Any) -> dict[str, Any]:
     entry = {name: row[name] for name in FIELDS}
     entry["at"] = moment(entry["at"])
     for name in _JSON:
-        if isinstance(entry[name], str):  # SQLite has the text, PostgreSQL the object
-            entry[name] = json.loads(entry[name])
+        entry[name] = parsed(entry[name])
     return entry
+
+
+def parsed(stored: str | dict[str, Any] | None) -> dict[str, Any] | None:
+    """An object of the database: SQLite has its text, PostgreSQL gives the object."""
+    found: dict[str, Any] | None = json.loads(stored) if isinstance(stored, str) else stored
+    return found
 
 
 def moment(at: datetime | str) -> str:

@@ -55,8 +55,8 @@ class Origin:
             actor=caller.name,
             actor_id=caller.user_id,
             auth=Auth.SESSION if is_session else Auth.TOKEN,
-            token_prefix=None if is_session else caller.token_prefix,
-            token_name=None if is_session else caller.token_name,
+            token_prefix=caller.token_prefix or None,
+            token_name=caller.token_name or None,
         )
 
     def of_user(self, user_id: int, name: str) -> Origin:

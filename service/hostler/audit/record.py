@@ -23,6 +23,9 @@ from hostler.database.queries import dialect
 
 log = structlog.get_logger("hostler.audit")
 
+PRUNE = "audit.prune"
+"""The action of the entry after which older ones are deleted: `hostler.database.append_only` knows it, too."""
+
 _LOCK = 0x6175646974  # "audit": any number that nobody else locks
 _HEAD = "SELECT id, hash FROM audit_entry ORDER BY id DESC LIMIT 1"
 _COLUMNS = (*FIELDS, "hash")
@@ -90,6 +93,12 @@ def record(
     ``before`` and ``after`` have what is changed, and no more. None of the three holds a secret, nor a hash of one.
     """
     written_last(_append, _Record(action, outcome, by or origin(), target, before, after, details))
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of what something was, and is now, the parts in which it differs."""
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return {name: before.get(name) for name in names}, {name: after.get(name) for name in names}
 
 
 async def _append(records: Sequence[_Record]) -> Callable[[], None]:

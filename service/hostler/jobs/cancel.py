@@ -16,6 +16,7 @@ from hostler.dispatch import Action
 from hostler.errors import Conflict, NotFound
 from hostler.events.record import Kind, record_job
 from hostler.images.models import ImageAction
+from hostler.jobs import audited
 from hostler.jobs.crew import Canceled, Crew
 from hostler.jobs.models import Job, JobState
 from hostler.jobs.readers import told
@@ -48,6 +49,9 @@ async def cancel(crew: Crew, job_id: int, preference: Preference = NO_PREFERENCE
                 }
             await Job.filter(id=job.id).update(**changes)
             await record_job(Kind.JOB_CHANGED, job.id)
+            audited.cancel_asked(job)
+            if job.state == JobState.QUEUED.value:
+                audited.ended(job, JobState.CANCELED, error.code, error.message)
     told(job_id)
     if job.state == JobState.RUNNING.value:
         patience = preference.wait if preference.respond_async else _PATIENCE_SECONDS

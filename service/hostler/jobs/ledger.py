@@ -21,6 +21,7 @@ from tortoise.transactions import in_transaction
 
 from hostler.errors import Conflict, NotFound
 from hostler.events.record import Kind, record_job
+from hostler.jobs import audited
 from hostler.jobs.models import Executor, Job, JobState, JobStep, StepState
 from hostler.jobs.readers import told
 from hostler.machines.models import Machine
@@ -89,6 +90,7 @@ async def open_job(order: Order, machine: Machine, check: Callable[[Machine], No
                 started_at=datetime.now(UTC),
             )
             await record_job(Kind.JOB_CREATED, job.id)
+            audited.accepted(job)
             return job
     except IntegrityError:
         await _raise_busy(machine)
@@ -112,6 +114,7 @@ async def open_host_job(order: Order, server_id: int) -> Job:
             started_at=datetime.now(UTC),
         )
         await record_job(Kind.JOB_CREATED, job.id)
+        audited.accepted(job)
         return job
 
 
@@ -139,6 +142,7 @@ async def close_job(
         )
         if changed:
             await record_job(Kind.JOB_CHANGED, job.id)
+            audited.ended(job, state, error_code, error_detail)
     told(job.id)
     if changed and job.started_at is not None:
         seconds = (finished_at - job.started_at).total_seconds()
