@@ -38,9 +38,7 @@ class Head:
         """The one that ``str()`` has written; raises OperatorError."""
         found = _HEAD_PATTERN.fullmatch(words.strip().lower())
         if found is None:
-            raise OperatorError(
-                "A head is a number, a colon and 64 hexadecimal digits, as 'hostler audit head' shows it"
-            )
+            raise OperatorError(f"{words!r} is no head: it is what 'hostler audit head' shows, number:hash")
         return cls(int(found[1]), found[2])
 
 
@@ -118,9 +116,7 @@ async def verify(*heads: Head) -> Verdict:
         return verdict.broken_at(1, "it is missing, and there is no other")
     for head in heads:
         if head.id > previous.id:
-            return verdict.broken_at(
-                previous.id + 1, f"{_gone(previous.id + 1, head.id)}: entry {head.id} was the head"
-            )
+            return verdict.broken_at(previous.id + 1, f"{_gone(previous.id + 1, head.id)}, which was the head")
     return verdict
 
 
