@@ -69,6 +69,7 @@ async def revoke_token(token: ApiToken) -> None:
         now = datetime.now(UTC)
         if await ApiToken.filter(id=token.id, revoked_at=None).update(revoked_at=now):
             token.revoked_at = now
+            await token.fetch_related("user")
             record("token.revoke", target=_target(token), before=_audited(token))
 
 

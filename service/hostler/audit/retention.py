@@ -35,10 +35,12 @@ async def prune_audit(days: float) -> int:
     """Delete the entries that are older than ``days``, none if that is 0; returns how many."""
     if not days:
         return 0
+    deleted = await _delete()  # what an earlier time was cut off in
     bound = datetime.now(UTC) - timedelta(days=days)
     if await AuditEntry.filter(at__lt=bound - SLACK).exists():
         await _say_so(bound)
-    return await _delete()
+        deleted += await _delete()
+    return deleted
 
 
 async def _say_so(bound: datetime) -> None:
@@ -50,7 +52,7 @@ async def _say_so(bound: datetime) -> None:
 
 
 async def _delete() -> int:
-    """Delete what the chain says is to go: now, and what an earlier time was cut off in."""
+    """Delete what the chain says is to go."""
     (pruned,) = await rows(_PRUNED, PRUNE)
     oldest = await rows(_OLDEST)
     if pruned["last"] is None or not oldest:
