@@ -16,9 +16,9 @@ from hostler.audit.chain import entries
 from hostler.database import Database
 from hostler.settings import Settings
 from tests.service.conftest import DATABASE
-from tests.service.hostile.conftest import all_headers, everything, test_server, test_vm
+from tests.service.hostile.conftest import all_headers, everything, settings, test_server, test_vm
 
-__all__ = ["all_headers", "database", "everything", "test_server", "test_vm"]
+__all__ = ["all_headers", "database", "everything", "settings", "test_server", "test_vm"]
 
 
 @pytest.fixture(scope="session")
