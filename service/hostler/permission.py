@@ -28,11 +28,11 @@ class Permission(StrEnum):
     """What a user, or a token, may do; none implies another."""
 
     READ = "read"
-    """See everything but users, others' tokens and webhooks."""
+    """See everything but users, others' tokens, webhooks and the audit."""
     WRITE = "write"
     """Create, change and delete VMs."""
     ADMIN = "admin"
-    """Users, everybody's tokens, servers, webhooks."""
+    """Users, everybody's tokens, servers, webhooks, the audit."""
 
 
 _BY_NAME = {permission.value: permission for permission in Permission}

@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         default="",
         description="Addresses or networks, separated by commas, whose X-Forwarded-For is believed (the throttle of "
-        "logins counts by client address).",
+        "logins counts by client address, and the audit has it).",
     )
     metrics_free_on_loopback: bool = Field(
         default=True,

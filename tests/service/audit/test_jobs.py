@@ -163,7 +163,9 @@ async def test_drift_that_is_adopted(machine: Machine) -> None:
 
 async def test_images_that_commands_put_on_a_server_or_take_away(machine: Machine) -> None:
     server = await Server.get(id=machine.server_id)
-    facts = VolumeFacts(name="debian.qcow2", path="/images/debian.qcow2", format="qcow2", capacity=1, allocation=1)
+    facts = VolumeFacts(
+        name="debian.qcow2", path="/images/debian.qcow2", format="qcow2", capacity=1, allocation=1, backing_path=None
+    )
     with acting(of_command()):
         row = await image_commands._written_down(server, facts)
         await image_commands._forget(server, "debian.qcow2")

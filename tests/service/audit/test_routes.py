@@ -41,6 +41,7 @@ def actions(items: list[dict[str, Any]]) -> list[str]:
     return [item["action"] for item in items]
 
 
+@pytest.mark.rule("audit")
 async def test_it_is_for_administrators(
     client: httpx.AsyncClient, admin_headers: Headers, write_headers: Headers
 ) -> None:
@@ -67,6 +68,7 @@ async def test_pages_in_the_order_of_the_chain_or_the_newest_first(
     assert (await listed(after_id=4))[0]["id"] == 5
 
 
+@pytest.mark.rule("audit")
 async def test_the_chain_can_be_checked_by_what_is_shown(listed: Any) -> None:
     previous = "0" * 64
     for entry in await listed():

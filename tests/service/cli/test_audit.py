@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ from hostler.settings import Settings
 
 Hostler = Callable[..., "subprocess.CompletedProcess[str]"]
 
+ROOT = Path(__file__).parents[3]
 PASSWORD = "correct horse battery"
 
 
@@ -146,6 +148,19 @@ def test_the_list_is_what_the_hashes_are_of(written: Hostler) -> None:
         assert hashlib.sha256(text.encode()).hexdigest() == own
         assert entry["previous_hash"] == previous
         previous = own
+
+
+def test_the_script_of_the_docs_checks_the_chain_without_us(written: Hostler) -> None:
+    (script,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/audit.md").read_text("utf-8"), re.DOTALL)
+    lines = succeeded(written("audit", "list", "--json", "--limit", "0")).splitlines()
+
+    def check(given: list[str]) -> subprocess.CompletedProcess[str]:
+        text = "".join(f"{line}\n" for line in given)
+        return subprocess.run([sys.executable, "-c", script], input=text, text=True, capture_output=True, check=False)
+
+    assert check(lines).returncode == 0
+    assert "entry 4 was changed" in check([*lines[:3], lines[3].replace('"cli"', '"tui"'), *lines[4:]]).stderr
+    assert "something before 5 is missing" in check(lines[:3] + lines[4:]).stderr
 
 
 def test_a_whole_chain_is_verified_and_so_is_its_head(written: Hostler) -> None:
