@@ -7,7 +7,7 @@ It is read in pieces, so a chain of any length takes the same memory.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,10 +69,15 @@ async def newest() -> Head | None:
 
 async def entries(after: int = 0) -> AsyncIterator[tuple[dict[str, Any], str]]:
     """Yield all entries after that number, as they were hashed, each with the hash that is stored with it."""
+    async for row in _rows(after):
+        yield shown(row), row["hash"]
+
+
+async def _rows(after: int = 0) -> AsyncIterator[Any]:
     while True:
         piece: Sequence[Any] = await rows(_AFTER, after, _PIECE)
         for row in piece:
-            yield shown(row), row["hash"]
+            yield row
         if len(piece) < _PIECE:
             return
         after = piece[-1]["id"]
@@ -81,43 +86,65 @@ async def entries(after: int = 0) -> AsyncIterator[tuple[dict[str, Any], str]]:
 async def verify(*heads: Head) -> Verdict:
     """Check the whole chain, and that it has the entries that were its heads once, unless they were pruned.
 
-    Stops at the first entry that is not as it was written.
+    Stops at the first entry that is not as it was written. What is written meanwhile is checked, too.
     """
     verdict = Verdict()
-    expected = {head.id: head for head in heads}
-    marks: dict[int, str] = {}
-    for row in await rows(_PRUNED, PRUNE):
-        marks[row["target_id"]] = str((parsed(row["after"]) or {}).get("hash"))
-    pruned = max(marks, default=0)
+    expected = {head.id: head.hash for head in heads}
+    marks = await _marks()
     previous = Head(0, NO_HASH)
-    async for entry, stored in entries():
-        number = entry["id"]
-        if verdict.first is None:
-            if pruned < number - 1:
-                return verdict.broken_at(pruned + 1, _gone(pruned + 1, number - 1))
-            previous = Head(number - 1, NO_HASH if number == 1 else entry["previous_hash"])
-            if marks.get(previous.id, previous.hash) != previous.hash:
-                return verdict.broken_at(number, "it does not follow from the last entry that was pruned")
+    async for row in _rows():
+        number = row["id"]
         if number != previous.id + 1:
-            return verdict.broken_at(previous.id + 1, _gone(previous.id + 1, number - 1))
-        if entry["previous_hash"] != previous.hash:
-            return verdict.broken_at(number, "it does not follow from the entry before")
-        if hash_of(entry) != stored:
-            return verdict.broken_at(number, "it was changed after it was written")
-        if marks.get(number, stored) != stored:
-            return verdict.broken_at(number, "it is not the entry that was there when older ones were pruned")
-        if number in expected and expected[number].hash != stored:
-            return verdict.broken_at(number, "it is not the entry that was the head")
-        previous = Head(number, stored)
+            marks = await _marks()  # older ones may have been pruned since
+            pruned = max(marks, default=0)
+            if not isinstance(number, int) or pruned < number - 1:
+                first = max(pruned, previous.id) + 1
+                return verdict.broken_at(first, _gone(first, number - 1 if isinstance(number, int) else first))
+            previous = Head(number - 1, marks.get(number - 1, row["previous_hash"]))
+        problem = _problem(row, previous, marks, expected)
+        if problem is not None:
+            return verdict.broken_at(number, problem)
+        previous = Head(number, row["hash"])
         verdict.first, verdict.head = verdict.first or previous, previous
         verdict.entries += 1
     if verdict.first is None:
         # whatever made the table has written the first one with it
         return verdict.broken_at(1, "it is missing, and there is no other")
-    for head in heads:
-        if head.id > previous.id:
-            return verdict.broken_at(previous.id + 1, f"{_gone(previous.id + 1, head.id)}, which was the head")
+    for number in sorted(expected):
+        if number > previous.id:
+            return verdict.broken_at(previous.id + 1, f"{_gone(previous.id + 1, number)}, which was the head")
     return verdict
+
+
+def _problem(row: Any, previous: Head, marks: Mapping[int, str], expected: Mapping[int, str]) -> str | None:
+    """What is wrong with an entry that comes after ``previous``, None if nothing is."""
+    number, stored = row["id"], row["hash"]
+    if row["previous_hash"] != previous.hash:
+        return "it does not follow from the entry before"
+    try:
+        own = hash_of(shown(row))
+    except (ValueError, TypeError):  # a file may be made to hold anything in any column
+        own = None
+    if own != stored:
+        return "it was changed after it was written"
+    if marks.get(number, stored) != stored:
+        return "it is not the entry that was there when older ones were pruned"
+    if expected.get(number, stored) != stored:
+        return "it is not the entry that was the head"
+    return None
+
+
+async def _marks() -> dict[int, str]:
+    """The hashes of the last entries that were to be deleted, by their numbers, as the chain says."""
+    marks = {}
+    for row in await rows(_PRUNED, PRUNE):
+        try:
+            after = parsed(row["after"]) or {}
+        except ValueError:
+            continue  # whoever comes to that entry finds it
+        if isinstance(row["target_id"], int):
+            marks[row["target_id"]] = str(after.get("hash"))
+    return marks
 
 
 def _gone(first: int, last: int) -> str:

@@ -71,7 +71,7 @@ def parsed(stored: str | dict[str, Any] | None) -> dict[str, Any] | None:
 
 def moment(at: datetime | str) -> str:
     """A time as it is hashed: UTC, with microseconds; SQLite gives its text."""
-    parsed = datetime.fromisoformat(at) if isinstance(at, str) else at
+    parsed = at if isinstance(at, datetime) else datetime.fromisoformat(at)
     return parsed.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

@@ -26,7 +26,7 @@ WriteLast = Callable[[Sequence[Any]], Awaitable[Callable[[], None]]]
 """Writes items in the transaction that is about to be committed, and returns what is to be done after that."""
 
 _listeners: list[Callable[[], None]] = []
-_last: ContextVar[list[tuple[WriteLast, Any]] | None] = ContextVar("hostler_written_last", default=None)
+_ending: ContextVar[Ending | None] = ContextVar("hostler_ending", default=None)
 
 
 @contextlib.contextmanager
@@ -44,28 +44,31 @@ def written_last(write: WriteLast, item: object) -> None:
 
     Raises TransactionManagementError outside of one.
     """
-    items = _last.get()
-    if items is None:
+    ending = _ending.get()
+    if ending is None or ending.is_over:
         raise TransactionManagementError("What is written last in a transaction is said inside of it")
-    items.append((write, item))
+    ending.items.append((write, item))
 
 
 class Ending:
     """The end of one outermost transaction; the databases' backends make one for each, in the task that it is of."""
 
     def __init__(self) -> None:
-        self._items: list[tuple[WriteLast, Any]] = []
+        self.items: list[tuple[WriteLast, Any]] = []
+        self.is_over = False
+        """So that a task which the transaction has started, and which outlives it, is told so."""
         self._after: list[Callable[[], None]] = []
-        self._token = _last.set(self._items)
+        self._token = _ending.set(self)
 
     async def write(self) -> None:
         """Write what is written last; what that raises is a reason to roll back."""
-        for write in dict.fromkeys(write for write, _ in self._items):
-            self._after.append(await write([item for other, item in self._items if other is write]))
+        for write in dict.fromkeys(write for write, _ in self.items):
+            self._after.append(await write([item for other, item in self.items if other is write]))
 
     def over(self, committed: bool) -> None:
         """The transaction has ended: tell whoever wants to know, if it was committed."""
-        _last.reset(self._token)
+        self.is_over = True
+        _ending.reset(self._token)
         if committed:
             for listener in (*self._after, *_listeners):
                 listener()
@@ -76,11 +79,12 @@ class Savepoint(NestedTransactionContext):
 
     def __init__(self, client: TransactionalDBClient) -> None:
         super().__init__(client)
-        self._before = len(_last.get() or ())
+        ending = _ending.get()
+        self._items = [] if ending is None else ending.items
+        self._before = len(self._items)
 
     async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
         """Release it, or roll back to where it began."""
-        items = _last.get()
-        if exc_type is not None and items is not None:
-            del items[self._before :]
+        if exc_type is not None:
+            del self._items[self._before :]
         await super().__aexit__(exc_type, exc_val, exc_tb)

@@ -12,11 +12,14 @@ from tortoise.exceptions import TransactionManagementError
 from tortoise.transactions import in_transaction
 
 from hostler.accounts.models import User
+from hostler.audit import chain
 from hostler.audit.chain import Head, entries, newest, verify
-from hostler.audit.record import Target, record
+from hostler.audit.models import AuditEntry
+from hostler.audit.record import PRUNE, Target, record
 from hostler.database import Database
 from hostler.errors import OperatorError
 from tests.service.audit.conftest import audited, unguarded
+from tests.service.conftest import DATABASE
 
 pytestmark = pytest.mark.anyio
 
@@ -147,6 +150,65 @@ async def test_a_change_of_any_column_is_found_and_named(database: Database, col
     verdict = await verify()
     assert verdict.broken == 3, verdict
     assert (verdict.head or Head(0, "")).id == 2
+
+
+@pytest.mark.skipif(DATABASE == "postgres", reason="a column has its type there, and takes nothing else")
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("at", "'yesterday'"),
+        ("at", "NULL"),
+        ("before", "'{'"),
+        ("after", "'{\"a\": NaN}'"),
+        ("details", "x'00ff'"),
+        ("actor_id", "x'00ff'"),
+        ("hash", "7"),
+        ("actor", "1e999"),
+    ],
+)
+async def test_what_no_column_should_hold_is_a_change_like_any_other(
+    database: Database, column: str, value: str
+) -> None:
+    await write("a", "b", "c", "d")
+    await unguarded(database)
+    (table,) = await database.connection.execute_query_dict(
+        "SELECT sql FROM sqlite_master WHERE name = 'audit_entry' AND type = 'table'"
+    )
+    await database.connection.execute_query("ALTER TABLE audit_entry RENAME TO strict_entry")
+    await database.connection.execute_query(table["sql"].replace("NOT NULL", ""))
+    await database.connection.execute_query("INSERT INTO audit_entry SELECT * FROM strict_entry")
+
+    await database.connection.execute_query(f"UPDATE audit_entry SET {column} = {value} WHERE id = 3")  # noqa: S608
+
+    assert (await verify()).broken == 3
+
+
+async def test_what_is_pruned_while_the_chain_is_read_is_not_missed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read in pieces, the chain is not one moment's."""
+    monkeypatch.setattr(chain, "_PIECE", 2)
+    await write(*"abcdefgh")
+    third = [entry async for entry in entries()][5]
+    read: list[int] = []
+    as_it_is = chain.rows
+
+    async def rows_and_prune(query: str, *values: Any) -> Any:
+        found = await as_it_is(query, *values)
+        read.append(len(found))
+        if len(read) == 3:  # the marks, and two pieces
+            async with in_transaction():
+                record(PRUNE, target=Target("audit", 6), after={"hash": third[1]})
+            await AuditEntry.filter(id__lte=6).delete()
+        return found
+
+    monkeypatch.setattr(chain, "rows", rows_and_prune)
+
+    verdict = await verify()
+
+    assert verdict.problem is None
+    assert verdict.head is not None
+    assert verdict.head.id == 10
 
 
 async def test_an_entry_that_is_taken_out_is_found_and_named(database: Database) -> None:
