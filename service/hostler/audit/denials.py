@@ -165,9 +165,7 @@ def _denial_of(request: Request, error: ServiceError) -> Denial | None:
     to_route = Target("route", None, route)
     details: dict[str, Any] = {"method": request.method[:10], "path": str(request.scope["path"])[:_LONGEST_PATH]}
     if isinstance(error, Forbidden):
-        return Denial(
-            "permission.denied", by.actor_id, (by.token_prefix, route), by, Target("route", None, route), details
-        )
+        return Denial("permission.denied", by.actor_id, (by.token_prefix, route), by, to_route, details)
     if isinstance(error, LoginFailed):
         target = Target("user", error.user_id, error.username)
         return Denial("login.failed", "login.failed", (client, error.user_id), by, target, {})

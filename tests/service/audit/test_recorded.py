@@ -15,10 +15,11 @@ from hostler.audit.chain import verify
 from hostler.credentials.models import Credential
 from hostler.database import rows
 from hostler.hosts.models import Server
+from hostler.hosts.rebuild import rebuild
 from tests.service.audit.conftest import audited, counted, last
 from tests.service.conftest import ADMIN_PASSWORD, Headers
 from tests.service.credentials.parts import host_key, ssh_key
-from tests.service.machines.lab_service import SMALL
+from tests.service.machines.lab_service import SMALL, engine_of
 
 pytestmark = pytest.mark.anyio
 
@@ -271,6 +272,16 @@ class TestJobs:
 
         assert taken.status_code == 409
         assert len(await audited("vm.create")) == 2, "those of the VM that is there"
+
+    async def test_servers_that_are_rebuilt(self, app: FastAPI, test_server: Server, test_vm: dict[str, Any]) -> None:
+        away = await Server.create(hostname="away", libvirt_uri="qemu:///system?socket=/nonexistent/socket")
+
+        await rebuild([test_server, away], engine_of(app).connections)
+
+        back, failed = await audited("server.rebuild")
+        assert (back["outcome"], back["target_name"], back["details"]["ours"]) == ("succeeded", "test1", 1)
+        assert (failed["outcome"], failed["target_name"]) == ("failed", "away")
+        assert failed["details"]["reason"]
 
     async def test_jobs_leave_a_chain_that_is_whole(
         self, everything: httpx.AsyncClient, test_vm: dict[str, Any]
