@@ -273,7 +273,8 @@ class TestJobs:
         assert taken.status_code == 409
         assert len(await audited("vm.create")) == 2, "those of the VM that is there"
 
-    async def test_servers_that_are_rebuilt(self, app: FastAPI, test_server: Server, test_vm: dict[str, Any]) -> None:
+    @pytest.mark.usefixtures("test_vm")
+    async def test_servers_that_are_rebuilt(self, app: FastAPI, test_server: Server) -> None:
         away = await Server.create(hostname="away", libvirt_uri="qemu:///system?socket=/nonexistent/socket")
 
         await rebuild([test_server, away], engine_of(app).connections)
