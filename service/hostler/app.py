@@ -19,6 +19,9 @@ from hostler import __version__, error_answers
 from hostler.accounts import routes as account_routes
 from hostler.accounts import users
 from hostler.accounts.service import open_accounts
+from hostler.audit import routes as audit_routes
+from hostler.audit.denials import Denials
+from hostler.audit.retention import forgetting as forgetting_audit
 from hostler.body_limit import BodyLimit
 from hostler.bulk import routes as bulk_routes
 from hostler.credentials import routes as credential_routes
@@ -63,6 +66,7 @@ ROUTERS: tuple[Router, ...] = (
     event_routes.router,
     statistics_routes.router,
     webhook_routes.router,
+    audit_routes.router,
     metrics_routes.router,
     documentation_routes.router,
 )
@@ -77,6 +81,7 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     async with contextlib.AsyncExitStack() as stack:
         app.state.database = await stack.enter_async_context(Database(settings).for_service())
+        app.state.denials = await stack.enter_async_context(Denials.running())
         app.state.accounts = await stack.enter_async_context(open_accounts(settings))
         await _greet_first_start(settings)
         engine = app.state.engine = await stack.enter_async_context(Engine.running(settings))
@@ -85,6 +90,7 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(resuming(engine))
         await stack.enter_async_context(queue_of(engine).running())
         await stack.enter_async_context(forgetting(Retention.of(settings)))
+        await stack.enter_async_context(forgetting_audit(settings.audit_retention_days))
         streams = app.state.streams = await stack.enter_async_context(Streams.running())
         app.state.couriers = await stack.enter_async_context(Couriers.running(settings, engine.sealer, streams.feed))
         yield

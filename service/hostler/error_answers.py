@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import compile_path
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from hostler.audit.denials import note_denial
 from hostler.bodies import ResponseBody
 from hostler.database.unavailable import DatabaseUnavailable
 from hostler.errors import FieldProblem, InvalidRequest, ServiceError, Unexpected, problems_of, status_of
@@ -89,8 +90,9 @@ def internal_error(scope: Scope) -> JSONResponse:
     return answer(scope, error.status, error.message, code=error.code)
 
 
-def _of_service_error(request: Request, error: Exception) -> JSONResponse:
+async def _of_service_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)  # noqa: S101 - Starlette's handlers are typed by Exception
+    await note_denial(request, error)
     return answer(
         request.scope, error.status, error.message, code=error.code, errors=error.errors, headers=error.headers
     )

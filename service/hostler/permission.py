@@ -18,7 +18,7 @@ from fastapi import Request, params
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.base import SecurityBase
 
-from hostler.errors import Forbidden
+from hostler.errors import Forbidden, Unauthenticated
 
 CALLER = "hostler.caller"
 """Key of the ASGI scope under which the route's check leaves the caller."""
@@ -28,11 +28,11 @@ class Permission(StrEnum):
     """What a user, or a token, may do; none implies another."""
 
     READ = "read"
-    """See everything but users, others' tokens and webhooks."""
+    """See everything but users, others' tokens, webhooks and the audit."""
     WRITE = "write"
     """Create, change and delete VMs."""
     ADMIN = "admin"
-    """Users, everybody's tokens, servers, webhooks."""
+    """Users, everybody's tokens, servers, webhooks, the audit."""
 
 
 _BY_NAME = {permission.value: permission for permission in Permission}
@@ -58,6 +58,21 @@ class Caller:
     """The family of the session; empty with an API token."""
     token_id: int | None = None
     """The id of the API token; None with a session."""
+    token_prefix: str = ""
+    """How the API token begins, to recognise it by; empty with a session."""
+    token_name: str = ""
+    """What its owner calls it."""
+
+
+class CredentialRefused(Unauthenticated):
+    """A credential that is none, or no longer good; whoever asks is told no more than that."""
+
+    def __init__(self, reason: str, owner: Caller | None = None) -> None:
+        super().__init__()
+        self.reason = reason
+        """A slug, for the audit."""
+        self.owner = owner
+        """Whose it was, where that is certain."""
 
 
 class Personal(Protocol):

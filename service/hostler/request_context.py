@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from hostler.audit.origin import reset_origin, set_origin, stranger
 from hostler.error_answers import REQUEST_ID, answer, internal_error
 from hostler.errors import InvalidRequest
 
@@ -47,6 +48,9 @@ class RequestContext:
         scope[REQUEST_ID] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        # uvicorn has put there what trusted proxies say of it
+        client = scope.get("client")
+        origin = set_origin(stranger(client[0] if client else None, request_id))
         status = 0
 
         async def send_with_id(message: Message) -> None:
@@ -69,6 +73,7 @@ class RequestContext:
                 raise  # half an answer is out: only a broken connection tells the client
             await internal_error(scope)(scope, receive, send_with_id)
         finally:
+            reset_origin(origin)
             # never the query: people put things into it that belong elsewhere
             log.log(
                 logging.DEBUG if scope["path"] in _QUIET_PATHS else logging.INFO,

@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute
 
 from hostler.accounts.credentials import authenticate
 from hostler.accounts.standing import STANDING, standing_of
+from hostler.audit.origin import set_caller
 from hostler.loopback import is_from_here
 from hostler.permission import CALLER, StatedPermission, decide, everybody
 from hostler.settings import Settings
@@ -82,6 +83,7 @@ class Route(APIRoute):
             else:
                 caller = await authenticate(request)
             structlog.contextvars.bind_contextvars(user=caller.name)
+            set_caller(caller)
             decide(caller, permission)
             request.scope[CALLER] = caller
             return await handle(request)

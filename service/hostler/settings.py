@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         default="",
         description="Addresses or networks, separated by commas, whose X-Forwarded-For is believed (the throttle of "
-        "logins counts by client address).",
+        "logins counts by client address, and the audit has it).",
     )
     metrics_free_on_loopback: bool = Field(
         default=True,
@@ -229,6 +229,12 @@ class Settings(BaseSettings):
         le=3650,
         description="How long a job that has ended is kept, with its steps and its log, in days; 0 keeps all for ever. "
         "A create's Idempotency-Key is remembered for as long as its job. See docs/operations.md.",
+    )
+    audit_retention_days: int = Field(
+        default=0,
+        ge=0,
+        le=36500,
+        description="How long entries of the audit are kept, in days; 0 keeps them for ever. See docs/audit.md.",
     )
     webhook_destinations: tuple[Literal["private", "loopback", "link-local"], ...] = Field(
         default=("private",),

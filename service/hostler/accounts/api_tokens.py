@@ -5,9 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tortoise.transactions import in_transaction
 
 from hostler.accounts.models import ApiToken
 from hostler.accounts.opaque import digest, new_api_token
+from hostler.audit.record import Target, record
 from hostler.errors import FieldProblem, InvalidRequest, NotFound
 from hostler.permission import Permission
 
@@ -45,20 +49,38 @@ async def create_token(
     maker = None if made_by is None else await ApiToken.get_or_none(id=made_by)
     if maker is not None and maker.expires_at is not None:
         expires_at = maker.expires_at if expires_at is None else min(expires_at, maker.expires_at)
-    token = await ApiToken.create(
-        name=name,
-        prefix=prefix,
-        token_hash=digest(secret),
-        user_id=user_id,
-        scopes=list(scopes),
-        expires_at=expires_at,
-    )
-    await token.fetch_related("user")
+    async with in_transaction():
+        token = await ApiToken.create(
+            name=name,
+            prefix=prefix,
+            token_hash=digest(secret),
+            user_id=user_id,
+            scopes=list(scopes),
+            expires_at=expires_at,
+        )
+        await token.fetch_related("user")
+        record("token.create", target=_target(token), after=_audited(token))
     return token, secret
 
 
 async def revoke_token(token: ApiToken) -> None:
     """Make a token useless from now on; one that is already stays so."""
-    if token.revoked_at is None:
-        token.revoked_at = datetime.now(UTC)
-        await token.save(update_fields=["revoked_at"])
+    async with in_transaction():
+        now = datetime.now(UTC)
+        if await ApiToken.filter(id=token.id, revoked_at=None).update(revoked_at=now):
+            token.revoked_at = now
+            await token.fetch_related("user")
+            record("token.revoke", target=_target(token), before=_audited(token))
+
+
+def _target(token: ApiToken) -> Target:
+    return Target("token", token.id, token.name)
+
+
+def _audited(token: ApiToken) -> dict[str, Any]:
+    return {
+        "user": token.user.username,
+        "prefix": token.prefix,
+        "scopes": list(token.scopes),
+        "expires_at": token.expires_at,
+    }

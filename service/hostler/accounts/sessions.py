@@ -16,7 +16,10 @@ from tortoise.transactions import in_transaction
 from hostler.accounts.models import ApiToken, RefreshToken, User
 from hostler.accounts.opaque import digest, new_refresh_token
 from hostler.accounts.signing import AccessClaims, Signer
-from hostler.errors import Unauthenticated
+from hostler.audit.models import Outcome
+from hostler.audit.origin import origin
+from hostler.audit.record import Target, record
+from hostler.permission import CredentialRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Sessions:
         """Begin a session of ``user``, whose password was just checked."""
         async with in_transaction():
             await RefreshToken.filter(user_id=user.id, expires_at__lt=datetime.now(UTC)).delete()
+            record("login.succeeded", target=_target(user), by=origin().of_user(user.id, user.username))
             return await self._issue(user, secrets.token_hex(16))
 
     async def refresh(self, token: str) -> TokenPair:
@@ -56,18 +60,24 @@ class Sessions:
             found = await RefreshToken.get_or_none(token_hash=token_hash).select_related("user")
             if fresh and found is not None and found.user.enabled:
                 return await self._issue(found.user, found.family)
-            if found is not None and found.used_at is not None:
-                await self._revoke_family(found.family, now)
-        raise Unauthenticated
+            # once for each session: whoever has the token can come again and again
+            if found is not None and found.used_at is not None and await self._revoke_family(found.family, now):
+                record("session.reused", Outcome.DENIED, target=_target(found.user))
+        raise CredentialRefused("refresh_token")
 
     async def end(self, token: str) -> None:
         """End the session of a refresh token, whatever state the token is in; an unknown one is no error."""
-        found = await RefreshToken.get_or_none(token_hash=digest(token))
-        if found is not None:
-            await self._revoke_family(found.family, datetime.now(UTC))
+        found = await RefreshToken.get_or_none(token_hash=digest(token)).select_related("user")
+        if found is None:
+            return
+        async with in_transaction():
+            if await self._revoke_family(found.family, datetime.now(UTC)):
+                user = found.user
+                record("session.ended", target=_target(user), by=origin().of_user(user.id, user.username))
 
-    async def _revoke_family(self, family: str, now: datetime) -> None:
-        await RefreshToken.filter(family=family, revoked_at=None).update(revoked_at=now)
+    async def _revoke_family(self, family: str, now: datetime) -> int:
+        """End the session; returns 0 for one that had ended."""
+        return await RefreshToken.filter(family=family, revoked_at=None).update(revoked_at=now)
 
     async def _issue(self, user: User, family: str) -> TokenPair:
         refresh_token = new_refresh_token()
@@ -88,3 +98,7 @@ async def end_everything(user: User) -> None:
     await user.save(update_fields=["session_epoch", "updated_at"])
     await RefreshToken.filter(user_id=user.id, revoked_at=None).update(revoked_at=now)
     await ApiToken.filter(user_id=user.id, revoked_at=None).update(revoked_at=now)
+
+
+def _target(user: User) -> Target:
+    return Target("user", user.id, user.username)

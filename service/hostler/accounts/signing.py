@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import jwt
 
 from hostler.bodies import LARGEST_INTEGER
-from hostler.errors import Unauthenticated
 from hostler.key_file import load_keys
+from hostler.permission import CredentialRefused
 
 if TYPE_CHECKING:
     from hostler.settings import Settings
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 ALGORITHM = "HS256"
 ISSUER = "hostler"
 AUDIENCE = "hostler-api"
+EXPIRED = "expired"
+"""Why an access token is refused that was good until its time was over, which is every session's everyday."""
 _REQUIRED = ("exp", "iat", "iss", "aud", "sub", "jti")
 _REMEMBERED_AT_MOST = 10_000
 _CLOCK_SKEW = timedelta(seconds=5)  # between services that share a database
@@ -104,8 +106,10 @@ class Signer:
             if not (0 <= user_id <= LARGEST_INTEGER and 0 <= epoch <= LARGEST_INTEGER):
                 raise ValueError
             return float(claims["exp"]), AccessClaims(user_id, epoch, str(claims["session"]))
+        except jwt.ExpiredSignatureError:
+            raise CredentialRefused(EXPIRED) from None  # ours, which is known by then: the signature comes first
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError):
-            raise Unauthenticated from None
+            raise CredentialRefused("unknown_token") from None
 
 
 def load_signer(settings: Settings) -> Signer:

@@ -18,7 +18,7 @@ from hostler.accounts.models import StreamTicket, User
 from hostler.accounts.opaque import digest, new_ticket
 from hostler.database import rows
 from hostler.errors import Unauthenticated
-from hostler.permission import Caller, Credential, Permission, known_permissions
+from hostler.permission import Caller, Credential, CredentialRefused, Permission, known_permissions
 
 LIFE_SECONDS = 30
 """How long a ticket may wait for its stream."""
@@ -91,7 +91,7 @@ async def redeem(ticket: str, lifetime: timedelta) -> Redeemed:
     """Take a ticket, which is good no more; ``lifetime`` is an access token's. Raises Unauthenticated."""
     found = await rows(_REDEEM, digest(ticket), datetime.now(UTC))
     if not found:
-        raise Unauthenticated
+        raise CredentialRefused("unknown_ticket")
     (row,) = found
     return Redeemed(
         row["user_id"],

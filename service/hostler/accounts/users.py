@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
@@ -11,6 +12,7 @@ from tortoise.transactions import in_transaction
 from hostler.accounts.models import User
 from hostler.accounts.passwords import generate_password, hash_password
 from hostler.accounts.sessions import end_everything
+from hostler.audit.record import Target, changes, record
 from hostler.errors import BadRequest, Conflict, NotFound
 from hostler.permission import Permission
 
@@ -42,13 +44,16 @@ async def create_user(username: str, password: str, permissions: Sequence[Permis
     """Create a user; raises Conflict if the name is taken."""
     password_hash = await hash_password(password)
     try:
-        return await User.create(
-            username=username,
-            username_key=name_key(username),
-            password_hash=password_hash,
-            permissions=list(permissions),
-            enabled=enabled,
-        )
+        async with in_transaction():
+            user = await User.create(
+                username=username,
+                username_key=name_key(username),
+                password_hash=password_hash,
+                permissions=list(permissions),
+                enabled=enabled,
+            )
+            record("user.create", target=_target(user), after=_audited(user))
+            return user
     except IntegrityError:
         raise _name_taken(username) from None
 
@@ -72,7 +77,7 @@ async def change_user(
             await _lock_users()
             user = await get_user(user_id)
             ends = password_hash is not None or (enabled is False and user.enabled)
-            was_administrator = _is_administrator(user)
+            was_administrator, before = _is_administrator(user), _audited(user)
             if username is not None:
                 user.username, user.username_key = username, name_key(username)
             if password_hash is not None:
@@ -86,6 +91,12 @@ async def change_user(
                 await end_everything(user)
             if was_administrator:
                 await _check_administrator_left()
+            was, is_now = changes(before, _audited(user))
+            if is_now or ends:
+                # of a password the audit has that it was changed
+                what = {"password_changed": password_hash is not None, "sessions_ended": ends}
+                details = {name: True for name, happened in what.items() if happened}
+                record("user.change", target=_target(user), before=was, after=is_now, details=details)
             return user
     except IntegrityError:
         raise _name_taken(username or "") from None
@@ -102,6 +113,7 @@ async def delete_user(user_id: int) -> User:
         await user.delete()
         if _is_administrator(user):
             await _check_administrator_left()
+        record("user.delete", target=_target(user), before=_audited(user))
         return user
 
 
@@ -118,6 +130,14 @@ async def make_first_administrator(password: str | None) -> str | None:
     except Conflict:
         return None  # another service on the same database was first
     return generated
+
+
+def _target(user: User) -> Target:
+    return Target("user", user.id, user.username)
+
+
+def _audited(user: User) -> dict[str, Any]:
+    return {"username": user.username, "permissions": list(user.permissions), "enabled": user.enabled}
 
 
 async def _lock_users() -> None:

@@ -17,6 +17,7 @@ from hostler.dispatch import Action, executor_of
 from hostler.engine import Engine
 from hostler.errors import BadRequest, FieldProblem
 from hostler.events.record import Kind, record_jobs
+from hostler.jobs import audited
 from hostler.jobs.family import ACTION_ON_MANY
 from hostler.jobs.idempotency import Attempt
 from hostler.jobs.models import Executor, Job, JobState
@@ -143,8 +144,10 @@ async def _written_down(
             for vm in vms
         ]
         await Job.bulk_create(children, batch_size=_BATCH)
-        ids = await Job.filter(parent_id=parent.id).order_by("id").values_list("id", flat=True)
-        numbers = [parent.id, *(int(str(number)) for number in ids)]
+        written = [parent, *await Job.filter(parent_id=parent.id).order_by("id")]
+        for job in written:
+            audited.accepted(job)
+        numbers = [job.id for job in written]
         for begin in range(0, len(numbers), _BATCH):
             await record_jobs(Kind.JOB_CREATED, numbers[begin : begin + _BATCH])
     return parent

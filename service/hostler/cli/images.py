@@ -13,6 +13,7 @@ from hostler.cli.servers import Hostname, server_named
 from hostler.cli.table import show_table
 
 if TYPE_CHECKING:
+    from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import VolumeFacts
     from hostler.credentials.keeping import Opening
     from hostler.hosts.models import Server
     from hostler.images.models import Image
@@ -61,14 +62,13 @@ def add(
 
     from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image_upload import NewImage, upload
     from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
-    from hostler.images.observation import write_down
 
     server, opening = run(_reached(hostname))
     image = NewImage(name or file.name, sha256=sha256, size=file.stat().st_size)
     # in no event loop: Ctrl-C ends it here and now, and what was written is taken away
     with file.open("rb") as opened, Hypervisor.open(server.libvirt_uri, credentials=opening) as hypervisor:
         uploaded = upload(hypervisor, server.image_pool, image, iter(partial(opened.read, _PIECE_BYTES), b""))
-    row = run(write_down(server, uploaded.volume))
+    row = run(_written_down(server, uploaded.volume))
     typer.echo(f"Image {row.id} '{row.name}' added to server '{hostname}'")
 
 
@@ -96,11 +96,28 @@ def remove(
     typer.echo(f"Image '{name}' removed from server '{hostname}'")
 
 
+async def _written_down(server: Server, volume: VolumeFacts) -> Image:
+    from tortoise.transactions import in_transaction
+
+    from hostler.audit.record import Target, record
+    from hostler.images.observation import write_down
+
+    async with in_transaction():
+        row = await write_down(server, volume)
+        record("image.upload", target=Target("image", row.id, row.name), details={"server_id": server.id})
+    return row
+
+
 async def _forget(server: Server, name: str) -> None:
+    from tortoise.transactions import in_transaction
+
+    from hostler.audit.record import Target, record
     from hostler.images.models import Image
     from hostler.images.observation import forget
 
-    await forget(*(row.id for row in await Image.filter(server_id=server.id, name=name)))
+    async with in_transaction():
+        await forget(*(row.id for row in await Image.filter(server_id=server.id, name=name)))
+        record("image.delete", target=Target("image", None, name), details={"server_id": server.id})
 
 
 async def _reached(hostname: str) -> tuple[Server, Opening]:

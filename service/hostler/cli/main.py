@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hostler.cli import (
+    audit,
     credentials,
     databases,
     doctor,
@@ -39,6 +40,7 @@ app.add_typer(servers.app, name="server")
 app.add_typer(credentials.app, name="credential")
 app.add_typer(images.app, name="image")
 app.add_typer(webhooks.app, name="webhook")
+app.add_typer(audit.app, name="audit")
 app.add_typer(databases.app, name="db")
 
 

@@ -15,12 +15,14 @@ def migrate() -> None:
     import asyncio
 
     from hostler import logs
+    from hostler.audit.origin import acting, of_command
     from hostler.database import Database
     from hostler.settings import Settings
 
     async def work() -> list[str]:
-        async with Database(settings) as database:
-            return await database.migrate()
+        with acting(of_command()):
+            async with Database(settings) as database:
+                return await database.migrate()
 
     settings = Settings.load()
     logs.configure(settings)

@@ -23,13 +23,15 @@ def _run(work: Coroutine[object, object, T], alone: bool) -> T:
     import asyncio
 
     from hostler import logs
+    from hostler.audit.origin import acting, of_command
     from hostler.database import Database
     from hostler.settings import Settings
 
     async def connected() -> T:
         database = Database(settings)
-        async with database.for_service() if alone else database.for_command():
-            return await work
+        with acting(of_command()):
+            async with database.for_service() if alone else database.for_command():
+                return await work
 
     try:
         settings = Settings.load()

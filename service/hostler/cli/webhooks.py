@@ -107,7 +107,7 @@ def remove(webhook_id: WebhookId) -> None:
     from hostler.webhooks import actions
 
     async def work() -> None:
-        await (await actions.get_webhook(webhook_id)).delete()
+        await actions.remove(await actions.get_webhook(webhook_id))
 
     run(work())
     typer.echo(f"Webhook {webhook_id} removed")

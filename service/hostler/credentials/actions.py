@@ -10,6 +10,8 @@ from typing import Any
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
+from hostler.audit.record import Target, record
+from hostler.audit.record import changes as differences
 from hostler.credentials.checking import Checked, checked
 from hostler.credentials.keeping import Keeper
 from hostler.credentials.models import Credential, CredentialKind
@@ -24,10 +26,12 @@ async def add(
     keeper: Keeper, name: str, kind: CredentialKind, parts: Mapping[str, str], description: str = ""
 ) -> Credential:
     """Check a credential and keep it; raises `InvalidRequest` naming each wrong part, `Conflict` for a taken name."""
+    columns = _columns(keeper, checked(kind, parts))
     try:
-        return await Credential.create(
-            name=name, kind=kind.value, description=description, **_columns(keeper, checked(kind, parts))
-        )
+        async with in_transaction():
+            credential = await Credential.create(name=name, kind=kind.value, description=description, **columns)
+            record("credential.create", target=_target(credential), after=_audited(credential))
+            return credential
     except IntegrityError:
         raise _taken(name) from None
 
@@ -48,12 +52,16 @@ async def change(
             current = await Credential.filter(id=credential.id).select_for_update().first()
             if current is None:
                 raise not_found(credential.id)
+            before = _audited(current)
             changes: dict[str, Any] = dict(fields)
             if parts:
                 kind = CredentialKind(current.kind)
                 changes |= _columns(keeper, checked(kind, {**_known(keeper, current, parts), **parts}))
             current.update_from_dict(changes)
             await current.save(update_fields=[*changes, "updated_at"])
+            was, is_now = differences(before, _audited(current))
+            details = {"parts_changed": sorted(parts)}
+            record("credential.change", target=_target(current), before=was, after=is_now, details=details)
             return current
     except IntegrityError:
         raise _taken(fields["name"]) from None
@@ -67,7 +75,9 @@ def not_found(credential_id: int) -> NotFound:
 async def remove(credential: Credential) -> None:
     """Forget a credential; `Conflict` while a server is reached with it."""
     try:
-        await credential.delete()
+        async with in_transaction():
+            await credential.delete()
+            record("credential.delete", target=_target(credential), before=_audited(credential))
     except IntegrityError:
         servers = await Server.filter(credential_id=credential.id).order_by("id").values_list("hostname", flat=True)
         named = ", ".join(f"'{name}'" for name in servers[:10])
@@ -85,6 +95,22 @@ async def shown(credentials: Sequence[Credential]) -> list[CredentialShown]:
     for number, hostname in await users if ids else ():
         servers[number].append(hostname)
     return [CredentialShown.of(credential, servers[credential.id]) for credential in credentials]
+
+
+def _target(credential: Credential) -> Target:
+    return Target("credential", credential.id, credential.name)
+
+
+def _audited(credential: Credential) -> dict[str, Any]:
+    """What the audit has of a credential: what it shows of itself, and none of its parts."""
+    return {
+        "name": credential.name,
+        "kind": credential.kind,
+        "description": credential.description,
+        "fingerprint": credential.fingerprint,
+        "host_keys": list(credential.host_keys),
+        "expires_at": credential.expires_at,
+    }
 
 
 def _known(keeper: Keeper, credential: Credential, parts: Mapping[str, str]) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tortoise.context import TortoiseContext
 
-from hostler.database import config, indexes, search
+from hostler.database import append_only, config, indexes, search
 from hostler.database.fence import Fenced, check_fence, fence
 from hostler.database.lock import DatabaseInUse, service_lock
 from hostler.database.migrate import SchemaTooOld, migrate, pending
@@ -108,7 +108,7 @@ class Database:
         """Be connected and up to date in the block, as the only service of a SQLite file.
 
         A SQLite file is migrated here; PostgreSQL, which other services may be using, is the operator's to migrate.
-        Raises DatabaseInUse, SchemaTooNew, SchemaTooOld, IndexesMissing, DatabaseUnavailable.
+        Raises DatabaseInUse, SchemaTooNew, SchemaTooOld, IndexesMissing, AuditUnguarded, DatabaseUnavailable.
         """
         self._settings.make_state_dir()
         if self.url.file is None:
@@ -123,6 +123,7 @@ class Database:
                     await self._migrate()
                 await indexes.check(self.connection)
                 await search.check(self.connection)
+                await append_only.check(self.connection)
                 yield self
 
     @contextlib.asynccontextmanager

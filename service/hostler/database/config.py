@@ -29,6 +29,7 @@ MODELS = (
     "hostler.services.models",
     "hostler.statistics.models",
     "hostler.webhooks.models",
+    "hostler.audit.models",
 )
 MIGRATIONS = "hostler.database.migrations"
 POOL_SIZE = 10

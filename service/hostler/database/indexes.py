@@ -94,6 +94,12 @@ EXPECTED = (
     Index("webhook_delivery_event", "webhook_delivery", ("webhook_id", "event_id"), unique=True),
     Index("webhook_delivery_by_state", "webhook_delivery", ("webhook_id", "state", "id")),
     Index("webhook_delivery_by_time", "webhook_delivery", ("tried_at",)),
+    Index("audit_by_time", "audit_entry", ("at",)),
+    Index("audit_by_action", "audit_entry", ("action", "id")),
+    Index("audit_by_actor", "audit_entry", ("actor", "id")),
+    Index("audit_by_target", "audit_entry", ("target_kind", "target_id", "id")),
+    # whoever looks for these looks among many others
+    Index("audit_denied", "audit_entry", ("id",), where="outcome = 'denied'"),
 )
 
 

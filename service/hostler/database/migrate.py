@@ -15,7 +15,7 @@ from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.transactions import in_transaction
 
-from hostler.database import indexes, search
+from hostler.database import append_only, indexes, search
 from hostler.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -100,8 +100,20 @@ async def _migrate_in(
     if targets is None:
         await indexes.make_missing(transaction)
         await search.make_missing(transaction)
+        guards = await append_only.make_missing(transaction)
+        _record([step.migration.name for step in plan], guards)
     await _check_references(transaction)
     return [step.migration.name for step in plan]
+
+
+def _record(applied: list[str], guards: list[str]) -> None:
+    """Have the audit say what was changed; what it lacked itself, too, for somebody may have taken that away."""
+    from hostler.audit.record import Target, record  # imported late: the audit is written through this package
+
+    if applied:
+        record("database.migrate", target=Target("database"), after={"migrations": applied})
+    elif guards:
+        record("audit.guard", target=Target("audit"), after={"triggers": guards})
 
 
 async def _make_record_table(transaction: BaseDBAsyncClient, executor: _Executor) -> None:

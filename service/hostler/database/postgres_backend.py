@@ -12,7 +12,7 @@ from tortoise.backends.psycopg.client import PsycopgClient, TransactionWrapper
 from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
-from hostler.database.commits import committed
+from hostler.database.commits import Ending, Savepoint
 from hostler.database.fence import Fenced, condition
 from hostler.database.queries import with_placeholders
 from hostler.database.unavailable import DatabaseUnavailable
@@ -62,6 +62,9 @@ class _Transaction(TransactionWrapper):
         except GONE as error:
             raise DatabaseUnavailable(error) from error
 
+    def _in_transaction(self) -> TransactionContext:
+        return Savepoint(_Transaction(self))
+
 
 class _PooledTransaction(TransactionContextPooled):
     async def __aenter__(self) -> TransactionalDBClient:
@@ -84,12 +87,23 @@ class _PooledTransaction(TransactionContextPooled):
             await pool.release(client._connection)  # noqa: SLF001 - see above
             raise
         self.token = get_connections().set(self.connection_name, client)
+        self._ending = Ending()
         return client
 
     async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
-        await super().__aexit__(exc_type, exc_val, exc_tb)
-        if exc_type is None:
-            committed()
+        """Write what is written last and commit, or roll back; the connection goes back either way."""
+        committed = False
+        try:
+            if exc_type is None:
+                try:
+                    await self._ending.write()
+                except BaseException as error:
+                    await super().__aexit__(type(error), error, error.__traceback__)
+                    raise
+            await super().__aexit__(exc_type, exc_val, exc_tb)
+            committed = exc_type is None
+        finally:
+            self._ending.over(committed)
 
 
 async def _meet_condition(client: TransactionalDBClient) -> None:

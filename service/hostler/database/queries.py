@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Hashable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connections
 
 T = TypeVar("T")
@@ -34,6 +35,14 @@ def dialect() -> str:
     """``sqlite`` or ``postgres``."""
     (name,) = get_connections().db_config
     return name
+
+
+def connection() -> BaseDBAsyncClient:
+    """Tortoise's client, or the transaction that the task is in."""
+    handler = get_connections()
+    (name,) = handler.db_config
+    client: BaseDBAsyncClient = handler.get(name)
+    return client
 
 
 def version_now() -> Hashable | None:

@@ -28,7 +28,6 @@ from urllib.parse import quote
 from pypika_tortoise.dialects import SQLLiteQuery
 from tortoise.backends.base.client import (
     BaseDBAsyncClient,
-    NestedTransactionContext,
     TransactionalDBClient,
     TransactionContext,
 )
@@ -38,7 +37,7 @@ from tortoise.backends.sqlite.schema_generator import SqliteSchemaGenerator
 from tortoise.connection import get_connections
 from tortoise.exceptions import IntegrityError, OperationalError, TransactionManagementError
 
-from hostler.database.commits import committed
+from hostler.database.commits import Ending, Savepoint
 from hostler.database.sqlite_thread import SqliteThread
 from hostler.database.unavailable import DatabaseUnavailable
 
@@ -298,6 +297,7 @@ class _ImmediateTransaction(TransactionContext):
         self._parent = client
         self._transaction = SqliteTransaction(client)
         self._token: ConnectionToken | None = None
+        self._ending: Ending | None = None
 
     async def __aenter__(self) -> SqliteTransaction:
         await self._parent.write_lock.acquire()
@@ -308,21 +308,25 @@ class _ImmediateTransaction(TransactionContext):
             self._parent.write_lock.release()
             raise
         self._token = get_connections().set(self._parent.connection_name, self._transaction)
+        self._ending = Ending()
         return self._transaction
 
     async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
+        assert self._ending is not None  # noqa: S101 - set on the way in
+        committed = False
         try:
             if not self._transaction.finalized:
                 if exc_type is None:
+                    await self._ending.write()
                     await self._transaction.commit()
                 else:
                     await self._transaction.rollback()
+            committed = exc_type is None
         finally:
             self._transaction.abandon()
             get_connections().reset(self._token)
             self._parent.write_lock.release()
-        if exc_type is None:
-            committed()
+            self._ending.over(committed)
 
 
 class SqliteTransaction(_Dialect, TransactionalDBClient):
@@ -341,7 +345,7 @@ class SqliteTransaction(_Dialect, TransactionalDBClient):
         return self._finalized
 
     def _in_transaction(self) -> TransactionContext:
-        return NestedTransactionContext(SqliteTransaction(self))
+        return Savepoint(SqliteTransaction(self))
 
     async def _run(self, call: Call[T]) -> T:
         if self._finalized:

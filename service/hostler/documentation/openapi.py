@@ -14,8 +14,8 @@ DESCRIPTION = """
 VMs on any number of libvirt hosts: made, changed and watched over one API.
 
 **Authorize** takes a user name and a password (the other fields stay empty); programs send an API token as
-`Authorization: Bearer …`. Reading asks for the permission `read`, writing VMs for `write`, users, servers
-and webhooks for `admin`.
+`Authorization: Bearer …`. Reading asks for the permission `read`, writing VMs for `write`, users, servers,
+webhooks and the audit for `admin`.
 
 Every error is `{"detail": "…"}` with one English sentence, and beside it `code` for programs, `errors` for each wrong
 field, and `request_id`, under which the service's log tells more. Sizes of memory are MiB, of disks GiB; times are UTC.
@@ -39,6 +39,7 @@ TAGS = [
     {"name": "events", "description": "What changed, as it changes: server-sent events."},
     {"name": "statistics", "description": "What servers and VMs use, now and over the last day."},
     {"name": "webhooks", "description": "What changed, sent as signed requests. For administrators."},
+    {"name": "audit", "description": "Who did what, and what was denied, chained by hash. For administrators."},
     {"name": "health", "description": "For whoever restarts the service, or sends it requests."},
     {"name": "metrics", "description": "For Prometheus."},
 ]
@@ -47,7 +48,7 @@ TAGS = [
 SCOPES = {
     "read": "See everything but users and others' tokens",
     "write": "Create, change and delete VMs",
-    "admin": "Users, everybody's tokens, servers, webhooks",
+    "admin": "Users, everybody's tokens, servers, webhooks, the audit",
 }
 
 

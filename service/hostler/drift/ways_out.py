@@ -8,6 +8,7 @@ from typing import Any
 
 from tortoise.transactions import in_transaction
 
+from hostler.audit.record import Target, changes, record
 from hostler.drift.differences import LEADS_TO, LEFT_OUT
 from hostler.errors import Conflict, NotFound
 from hostler.events.record import Kind, record_vms
@@ -52,6 +53,8 @@ async def adopt(row: Machine, check: Callable[[Machine], None]) -> None:
         row.spec, row.drift = _adopted(current.spec, current.drift), None
         await row.save(update_fields=["spec", "drift", "updated_at"])
         await record_vms(Kind.VM_CHANGED, [row.id])
+        before, after = changes(current.spec, row.spec)
+        record("vm.adopt_drift", target=Target("vm", row.id, row.name), before=before, after=after)
 
 
 def _adopted(asked: Mapping[str, Any], drift: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
+from hostler.audit.record import Target
+from hostler.audit.record import record as audit
 from hostler.engine import Engine
 from hostler.errors import Conflict, FieldProblem, NotFound
 from hostler.events.record import Kind, record_server
@@ -34,6 +36,7 @@ async def register(fields: Mapping[str, Any]) -> Server:
         async with in_transaction():
             server = await Server.create(**fields)
             await record_server(Kind.SERVER_CREATED, server.id)
+            audit("server.create", target=_target(server), after=fields)
             return server
     except IntegrityError:
         await check_credential(whole)  # it may have been removed meanwhile
@@ -55,6 +58,7 @@ async def change(server: Server, fields: Mapping[str, Any]) -> Server:
     whole = {**{name: getattr(server, name) for name in _REACHING}, **changes}
     if changes.keys() & _REACHING:
         await check_credential(whole)
+    before = {name: getattr(server, name) for name in changes if name in fields}
     server.update_from_dict(changes)
     try:
         # no other column: the watch writes what it sees meanwhile
@@ -63,6 +67,8 @@ async def change(server: Server, fields: Mapping[str, Any]) -> Server:
                 raise not_found(server.id)
             await server.save(update_fields=[*changes, "updated_at"])
             await record_server(Kind.SERVER_CHANGED, server.id)
+            after = {name: changes[name] for name in before}
+            audit("server.change", target=_target(server), before=before, after=after)
     except IntegrityError:
         await check_credential(whole)
         raise _taken(str(fields.get("hostname"))) from None
@@ -75,6 +81,8 @@ async def remove(server: Server) -> None:
         async with in_transaction():
             await record_server(Kind.SERVER_DELETED, server.id)
             await server.delete()
+            before = {"hostname": server.hostname, "libvirt_uri": server.libvirt_uri}
+            audit("server.delete", target=_target(server), before=before)
     except IntegrityError:
         known = await Machine.filter(server_id=server.id).count()
         raise Conflict(
@@ -98,6 +106,10 @@ async def refresh(engine: Engine, server: Server) -> SyncReport:
 def not_found(server_id: int) -> NotFound:
     """The error of a server that is not there."""
     return NotFound(f"Server with ID {server_id} not found", code="server_not_found")
+
+
+def _target(server: Server) -> Target:
+    return Target("server", server.id, server.hostname)
 
 
 def _taken(hostname: str) -> Conflict:

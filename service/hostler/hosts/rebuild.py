@@ -15,6 +15,9 @@ from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import look_at
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
+from hostler.audit.models import Outcome
+from hostler.audit.record import Target
+from hostler.audit.record import record as audit
 from hostler.database.numbers import pass_over
 from hostler.hosts.connection import HostConnection, HostConnections
 from hostler.hosts.models import Server
@@ -59,7 +62,19 @@ async def rebuild(servers: Sequence[Server], connections: HostConnections) -> Se
         if are_ours and highest is not None:
             async with in_transaction():
                 await pass_over(highest.id + GAP)
+    async with in_transaction():
+        for server in servers:
+            _record(server, reports[server.id])
     return list(reports.values())
+
+
+def _record(server: Server, report: HostRebuilt) -> None:
+    target = Target("server", server.id, server.hostname)
+    if report.unreachable is not None:
+        audit("server.rebuild", Outcome.FAILED, target=target, details={"reason": report.unreachable})
+    else:
+        details = {"ours": len(report.ours), "foreign": len(report.foreign), "renumbered": len(report.renumbered)}
+        audit("server.rebuild", target=target, details=details)
 
 
 async def _take_in(server: Server, host: HostConnection, report: HostRebuilt, are_ours: bool) -> None:

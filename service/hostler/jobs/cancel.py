@@ -16,6 +16,7 @@ from hostler.dispatch import Action
 from hostler.errors import Conflict, NotFound
 from hostler.events.record import Kind, record_job
 from hostler.images.models import ImageAction
+from hostler.jobs import audited
 from hostler.jobs.crew import Canceled, Crew
 from hostler.jobs.family import ACTION_ON_MANY, cancel_waiting, hold_parent, settle_parent
 from hostler.jobs.models import Job, JobState
@@ -64,6 +65,9 @@ async def _ask(job: Job) -> None:
         }
     await Job.filter(id=job.id).update(**changes)
     await record_job(Kind.JOB_CHANGED, job.id)
+    audited.cancel_asked(job)
+    if job.state == JobState.QUEUED.value:
+        audited.ended(job, JobState.CANCELED, error.code, error.message)
     if job.state == JobState.QUEUED.value and job.action == Action.CREATE.value and job.vm_id is not None:
         await forget(job.vm_id)  # nothing of it is anywhere
     if job.state == JobState.QUEUED.value:

@@ -14,6 +14,7 @@ from typing import Any
 from tortoise.functions import Count
 
 from hostler.events.record import Kind, record_job, record_jobs
+from hostler.jobs import audited
 from hostler.jobs.models import Job, JobState
 
 _ENDED_WELL = JobState.SUCCEEDED.value
@@ -56,6 +57,9 @@ async def settle_parent(parent_id: int | None) -> None:
         changes |= _end(parent, counted, total)
     await Job.filter(id=parent.id).update(**changes)
     await record_job(Kind.JOB_CHANGED, parent.id)
+    if done == total:
+        state = JobState(changes["state"])
+        audited.ended(parent, state, changes.get("error_code"), changes.get("error_detail"))
 
 
 async def cancel_waiting(parent_id: int, code: str, detail: str) -> Sequence[int]:
@@ -68,6 +72,8 @@ async def cancel_waiting(parent_id: int, code: str, detail: str) -> Sequence[int
             state=JobState.CANCELED.value, finished_at=now, error_code=code, error_detail=detail, sealed=None
         )
         await record_jobs(Kind.JOB_CHANGED, ids)
+        for job in waiting:
+            audited.ended(job, JobState.CANCELED, code, detail)
     return ids
 
 

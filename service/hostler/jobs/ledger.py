@@ -24,6 +24,7 @@ from hostler.dispatch import SUPERSEDES
 from hostler.errors import NotFound
 from hostler.events.record import Kind, record_job
 from hostler.hosts.models import Server
+from hostler.jobs import audited
 from hostler.jobs.family import hold_parent, settle_parent
 from hostler.jobs.holders import require_free, running_job_of
 from hostler.jobs.models import Executor, Job, JobState, JobStep, StepState
@@ -102,6 +103,7 @@ async def open_job(order: Order, machine: Machine, check: Callable[[Machine], No
                 **(_waiting(order) if order.may_wait else _begun(locked.generation)),
             )
             await record_job(Kind.JOB_CREATED, job.id)
+            audited.accepted(job)
             return job
     except IntegrityError:
         await require_free(machine, order.supersedes)
@@ -175,6 +177,7 @@ async def open_host_job(order: Order, server_id: int) -> Job:
             started_at=datetime.now(UTC),
         )
         await record_job(Kind.JOB_CREATED, job.id)
+        audited.accepted(job)
         return job
 
 
@@ -203,6 +206,7 @@ async def close_job(
         )
         if changed:
             await record_job(Kind.JOB_CHANGED, job.id)
+            audited.ended(job, state, error_code, error_detail)
             await settle_parent(job.parent_id)
     told(job.id)
     moved()

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tortoise.expressions import F
+from tortoise.transactions import in_transaction
 
+from hostler.audit.record import record
 from hostler.errors import BadRequest, Conflict, FieldProblem, InvalidRequest, NotFound
 from hostler.events.reading import kept_events
 from hostler.sealing import Sealer
@@ -17,6 +19,7 @@ from hostler.webhooks.address import NotAllowed, literal_address, may_be_reached
 from hostler.webhooks.message import Message
 from hostler.webhooks.models import DeliveryState, Webhook, WebhookDelivery
 from hostler.webhooks.sending import Answer, Sender
+from hostler.webhooks.shown_to_audit import audited, target_of
 from hostler.webhooks.signature import new_secret
 
 MOST = 50
@@ -57,7 +60,9 @@ async def create(
         raise Conflict(f"There are {MOST} webhooks, and no more than that can be made", code="too_many_webhooks")
     secret = secret or new_secret()
     newest = (await kept_events()).newest
-    webhook = await Webhook.create(**fields, uid=secrets.token_hex(8), secret=sealer.seal(secret), position=newest)
+    async with in_transaction():
+        webhook = await Webhook.create(**fields, uid=secrets.token_hex(8), secret=sealer.seal(secret), position=newest)
+        record("webhook.create", target=target_of(webhook), after=audited(fields))
     return webhook, secret
 
 
@@ -70,7 +75,13 @@ async def change(webhook: Webhook, fields: Mapping[str, Any], allowed: Collectio
     changes = dict(fields)
     if fields.get("enabled"):
         changes["disabled_reason"] = None
-    return await _update(webhook, changes)
+    names = [name for name in fields if getattr(webhook, name) != fields[name]]
+    before, after = audited({name: getattr(webhook, name) for name in names}), audited(fields, names)
+    async with in_transaction():
+        if names:
+            details = {"url_changed": True} if "url" in names else None
+            record("webhook.change", target=target_of(webhook), before=before, after=after, details=details)
+        return await _update(webhook, changes)
 
 
 async def rotate(webhook: Webhook, secret: str | None, overlap_hours: int, sealer: Sealer) -> tuple[Webhook, str]:
@@ -83,7 +94,16 @@ async def rotate(webhook: Webhook, secret: str | None, overlap_hours: int, seale
     if overlap_hours and sealer.can_open(webhook.secret):
         until = datetime.now(UTC) + timedelta(hours=overlap_hours)
         old = {"old_secret": webhook.secret, "old_secret_until": until}
-    return await _update(webhook, {"secret": sealer.seal(secret), **old}), secret
+    async with in_transaction():
+        record("webhook.rotate_secret", target=target_of(webhook), details={"overlap_hours": overlap_hours})
+        return await _update(webhook, {"secret": sealer.seal(secret), **old}), secret
+
+
+async def remove(webhook: Webhook) -> None:
+    """Send nothing more, and forget what was sent."""
+    async with in_transaction():
+        await webhook.delete()
+        record("webhook.delete", target=target_of(webhook))
 
 
 async def test(webhook: Webhook, sender: Sender) -> Answer:

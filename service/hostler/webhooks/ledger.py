@@ -15,10 +15,13 @@ from typing import Any
 from tortoise.expressions import F, Q
 from tortoise.transactions import in_transaction
 
+from hostler.audit.origin import SERVICE
+from hostler.audit.record import record
 from hostler.events.models import Event
 from hostler.metrics.measures import WEBHOOK_DELIVERIES
 from hostler.webhooks.models import DeliveryState, Webhook, WebhookDelivery
 from hostler.webhooks.sending import Answer
+from hostler.webhooks.shown_to_audit import target_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,12 @@ async def disable(webhook: Webhook, event: Event, answer: Answer, lease: Lease, 
     """Send nothing more; the event is the first to be sent once somebody enables the webhook again."""
     changes = {"enabled": False, "disabled_reason": reason, "lease_owner": None, "lease_expires_at": None}
     changes |= {"revision": F("revision") + 1, **_told(answer)}
-    if await _held(webhook, event, lease, changes):
+    async with in_transaction():
+        done = await _held(webhook, event, lease, changes)
+        if done:
+            target = target_of(webhook)
+            record("webhook.disable", target=target, after={"enabled": False}, details={"reason": reason}, by=SERVICE)
+    if done:
         WEBHOOK_DELIVERIES.labels(outcome="put_off").inc()
 
 

@@ -95,7 +95,7 @@ async def change_webhook(caller: Admin, settings: SettingsOf, webhook: WebhookOf
 @router.delete("/{webhook_id}", summary="Delete a webhook")
 async def delete_webhook(caller: Admin, webhook: WebhookOf) -> Done:
     """Send nothing more, and forget what was sent."""
-    await webhook.delete()
+    await actions.remove(webhook)
     return Done(message=f"Webhook {webhook.id} deleted successfully")
 
 

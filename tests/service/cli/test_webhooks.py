@@ -85,6 +85,7 @@ def test_webhooks_are_managed_tested_and_their_dead_letters_sent_without_a_servi
     ],
 )
 def test_what_is_wrong_is_a_sentence(hostler: Hostler, arguments: tuple[str, ...], said: str) -> None:
+    succeeded(hostler("migrate"))  # which a command does by itself, and says so in the log
     result = hostler("webhook", *arguments, stdin="no secret\n")
 
     assert (result.returncode, result.stdout) == (1, "")

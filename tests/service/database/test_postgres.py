@@ -71,8 +71,10 @@ async def test_indexes_are_there_and_a_dropped_one_is_noticed(migrated: Settings
 async def test_two_migrations_at_once_are_one(settings: Settings) -> None:
     code = (
         "import asyncio\n"
+        "from hostler import logs\n"
         "from hostler.database import Database\n"
         "from hostler.settings import Settings\n"
+        "logs.configure(Settings.load())\n"
         "async def main():\n"
         "    async with Database(Settings.load()) as database:\n"
         "        print(await database.migrate())\n"

@@ -80,6 +80,7 @@ TABLE = {
         "DELETE /api/servers/{server_id}",
         "DELETE /api/users/{user_id}",
         "DELETE /api/webhooks/{webhook_id}",
+        "GET /api/audit",
         "GET /api/credentials",
         "GET /api/credentials/{credential_id}",
         "GET /api/users",
