@@ -12,6 +12,7 @@ from tortoise.backends.psycopg.client import PsycopgClient, TransactionWrapper
 from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
+from hostler.database import cancellation
 from hostler.database.commits import Ending, Savepoint
 from hostler.database.fence import Fenced, condition
 from hostler.database.queries import with_placeholders
@@ -47,7 +48,8 @@ class PostgresClient(PsycopgClient):
 
     async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
-            return await super()._translate_exceptions(func, *args, **kwargs)
+            with cancellation.heeded():
+                return await super()._translate_exceptions(func, *args, **kwargs)
         except (*GONE, DBConnectionError) as error:
             raise DatabaseUnavailable(error) from error
 
@@ -58,7 +60,8 @@ class PostgresClient(PsycopgClient):
 class _Transaction(TransactionWrapper):
     async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
-            return await super()._translate_exceptions(func, *args, **kwargs)
+            with cancellation.heeded():
+                return await super()._translate_exceptions(func, *args, **kwargs)
         except GONE as error:
             raise DatabaseUnavailable(error) from error
 
@@ -76,15 +79,17 @@ class _PooledTransaction(TransactionContextPooled):
         await self.ensure_connection()
         client = self.client
         pool = client._parent._pool  # noqa: SLF001 - Tortoise's own contract between client and transaction
+        taken = None
         try:
-            client._connection = await pool.acquire()  # noqa: SLF001 - see above
-        except GONE as error:
-            raise DatabaseUnavailable(error) from error
-        try:
-            await client.begin()
-            await _meet_condition(client)
-        except BaseException:
-            await pool.release(client._connection)  # noqa: SLF001 - see above
+            with cancellation.heeded():
+                taken = client._connection = await pool.acquire()  # noqa: SLF001 - see above
+                await client.begin()
+                await _meet_condition(client)
+        except BaseException as error:
+            if taken is not None:
+                await pool.release(taken)
+            elif isinstance(error, GONE):
+                raise DatabaseUnavailable(error) from error
             raise
         self.token = get_connections().set(self.connection_name, client)
         self._ending = Ending()
@@ -92,6 +97,10 @@ class _PooledTransaction(TransactionContextPooled):
 
     async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
         """Write what is written last and commit, or roll back; the connection goes back either way."""
+        with cancellation.heeded():
+            await self._end(exc_type, exc_val, exc_tb)
+
+    async def _end(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
         committed = False
         try:
             if exc_type is None:

@@ -210,3 +210,30 @@ async def test_a_task_whose_transaction_could_not_begin_goes_on_outside_of_it(
     else:
         raise AssertionError("the task never got through again")
     await job(JobState.QUEUED)
+
+
+async def test_a_task_that_is_canceled_while_it_asks_or_writes_ends(app: FastAPI) -> None:
+    """What psycopg waits by loses a cancelation once in a while, on Python 3.11."""
+
+    async def ask_for_ever() -> None:
+        while True:
+            await rows("SELECT 1 AS one")
+
+    async def write_for_ever() -> None:
+        while True:
+            async with in_transaction():
+                await rows("SELECT 1 AS one")
+
+    canceled = []
+    for number in range(400):
+        task = asyncio.create_task((ask_for_ever if number % 2 else write_for_ever)())
+        for _ in range(number % 40):
+            await asyncio.sleep(0)
+        task.cancel()
+        canceled.append(task)
+    _, going_on = await asyncio.wait(canceled, timeout=20)
+
+    for task in going_on:
+        task.cancel()
+    assert not going_on
+    assert (await rows("SELECT 1 AS one"))[0]["one"] == 1
