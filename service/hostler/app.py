@@ -88,7 +88,8 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
         app.state.sealer = engine.sealer
         await warn_of_locked(engine.sealer)
         await stack.enter_async_context(resuming(engine))
-        await stack.enter_async_context(queue_of(engine).running())
+        if settings.takes_jobs:
+            await stack.enter_async_context(queue_of(engine).running())
         await stack.enter_async_context(forgetting(Retention.of(settings)))
         await stack.enter_async_context(forgetting_audit(settings.audit_retention_days))
         streams = app.state.streams = await stack.enter_async_context(Streams.running())

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -21,13 +22,17 @@ from hostler.hosts.lookout import Clock
 from hostler.hosts.models import Server
 from hostler.hosts.watch import HostWatch
 from hostler.jobs.crew import Crew
+from hostler.jobs.turns import moved_elsewhere, telling
 from hostler.runner import PlaybookRunner, sweep
 from hostler.sealing import Sealer, load_sealer
-from hostler.services.presence import Presence
+from hostler.services.presence import Presence, Word
 from hostler.settings import Settings
 from hostler.statistics.clock import Statistics
 
 _WARM_UP_AFTER_SECONDS = 1.0  # it takes a processor for half a second, which the start itself can do without
+
+_TURN = "turn"
+"""What services tell each other when it may be another job's turn."""
 
 NO_HYPERVISOR = "VM operations are not available - libvirt not configured"
 
@@ -74,19 +79,24 @@ class Engine:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def running(cls, settings: Settings) -> AsyncIterator[Engine]:
-        """Make one and watch the hosts in the block; then let running jobs end, for as long as a shutdown may take."""
-        async with _presence(settings) as presence:
+    async def running(cls, settings: Settings, watches: bool = True) -> AsyncIterator[Engine]:
+        """Make one and watch the hosts in the block; then let running jobs end, for as long as a shutdown may take.
+
+        A worker does not watch any (``watches``): those who do are told what to look at.
+        """
+        async with _presence(settings, watches) as presence:
             engine = cls.of(settings, presence)
-            await engine.watch.start()
-            engine.statistics.start()
+            if watches:
+                await engine.watch.start()
+                engine.statistics.start()
             warming_up = asyncio.create_task(_warm_up(engine.playbooks), name="warm-up")
             try:
                 yield engine
             finally:
                 warming_up.cancel()
                 await engine.statistics.close()
-                await engine.watch.close()
+                if watches:
+                    await engine.watch.close()
                 await engine.crew.close(settings.shutdown_seconds)
                 await engine.playbooks.close()
                 if engine.awx is not None:
@@ -100,9 +110,21 @@ class Engine:
         return self.connections.of(server.id, server.hostname, server.libvirt_uri)
 
 
-def _presence(settings: Settings) -> contextlib.AbstractAsyncContextManager[Presence | None]:
+@contextlib.asynccontextmanager
+async def _presence(settings: Settings, watches: bool) -> AsyncIterator[Presence | None]:
     """On SQLite there is no other service. It ends last: until then the others leave this one's jobs alone."""
-    return contextlib.nullcontext() if dialect() == "sqlite" else Presence.running(settings.database_url)
+    if dialect() == "sqlite":
+        yield None
+        return
+    async with Presence.running(settings.database_url, watches) as presence:
+
+        def hear(word: Word) -> None:
+            if word[0] == _TURN:
+                moved_elsewhere()
+
+        presence.listen(hear, moved_elsewhere)
+        with telling(partial(presence.tell, _TURN)):
+            yield presence
 
 
 async def _warm_up(playbooks: PlaybookRunner) -> None:

@@ -274,6 +274,11 @@ class Settings(BaseSettings):
         le=64,
         description="Most calls to one hypervisor at the same time (threads per host).",
     )
+    takes_jobs: bool = Field(
+        default=True,
+        description="Whether `hostler serve` takes up jobs that wait for their turn; false leaves them to "
+        "`hostler worker`, which needs PostgreSQL.",
+    )
     host_jobs: int = Field(
         default=16,
         ge=1,
@@ -353,6 +358,12 @@ class Settings(BaseSettings):
             object.__setattr__(self, "signing_keys_file", self.state_dir / "signing-keys.json")
         if self.sealing_keys_file is None:
             object.__setattr__(self, "sealing_keys_file", self.state_dir / "sealing-keys.json")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_takes_jobs(self) -> Settings:
+        if not self.takes_jobs and self.database_url.startswith("sqlite"):
+            raise ValueError("'takes_jobs' may be false on PostgreSQL only: on SQLite nobody else takes jobs up")
         return self
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from hostler.cli import (
     tokens,
     users,
     webhooks,
+    worker,
 )
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("settings")(settings.settings)
 app.command("doctor")(doctor.doctor)

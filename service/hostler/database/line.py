@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from hostler.database import cancellation
 from hostler.database.postgres_backend import GONE
 from hostler.database.queries import rows
 from hostler.database.unavailable import DatabaseUnavailable
@@ -84,7 +85,8 @@ class Line:
     @contextlib.contextmanager
     def _answered(self) -> Iterator[None]:
         try:
-            yield
+            with cancellation.heeded():
+                yield
         except TimeoutError:
             raise DatabaseUnavailable(f"no answer in {_ANSWER_SECONDS:g} s") from None
         except GONE as error:

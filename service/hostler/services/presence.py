@@ -54,9 +54,9 @@ Word = Sequence[Any]
 class Presence:
     """One a process."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, watches: bool = True) -> None:
         self._line = Line(url, _CHANNEL)
-        self._watches = True
+        self._watches = watches
         self._back_at = float("-inf")
         self._hearers: list[Callable[[Word], None]] = []
         self._returns: list[Callable[[], None]] = []
@@ -65,9 +65,9 @@ class Presence:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def running(cls, url: str) -> AsyncIterator[Presence]:
-        """Be there in the block; raises DatabaseUnavailable."""
-        presence = cls(url)
+    async def running(cls, url: str, watches: bool = True) -> AsyncIterator[Presence]:
+        """Be there in the block, as one who takes a share of the hosts or not; raises DatabaseUnavailable."""
+        presence = cls(url, watches)
         await presence._begin()
         await rows(_FORGET)
         tasks = [
