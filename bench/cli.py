@@ -24,6 +24,7 @@ from bench.follow import follow
 from bench.guest_agent import guest_agent
 from bench.image import image
 from bench.inventory import inventory
+from bench.jobs import jobs
 from bench.memory import memory
 from bench.monitor import monitor
 from bench.reads import reads, reads_postgres
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "stopped": beside_stopped,
     "memory": memory,
     "monitor": monitor,
+    "jobs": jobs,
     "startup": startup,
     "statistics": usage,
 }

@@ -21,6 +21,9 @@ from hostler.http_protocol import HttpProtocol
 from hostler.settings import Settings
 
 _DEAF_SECONDS = 1.0
+# longer than proxies and pools keep an idle connection (a minute): who hangs up first cuts requests off that are on
+# their way, and uvicorn would after 5 s, counted by a loop that may be behind
+_IDLE_SECONDS = 75
 _BACKLOG = 2048  # connections that wait to be taken; uvicorn's own
 
 
@@ -91,6 +94,7 @@ def uvicorn_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         timeout_graceful_shutdown=settings.shutdown_seconds,
         lifespan="off",
         backlog=_BACKLOG,
+        timeout_keep_alive=_IDLE_SECONDS,
     )
 
 
