@@ -41,6 +41,8 @@ from hostler.metrics import routes as metrics_routes
 from hostler.metrics.requests import RequestMeter
 from hostler.request_context import RequestContext
 from hostler.routing import Route, Router
+from hostler.schedules import routes as schedule_routes
+from hostler.schedules.clock import Clock
 from hostler.security_headers import SecurityHeaders
 from hostler.settings import Settings
 from hostler.statistics import routes as statistics_routes
@@ -58,6 +60,7 @@ ROUTERS: tuple[Router, ...] = (
     credential_routes.router,
     image_routes.router,
     job_routes.router,
+    schedule_routes.router,
     event_routes.router,
     statistics_routes.router,
     webhook_routes.router,
@@ -80,6 +83,7 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
         engine = app.state.engine = await stack.enter_async_context(Engine.running(settings))
         app.state.sealer = engine.sealer
         await stack.enter_async_context(queue_of(engine).running())
+        await stack.enter_async_context(Clock(settings).running())
         await stack.enter_async_context(forgetting(settings.event_retention_days, settings.webhook_retention_days))
         streams = app.state.streams = await stack.enter_async_context(Streams.running())
         app.state.couriers = await stack.enter_async_context(Couriers.running(settings, engine.sealer, streams.feed))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hostler.cli import credentials, images, migrate, serve, servers, settings, tokens, users, webhooks
+from hostler.cli import credentials, images, migrate, schedules, serve, servers, settings, tokens, users, webhooks
 
 app = typer.Typer(
     name="hostler",
@@ -26,6 +26,7 @@ app.add_typer(servers.app, name="server")
 app.add_typer(credentials.app, name="credential")
 app.add_typer(images.app, name="image")
 app.add_typer(webhooks.app, name="webhook")
+app.add_typer(schedules.app, name="schedule")
 
 
 def _show_version(wanted: bool) -> None:

@@ -28,6 +28,7 @@ MODELS = (
     "hostler.events.models",
     "hostler.statistics.models",
     "hostler.webhooks.models",
+    "hostler.schedules.models",
 )
 MIGRATIONS = "hostler.database.migrations"
 POOL_SIZE = 10

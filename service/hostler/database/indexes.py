@@ -94,6 +94,8 @@ EXPECTED = (
     Index("webhook_delivery_event", "webhook_delivery", ("webhook_id", "event_id"), unique=True),
     Index("webhook_delivery_by_state", "webhook_delivery", ("webhook_id", "state", "id")),
     Index("webhook_delivery_by_time", "webhook_delivery", ("tried_at",)),
+    Index("schedule_name", "schedule", ("name",), unique=True),
+    Index("schedule_next", "schedule", ("next_run_at", "id"), where="NOT paused"),
 )
 
 
