@@ -20,10 +20,10 @@ from hostler.schedules.clock import Clock
 from hostler.schedules.models import Schedule
 from hostler.settings import Settings
 from tests.service.conftest import Headers
-from tests.service.hostile.conftest import settings, test_server
+from tests.service.hostile.conftest import all_headers, settings, test_server
 from tests.service.machines.lab_service import create, eventually
 
-__all__ = ["settings", "test_server"]
+__all__ = ["all_headers", "settings", "test_server"]
 
 PATH = "/api/schedules"
 STARTS = {"action": "start", "filter": {"tags": ["web"]}}
