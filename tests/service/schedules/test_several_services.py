@@ -24,6 +24,11 @@ from tests.service.serving import Serve, read_until, serve
 
 __all__ = ["serve"]
 
+WAITING = """
+SELECT count(*) AS number FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
+
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
@@ -39,7 +44,9 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
         await database.migrate()
         await User.create(username="ada", username_key="ada", password_hash="", permissions=["read", "write"])
         server = await Server.create(hostname="quiet", libvirt_uri="qemu+tls://192.0.2.9/system", enabled=False)
-        await Machine.create(uuid="6a1f0000-0000-4000-8000-000000000001", name="one", server=server, status="stopped")
+        sizes = {"cpu_cores": 1, "memory_mb": 64, "disk_gb": 1}
+        uuid = "6a1f0000-0000-4000-8000-000000000001"
+        await Machine.create(uuid=uuid, name="one", server=server, status="stopped", **sizes)
         yield database
 
 
@@ -110,9 +117,8 @@ async def test_one_that_is_killed_in_the_middle_of_it_leaves_the_run_to_another(
         await scheduled("nightly", datetime.now(UTC))
 
         async def is_in_the_middle() -> bool:
-            query = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            rows = await database.connection.execute_query_dict(query)
-            return bool(rows[0]["n"])
+            rows = await database.connection.execute_query_dict(WAITING)
+            return bool(rows[0]["number"])
 
         await eventually(is_in_the_middle, "the service is in the middle of the transaction", 30)
         os.kill(killed, 9)
