@@ -11,7 +11,7 @@ from hostler.bodies import RequestBody, ResponseBody, StorableText
 from hostler.dispatch import Action
 from hostler.machines.models import MachineStatus
 from hostler.machines.schemas import ResizeBody, UpdateBody
-from hostler.machines.snapshotting import LONGEST_PREFIX
+from hostler.machines.snapshot_name import LONGEST_PREFIX
 from hostler.tags import Tag
 
 MOST_VMS = 5000

@@ -23,12 +23,12 @@ from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
 from hostler.jobs.ledger import PROCESS, close_job
 from hostler.jobs.models import Job, JobState
-from hostler.machines import snapshotting
 from hostler.machines.forgetting import forget
 from hostler.machines.leftovers import delete_left, left_disks, planned_disks
 from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.observation import write_down
 from hostler.machines.schemas import CreatedVm
+from hostler.machines.snapshot_name import is_there
 from hostler.machines.undoing import undo_create
 from hostler.machines.wanted import change_of
 
@@ -117,7 +117,7 @@ async def _settle(job: Job, server: Server, host: HostConnection) -> None:
     else:
         if row is not None and observed is not None:
             await write_down(row, observed, server)
-        if observed is not None and (_is_done(job, observed, server) or await snapshotting.is_there(job, host)):
+        if observed is not None and (_is_done(job, observed, server) or await is_there(job, host)):
             await close_job(job, JobState.SUCCEEDED, result={"recovered": True, **_answer(job, row)})
         else:
             await _fail(job, f"{_CUT_OFF}; the VM is {'gone' if observed is None else observed.status}")

@@ -4,28 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors as core
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_snapshot import (
-    ensure_snapshot,
-    snapshots_of,
-)
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.ensure_snapshot import ensure_snapshot
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_wish import SnapshotWish
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
-from hostler.dispatch import Action
 from hostler.engine import Engine
-from hostler.hosts.connection import HostConnection
 from hostler.jobs.models import Job
 from hostler.jobs.track import JobTrack
 from hostler.machines.misfit import bad_field
 from hostler.machines.models import Machine
 from hostler.machines.operation import looking_again
-
-LONGEST_PREFIX = 40
-"""Characters of a name before the time; with it libvirt has a name of at most 63."""
+from hostler.machines.snapshot_name import name_of
 
 
 async def _snapshot(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
@@ -44,21 +36,3 @@ async def _snapshot(engine: Engine, row: Machine, job: Job, track: JobTrack) -> 
 
 do_snapshot = looking_again(_snapshot)
 """How the job is carried out."""
-
-
-def name_of(job: Job) -> str:
-    """The name of the snapshot that a job takes: the same whoever asks, once the job has begun.
-
-    The milliseconds keep two jobs of a VM apart, which are carried out one after the other, but maybe in one second.
-    """
-    assert job.started_at is not None  # noqa: S101 - it has begun
-    moment = job.started_at
-    return f"{job.parameters['name']}-{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03d}Z"
-
-
-async def is_there(job: Job, host: HostConnection) -> bool:
-    """Whether the job is one that takes a snapshot, and has taken it. Raises `HostUnreachable`."""
-    if job.action != Action.SNAPSHOT:
-        return False
-    found = await host.call(partial(snapshots_of, which=OneMachine(uuid=job.vm_uuid), name=name_of(job)))
-    return bool(found["snapshots"])

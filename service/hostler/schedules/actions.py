@@ -183,21 +183,21 @@ def _checked_times(known: Times | None, fields: Mapping[str, Any], now: datetime
     """When it runs by ``fields``, where they say nothing as was ``known``, and the next time."""
     at, cron, zone = (fields.get(name) for name in _TIMES)
     if at is not None and cron is not None:
-        raise _invalid("at", "it runs at one time or by a cron expression, not both")
+        raise _invalid("it runs either at one time or by a cron expression", "at", "cron")
     if at is None and cron is None:
         if known is None:
-            raise _invalid("at", "say when it runs: 'at' one time, or by a 'cron' expression")
+            raise _invalid("say when it runs, at one time or by a cron expression", "at", "cron")
         at, cron = known.at, known.cron
     if at is not None:
         if zone is not None:
-            raise _invalid("time_zone", "it goes with 'cron' only: the time of 'at' has its own")
+            raise _invalid("it goes with 'cron' only: the time of 'at' has its own", "time_zone")
         if at <= now:
-            raise _invalid("at", "it has passed already")
+            raise _invalid("it has passed already", "at")
         return Times(at, None, "UTC"), at
     times = Times(None, cron, zone or (known.time_zone if known is not None else "UTC"))
     next_run_at = times.after(now)
     if next_run_at is None:
-        raise _invalid("cron", "there is no such time in the next 50 years")
+        raise _invalid("there is no such time in the next 50 years", "cron")
     return times, next_run_at
 
 
@@ -207,7 +207,7 @@ def _columns_of(times: Times) -> dict[str, Any]:
 
 def _require_snapshots(keep: int | None, do: ManyBody) -> None:
     if keep is not None and do.job_action is not Action.SNAPSHOT:
-        raise _invalid("keep", "it goes with the action snapshot only")
+        raise _invalid("it goes with the action snapshot only", "keep")
 
 
 async def _require_doable(do: ManyBody, settings: Settings) -> None:
@@ -222,9 +222,10 @@ async def _require_doable(do: ManyBody, settings: Settings) -> None:
         raise BadRequest(error.message, code=error.code, errors=problems) from None
 
 
-def _invalid(field: str, message: str) -> InvalidRequest:
-    problem = FieldProblem(field, message)
-    return InvalidRequest(f"The request is not valid: '{field}': {message}", errors=[problem])
+def _invalid(message: str, *fields: str) -> InvalidRequest:
+    named = ", ".join(f"'{field}'" for field in fields)
+    problems = [FieldProblem(field, message) for field in fields]
+    return InvalidRequest(f"The request is not valid: {named}: {message}", errors=problems)
 
 
 def _name_taken(name: str) -> Conflict:

@@ -17,7 +17,7 @@ from hostler.errors import BadRequest
 from hostler.jobs.idempotency import Attempt
 from hostler.jobs.models import Job
 from hostler.machines.models import Machine
-from hostler.machines.snapshotting import LONGEST_PREFIX
+from hostler.machines.snapshot_name import LONGEST_PREFIX
 from hostler.permission import Caller, Credential, Permission, known_permissions
 from hostler.schedules.models import Outcome, Overlap, Schedule
 from hostler.settings import Settings

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field, StrictBool, field_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StrictBool, field_validator
 
 from hostler.bodies import RequestBody, ResponseBody, Timestamp
 from hostler.bulk.schemas import ManyBody
@@ -20,6 +21,14 @@ T = TypeVar("T")
 LONGEST_GRACE_SECONDS = 86400
 _FIRST_YEAR, _LAST_YEAR = 2000, 2999
 _SHOWN_RUNS = 5
+_ISO_8601 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
+
+
+def _is_text(value: Any) -> Any:
+    # a number would be seconds since 1970, which nobody means to send
+    if not isinstance(value, str) or not _ISO_8601.match(value):
+        raise ValueError("it should be a time in ISO 8601 with its zone, such as 2030-01-31T22:00:00Z")
+    return value
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -41,6 +50,7 @@ Name = Annotated[
 Description = Annotated[str, Field(description="Free text", max_length=1000)]
 At = Annotated[
     AwareDatetime,
+    BeforeValidator(_is_text),
     AfterValidator(_in_utc),
     Field(description="When it runs, once; a time with its zone, to come", examples=["2030-01-31T22:00:00Z"]),
 ]

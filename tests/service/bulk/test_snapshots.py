@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from hostler.hosts.models import Server
 from hostler.jobs.models import Job
 from hostler.machines.recovery import recover
-from hostler.machines.snapshotting import name_of
+from hostler.machines.snapshot_name import name_of
 from lab.host import Host
 from tests.service.bulk.test_routes import PATH, children, ended
 from tests.service.machines.lab_service import create, engine_of

@@ -103,7 +103,9 @@ async def test_a_schedule_is_made_shown_listed_changed_and_deleted(api: httpx.As
         ({"at": "2040-01-01T00:00:00"}, "at", "timezone"),
         ({"at": "9999-12-31T23:59:59-14:00"}, "at", "year"),
         ({"at": "0001-01-01T00:00:00+14:00"}, "at", "year"),
-        ({"at": FAR, "cron": YEARLY}, "at", "not both"),
+        ({"at": 2208988800}, "at", "ISO 8601"),
+        ({"at": "2208988800"}, "at", "ISO 8601"),
+        ({"at": FAR, "cron": YEARLY}, "at", "either at one time"),
         ({"at": FAR, "time_zone": "UTC"}, "time_zone", "goes with 'cron' only"),
         ({}, "at", "say when it runs"),
         ({"cron": YEARLY, "keep": 3}, "keep", "snapshot only"),
@@ -125,8 +127,11 @@ async def test_what_can_not_be_names_the_field(
     answer = await api.post(PATH, json={"name": "nightly", "do": STARTS, **fields})
 
     assert answer.status_code == 422, answer.text
-    (problem,) = answer.json()["errors"]
+    problem, *more = answer.json()["errors"]
     assert problem["field"] == field
+    assert [one["field"] for one in more] == (
+        ["cron"] if {"at", "cron"} & fields.keys() in ({"at", "cron"}, set()) else []
+    )
     assert says in problem["message"]
     assert not await Schedule.exists()
 
