@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hostler.bodies import RequestBody, ResponseBody, StorableText
+from hostler.bodies import RequestBody, ResponseBody, StorableText, wrong
 from hostler.dispatch import Action
 from hostler.machines.models import MachineStatus
 from hostler.machines.schemas import ResizeBody, UpdateBody
@@ -61,7 +61,8 @@ class SnapshotBody(RequestBody):
     @model_validator(mode="after")
     def _can_be_quiesced(self) -> SnapshotBody:
         if self.quiesce and (not self.external or self.memory):
-            raise ValueError("'quiesce' goes with a snapshot that is external and has no memory only")
+            says = "it goes with a snapshot that is external and has no memory only"
+            raise wrong("SnapshotBody", "quiesce", says=says)
         return self
 
 
@@ -96,7 +97,12 @@ class ManyBody(RequestBody):
     at_once: Annotated[int, Field(description="Of how many VMs at a time", ge=1, le=1000, strict=True)] = 10
     stop_after: Annotated[
         int | None,
-        Field(description="After how many failures no more is begun; null goes on to the end", ge=1, strict=True),
+        Field(
+            description="After how many failures no more is begun; null goes on to the end",
+            ge=1,
+            le=MOST_VMS,
+            strict=True,
+        ),
     ] = None
     timeout: Annotated[
         int | None, Field(description="Of stop and restart: seconds that each guest has", ge=1, le=3600, strict=True)
@@ -117,12 +123,12 @@ class ManyBody(RequestBody):
     @model_validator(mode="after")
     def _fits_together(self) -> ManyBody:
         if (self.ids is None) == (self.filter is None):
-            raise ValueError("name the VMs either by 'ids' or by 'filter'")
+            raise wrong("ManyBody", "ids", "filter", says="name the VMs either by 'ids' or by 'filter'")
         for field, verbs in _TAKES.items():
             if getattr(self, field) is not None and self.action not in verbs:
-                raise ValueError(f"'{field}' is nothing for {self.action}")
+                raise wrong("ManyBody", field, says=f"'{field}' is nothing for {self.action}")
         if self.action in ("resize", "update") and getattr(self, self.action) is None:
-            raise ValueError(f"'{self.action}' has to say what is to be different")
+            raise wrong("ManyBody", self.action, says=f"'{self.action}' has to say what is to be different")
         return self
 
 

@@ -25,15 +25,12 @@ from hostler.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 100
-"""Schedules that are looked at in one go."""
-
-_DUE = "SELECT id FROM schedule WHERE NOT paused AND next_run_at <= ? ORDER BY next_run_at, id LIMIT ?"
+_DUE = "SELECT id FROM schedule WHERE NOT paused AND next_run_at <= ? ORDER BY next_run_at, id"
 
 
 async def due(now: datetime) -> list[int]:
     """The ids of the schedules whose time has come, the one that has waited longest first."""
-    return [row["id"] for row in await rows(_DUE, now, AT_ONCE)]
+    return [row["id"] for row in await rows(_DUE, now)]
 
 
 async def attend_to(schedule_id: int, settings: Settings, now: datetime) -> Outcome | None:
@@ -108,4 +105,4 @@ async def _settled(schedule: Schedule, settings: Settings, now: datetime) -> dic
     if not times_of(schedule).is_in_time(schedule.next_run_at, now, schedule.grace_seconds):
         late = f"It stands for all that was due from {zulu(schedule.next_run_at)} on"
     said = "; ".join(one for one in (late, left_out) if one) or None
-    return {**following, **last, **noted(Outcome.BEGUN, said, now)}
+    return {**following, **last, "owner_name": caller.name, **noted(Outcome.BEGUN, said, now)}

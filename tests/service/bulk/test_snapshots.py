@@ -82,7 +82,7 @@ async def test_what_can_not_be_taken_says_why(api: httpx.AsyncClient, two: list[
         ({"name": "-x"}, "snapshot.name"),
         ({"name": "x" * 41}, "snapshot.name"),
         ({"name": "a/b"}, "snapshot.name"),
-        ({"quiesce": True}, "'quiesce' goes with a snapshot that is external"),
+        ({"quiesce": True}, "'snapshot.quiesce': it goes with a snapshot that is external"),
         ({"series": "mine"}, "snapshot.series"),
         ({"keep": 1}, "snapshot.keep"),
     ],

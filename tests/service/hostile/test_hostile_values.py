@@ -183,6 +183,8 @@ class Fuzz:
         body.update({name: value for name, value in sound.items() if name in body})
         if "kind" in body and "private_key" in schema["properties"]:
             body.update(kind="ssh", **self.parts)
+        if {"action", "ids"} <= schema["properties"].keys():
+            body.update(ids=[int(self.ids["vm_id"])])
         if "do" in body:
             body.update(cron="0 2 1 1 *", do={"action": "start", "ids": [int(self.ids["vm_id"])]})
         if "libvirt_uri" in body:
