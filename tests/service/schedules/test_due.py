@@ -56,7 +56,7 @@ async def test_its_action_is_done_in_the_owners_name_on_what_its_filter_means_by
 async def test_the_services_own_clock_makes_it_once_at_its_time(
     api: httpx.AsyncClient, two: list[dict[str, Any]]
 ) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=1.5)
+    soon = datetime.now(UTC) + timedelta(seconds=4)
     schedule = await made(api, at=soon.isoformat())
 
     async def has_run() -> bool:
