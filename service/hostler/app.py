@@ -45,6 +45,8 @@ from hostler.metrics import routes as metrics_routes
 from hostler.metrics.requests import RequestMeter
 from hostler.request_context import RequestContext
 from hostler.routing import Route, Router
+from hostler.schedules import routes as schedule_routes
+from hostler.schedules.clock import Clock
 from hostler.sealed import warn_of_locked
 from hostler.security_headers import SecurityHeaders
 from hostler.settings import Settings
@@ -63,6 +65,7 @@ ROUTERS: tuple[Router, ...] = (
     credential_routes.router,
     image_routes.router,
     job_routes.router,
+    schedule_routes.router,
     event_routes.router,
     statistics_routes.router,
     webhook_routes.router,
@@ -88,6 +91,7 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
         app.state.sealer = engine.sealer
         await warn_of_locked(engine.sealer)
         await stack.enter_async_context(resuming(engine))
+        await stack.enter_async_context(Clock(settings).running())
         if settings.takes_jobs:
             await stack.enter_async_context(queue_of(engine).running())
         await stack.enter_async_context(forgetting(Retention.of(settings)))

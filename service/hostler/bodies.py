@@ -77,6 +77,12 @@ def _problem(path: tuple[str | int, ...], says: str) -> InitErrorDetails:
     return InitErrorDetails(type=PydanticCustomError("not_storable", says), loc=path, input=None)
 
 
+def wrong(title: str, *fields: str, says: str) -> ValidationError:
+    """What a validator of a whole body raises where these fields of it don't fit together."""
+    details = [InitErrorDetails(type=PydanticCustomError("unfit", says), loc=(name,), input=None) for name in fields]
+    return ValidationError.from_exception_data(title, details)
+
+
 StorableText = Annotated[str, BeforeValidator(storable)]
 """A text of a form or query that can be stored."""
 

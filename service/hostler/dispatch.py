@@ -28,6 +28,7 @@ class Action(StrEnum):
     UPDATE = "vm_update"
     """A change of an existing VM; of its sizes as `RESIZE` says."""
     DELETE = "vm_delete"
+    SNAPSHOT = "vm_snapshot"
 
 
 DEFAULTS: Mapping[Action, Executor] = {
@@ -40,6 +41,7 @@ DEFAULTS: Mapping[Action, Executor] = {
     Action.RESET: Executor.DIRECT,
     Action.UPDATE: Executor.DIRECT,
     Action.DELETE: Executor.DIRECT,
+    Action.SNAPSHOT: Executor.DIRECT,
 }
 
 

@@ -44,6 +44,8 @@ class Credential(StrEnum):
     SESSION = "session"
     """An access token, from a login."""
     API_TOKEN = "api_token"  # noqa: S105 - the kind of credential, not one
+    SCHEDULE = "schedule"
+    """None at all: a schedule of the user's asks, whose time has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Caller:
     permissions: frozenset[Permission]
     credential: Credential
     session: str = ""
-    """The family of the session; empty with an API token."""
+    """The family of the session; empty without one."""
     token_id: int | None = None
     """The id of the API token; None with a session."""
     token_prefix: str = ""

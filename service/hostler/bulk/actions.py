@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,8 @@ from hostler.machines.asked import Asked
 from hostler.machines.listing import Wanted
 from hostler.machines.models import Machine
 from hostler.machines.wanted import as_data, change_of
+from hostler.permission import Caller
+from hostler.settings import Settings
 
 _BATCH = 500
 
@@ -37,19 +40,19 @@ async def act_on_many(engine: Engine, asked: Asked, body: ManyBody) -> Job | Man
     Raises `BadRequest` for VMs that are not there, or none, or too many; the core's `InvalidSpec` for a change that can
     be nowhere.
     """
-    parameters = _parameters(engine, body)
+    parameters = parameters_of(engine.settings, body)
     attempt = None
     if asked.key is not None and not asked.dry_run:
         attempt = Attempt.of(asked.caller, ACTION_ON_MANY, asked.key, body.model_dump(mode="json", exclude_unset=True))
         first = await attempt.first()
         if first is not None:
             return first
-    vms = await _by_ids(body.ids) if body.ids is not None else await _by_filter(body.filter)
+    vms = await vms_of(body)
     if asked.dry_run:
-        named = [VmNamed(id=vm.id, name=vm.name, status=vm.status) for vm in vms]
-        return ManyDryRun(action=body.action, total=len(named), vms=named)
+        return rehearsed(body, vms)
+    many = Many(body, parameters, vms)
     try:
-        parent = await _written_down(engine, asked, body, parameters, vms, attempt)
+        parent = await write_down(engine.settings, asked.caller, many, attempt)
     except IntegrityError:
         first = None if attempt is None else await attempt.first()  # the same request, which was quicker
         if first is None:
@@ -59,21 +62,45 @@ async def act_on_many(engine: Engine, asked: Asked, body: ManyBody) -> Job | Man
     return parent
 
 
-def _parameters(engine: Engine, body: ManyBody) -> Mapping[str, Any]:
-    """What the job of each VM is asked for, as for a single one."""
+@dataclass(frozen=True, slots=True)
+class Many:
+    """An action, what the job of each VM is asked for, and the VMs. ``also`` is said of the job above them, too."""
+
+    body: ManyBody
+    parameters: Mapping[str, Any]
+    vms: Sequence[Machine]
+    also: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rehearsed(body: ManyBody, vms: Sequence[Machine]) -> ManyDryRun:
+    """Which VMs are meant."""
+    named = [VmNamed(id=vm.id, name=vm.name, status=vm.status) for vm in vms]
+    return ManyDryRun(action=body.action, total=len(named), vms=named)
+
+
+def parameters_of(settings: Settings, body: ManyBody) -> Mapping[str, Any]:
+    """What the job of each VM is asked for, as for a single one; raises the core's `InvalidSpec`."""
     if body.job_action in (Action.STOP, Action.RESTART):
-        return {"timeout": body.timeout or engine.settings.stop_timeout_seconds, "force": bool(body.force)}
+        return {"timeout": body.timeout or settings.stop_timeout_seconds, "force": bool(body.force)}
     if body.job_action is Action.DELETE:
         return {"delete_disks": body.delete_disks is not False}
+    if body.job_action is Action.SNAPSHOT:
+        asked = {} if body.snapshot is None else body.snapshot.model_dump(exclude_none=True)
+        return {"name": "snapshot", **asked}
     changes = body.resize or body.update
     if changes is None:
         return {}
     return as_data(validate_change(change_of(changes.model_dump())))
 
 
+async def vms_of(body: ManyBody) -> list[Machine]:
+    """The VMs that are meant, as things are; raises `BadRequest` for one that is not there, for none, for too many."""
+    return await _by_ids(body.ids) if body.ids is not None else await _by_filter(body.filter)
+
+
 async def _by_ids(ids: Sequence[int]) -> list[Machine]:
     wanted = sorted(set(ids))
-    found = await _rows(wanted)
+    found = await rows_of(wanted)
     missing = sorted(set(wanted) - {vm.id for vm in found})
     if missing:
         few = ", ".join(str(number) for number in missing[:10]) + (" ..." if len(missing) > 10 else "")
@@ -90,37 +117,37 @@ async def _by_filter(wished: FilterBody | None) -> list[Machine]:
     if len(ids) > MOST_VMS or not ids:
         message = f"It means more than {MOST_VMS} VMs, which are too many for one request" if ids else "It means no VM"
         raise BadRequest(message, code="too_many_vms" if ids else "no_vms", errors=[FieldProblem("filter", message)])
-    return await _rows(ids)
+    return await rows_of(ids)
 
 
-async def _rows(ids: Sequence[int]) -> list[Machine]:
+async def rows_of(ids: Sequence[int]) -> list[Machine]:
+    """Those of these VMs that are there."""
     found: list[Machine] = []
     for begin in range(0, len(ids), _BATCH):
         found += await Machine.filter(id__in=list(ids[begin : begin + _BATCH])).order_by("id")
     return found
 
 
-async def _written_down(
-    engine: Engine,
-    asked: Asked,
-    body: ManyBody,
-    parameters: Mapping[str, Any],
-    vms: Sequence[Machine],
-    attempt: Attempt | None,
-) -> Job:
+async def write_down(settings: Settings, caller: Caller, many: Many, attempt: Attempt | None = None) -> Job:
+    """Write the job above them and those of the VMs down, in the transaction that the caller has open, if any.
+
+    Once that is committed, whoever carries out jobs is to be told of it (`moved`). Raises `IntegrityError` where
+    ``attempt`` is one that was made before.
+    """
     known: dict[str, Any] = {
-        "actor_id": asked.caller.user_id,
-        "actor_name": asked.caller.name,
+        "actor_id": caller.user_id,
+        "actor_name": caller.name,
         "request_id": structlog.contextvars.get_contextvars().get("request_id"),
     }
-    executor = executor_of(body.job_action, engine.settings).value
+    body = many.body
+    executor = executor_of(body.job_action, settings).value
     async with in_transaction():
         parent = await Job.create(
             action=ACTION_ON_MANY,
             executor=Executor.DIRECT.value,
             state=JobState.RUNNING.value,
-            progress_text=f"0 of {len(vms)} VMs done",
-            parameters=body.model_dump(mode="json", exclude_unset=True),
+            progress_text=f"0 of {len(many.vms)} VMs done",
+            parameters={**body.model_dump(mode="json", exclude_unset=True), **many.also},
             at_once=body.at_once,
             stop_after=body.stop_after,
             idempotency_key=None if attempt is None else attempt.key,
@@ -138,10 +165,10 @@ async def _written_down(
                 vm_uuid=vm.uuid,
                 vm_name=vm.name,
                 server_id=vm.server_id,
-                parameters=dict(parameters),
+                parameters=dict(many.parameters),
                 **known,
             )
-            for vm in vms
+            for vm in many.vms
         ]
         await Job.bulk_create(children, batch_size=_BATCH)
         written = [parent, *await Job.filter(parent_id=parent.id).order_by("id")]

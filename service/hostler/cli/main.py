@@ -15,6 +15,7 @@ from hostler.cli import (
     doctor,
     images,
     migrate,
+    schedules,
     serve,
     servers,
     settings,
@@ -44,6 +45,7 @@ app.add_typer(images.app, name="image")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(audit.app, name="audit")
 app.add_typer(databases.app, name="db")
+app.add_typer(schedules.app, name="schedule")
 
 
 def _show_version(wanted: bool) -> None:

@@ -30,6 +30,7 @@ MODELS = (
     "hostler.statistics.models",
     "hostler.webhooks.models",
     "hostler.audit.models",
+    "hostler.schedules.models",
 )
 MIGRATIONS = "hostler.database.migrations"
 POOL_SIZE = 10

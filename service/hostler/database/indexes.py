@@ -100,6 +100,8 @@ EXPECTED = (
     Index("audit_by_target", "audit_entry", ("target_kind", "target_id", "id")),
     # whoever looks for these looks among many others
     Index("audit_denied", "audit_entry", ("id",), where="outcome = 'denied'"),
+    Index("schedule_name", "schedule", ("name",), unique=True),
+    Index("schedule_next", "schedule", ("next_run_at", "id"), where="NOT paused"),
 )
 
 

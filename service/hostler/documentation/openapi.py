@@ -36,6 +36,7 @@ TAGS = [
     {"name": "vms", "description": "The virtual machines, also those that others made."},
     {"name": "images", "description": "Base images: volumes of a server's image pool that disks are made from."},
     {"name": "jobs", "description": "Every write that was asked for: its steps, its log, and what became of it."},
+    {"name": "schedules", "description": "What is done to VMs at a time, or again and again."},
     {"name": "events", "description": "What changed, as it changes: server-sent events."},
     {"name": "statistics", "description": "What servers and VMs use, now and over the last day."},
     {"name": "webhooks", "description": "What changed, sent as signed requests. For administrators."},

@@ -28,6 +28,7 @@ from hostler.machines.leftovers import delete_left, left_disks, planned_disks
 from hostler.machines.models import Machine, MachineStatus
 from hostler.machines.observation import write_down
 from hostler.machines.schemas import CreatedVm
+from hostler.machines.snapshot_name import is_there
 from hostler.machines.undoing import undo_create
 from hostler.machines.wanted import change_of
 from hostler.services.alive import alive_processes
@@ -126,7 +127,7 @@ async def settle(job: Job, server: Server, host: HostConnection) -> None:
     else:
         if row is not None and observed is not None:
             await write_down(row, observed, server)
-        if observed is not None and _is_done(job, observed, server):
+        if observed is not None and (_is_done(job, observed, server) or await is_there(job, host)):
             await close_job(job, JobState.SUCCEEDED, result={"recovered": True, **_answer(job, row)})
         else:
             await _fail(job, f"{_CUT_OFF}; the VM is {'gone' if observed is None else observed.status}")

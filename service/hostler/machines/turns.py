@@ -15,7 +15,7 @@ from hostler.errors import NotFound
 from hostler.jobs.models import Job
 from hostler.jobs.queue import Queue
 from hostler.jobs.track import JobTrack
-from hostler.machines import changing, creation, power, removal
+from hostler.machines import changing, creation, power, removal, snapshotting
 from hostler.machines.models import Machine
 from hostler.machines.operation import Perform, watch_for
 
@@ -25,6 +25,7 @@ _PERFORM: Mapping[Action, Perform] = {
     Action.RESIZE: changing.do_change,
     Action.UPDATE: changing.do_change,
     Action.DELETE: removal.do_delete,
+    Action.SNAPSHOT: snapshotting.do_snapshot,
 }
 
 

@@ -198,6 +198,7 @@ async def test_a_repetition_is_the_same_request_and_a_dry_run_none(
         ({"action": "update", "ids": [1], "update": {"name": "x"}}, 422, "name"),
         ({"action": "resize", "ids": [1], "resize": {"cpu_cores": 0}}, 422, "cpu_cores"),
         ({"action": "start", "ids": [1], "at_once": 0}, 422, "at_once"),
+        ({"action": "start", "ids": [1], "stop_after": 2**63}, 422, "stop_after"),
         ({"action": "start", "ids": [999, 998, 1]}, 400, "VMs with IDs 998, 999 not found"),
         ({"action": "start", "filter": {"search": "nobody"}}, 400, "It means no VM"),
     ],

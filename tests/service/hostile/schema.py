@@ -44,6 +44,8 @@ class Described:
 
     def sample(self, schema: Mapping[str, Any]) -> Any:
         """Something that fits, at its smallest: required fields only."""
+        if not self.kinds(schema):  # null is all that fits
+            return None
         kind = self.kinds(schema)[0]
         for source in (self.follow(schema), kind):
             if source.get("examples"):

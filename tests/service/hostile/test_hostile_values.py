@@ -25,6 +25,7 @@ from hostler.credentials import actions
 from hostler.credentials.models import CredentialKind
 from hostler.hosts.models import Server
 from hostler.permission import Permission
+from hostler.schedules.models import Schedule
 from hostler.webhooks import actions as webhooks
 from hostler.webhooks.models import WebhookDelivery
 from tests.service.conftest import USER_PASSWORD, Headers
@@ -182,6 +183,10 @@ class Fuzz:
         body.update({name: value for name, value in sound.items() if name in body})
         if "kind" in body and "private_key" in schema["properties"]:
             body.update(kind="ssh", **self.parts)
+        if {"action", "ids"} <= schema["properties"].keys():
+            body.update(ids=[int(self.ids["vm_id"])])
+        if "do" in body:
+            body.update(cron="0 2 1 1 *", do={"action": "start", "ids": [int(self.ids["vm_id"])]})
         if "libvirt_uri" in body:
             body.update(libvirt_uri="qemu+tls://127.0.0.1:1/system", enabled=False)
         return body
@@ -224,7 +229,18 @@ async def fuzz(
         state="delivered",
         tries=1,
     )
+    schedule = await Schedule.create(
+        uid="victim",
+        name="victim",
+        owner_id=user.id,
+        owner_name="admin",
+        at=datetime(2040, 1, 1, tzinfo=UTC),
+        do={"action": "start", "ids": [test_vm["id"]]},
+        grace_seconds=0,
+        paused=True,
+    )
     ids = {
+        "schedule_id": str(schedule.id),
         "webhook_id": str(webhook.id),
         "delivery_id": str(letter.id),
         "{server}": str(test_vm["server"]["id"]),

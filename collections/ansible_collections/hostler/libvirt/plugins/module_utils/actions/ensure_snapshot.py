@@ -6,14 +6,14 @@ from __future__ import annotations
 import posixpath
 import secrets
 import time
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.one_machine import (
     find_one,
     not_found,
     observe_patiently,
 )
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import perform
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.perform import StepReport, perform
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.snapshots import DOERS, users_beside
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.definition import Disk
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
@@ -34,9 +34,16 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.storage import loo
 
 
 def ensure_snapshot(
-    hypervisor: Hypervisor, which: OneMachine, wish: SnapshotWish, check: bool = False
+    hypervisor: Hypervisor,
+    which: OneMachine,
+    wish: SnapshotWish,
+    check: bool = False,
+    on_step: Callable[[StepReport], None] = lambda _report: None,
+    fence: Callable[[], None] = lambda: None,
 ) -> Dict[str, Any]:
     """Bring the VM's snapshots to what is wanted; with ``check`` only say what that would change.
+
+    ``on_step`` and ``fence`` are `perform`'s.
 
     Answers plain data: ``changed``, ``diff`` (``before``, ``after``), ``plan`` (steps), ``snapshot`` (the one that is
     meant, as it is now; None where there is none), ``removed`` (names) and ``vm`` (as it is now; None where there is
@@ -52,7 +59,7 @@ def ensure_snapshot(
     present = Snapshots(domain).all()
     plan = plan_snapshot(observed, present, wish, _surroundings(hypervisor, observed, present, wish))
     if not check and plan.changed:
-        perform(hypervisor, plan, doers=DOERS)
+        perform(hypervisor, plan, on_step, fence, DOERS)
         observed = observe_patiently(hypervisor, domain.uuid)
         present = Snapshots(domain).all()
     taken = (step.operation.snapshot.name for step in plan.steps if isinstance(step.operation, TakeSnapshot))
