@@ -115,19 +115,28 @@ class Crew:
 
         Raises `StillRunning`, also for one that has ended if its caller would not wait at all.
         """
-        deadline = time.monotonic() + self._seconds(preference)
+        if preference.respond_async and not preference.wait:
+            raise StillRunning(job, by_preference=True)
+        row = await self.watch(job, self._seconds(preference))
+        if _has_ended(row):
+            return row
+        if self._closing:
+            raise Unavailable(_STOPPING, code="stopping")
+        raise StillRunning(job, preference.respond_async)
+
+    async def watch(self, job: Job, seconds: float) -> Job:
+        """The job's row when it has ended, here or elsewhere, or as it is after so many seconds, or at a shutdown."""
+        deadline = time.monotonic() + seconds
         with reading(job.id) as woken:
-            while (left := deadline - time.monotonic()) > 0:
+            while True:
                 woken.clear()
-                if self._closing:
-                    raise Unavailable(_STOPPING, code="stopping")
                 row = await Job.get(id=job.id)
-                if row.state not in (JobState.QUEUED.value, JobState.RUNNING.value):
+                left = deadline - time.monotonic()
+                if _has_ended(row) or left <= 0 or self._closing:
                     return row
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(min(_LOOK_AGAIN_SECONDS, left)):
                         await woken.wait()
-        raise StillRunning(job, preference.respond_async)
 
     def cancel(self, job_id: int) -> None:
         """End a job's work here and now, because another job has taken its VM over."""
@@ -217,6 +226,10 @@ class Crew:
         # beside its words, what makes the answer whole for whoever asks again under the same key
         whole = {"status": error.status, "errors": [[problem.field, problem.message] for problem in error.errors]}
         await close_job(job, JobState.FAILED, result=whole, error_code=error.code, error_detail=error.message)
+
+
+def _has_ended(job: Job) -> bool:
+    return job.state not in (JobState.QUEUED.value, JobState.RUNNING.value)
 
 
 async def _is_closed_as_canceled(job: Job) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Header, Path, Query, Response
 
+from hostler.bodies import StorableText
 from hostler.engine import EngineOf
 from hostler.errors import NotFound
 from hostler.events.routes import TicketOf, stream_responses
@@ -29,6 +30,9 @@ Writer = Annotated[Caller, Requires("write")]
 Follower = Annotated[Caller, Requires("read", stream=True)]
 JobId = Annotated[int, Path(description="The job's id", ge=1, le=2**63 - 1)]
 
+LONGEST_WAIT = 60
+"""Most seconds that a client waits for a job's end in one request: proxies give up after that."""
+
 LONGEST_LOG = 1000
 """How many of a job's last log lines are shown with it."""
 
@@ -43,25 +47,40 @@ async def list_jobs(
     parent_id: Annotated[
         int | None, Query(description="Only the parts of this job of many VMs", ge=1, le=2**63 - 1)
     ] = None,
+    action: Annotated[
+        StorableText | None, Query(description="Only those of this action, such as `vm_start`", max_length=32)
+    ] = None,
+    actor: Annotated[
+        StorableText | None, Query(description="Only those that this user has asked for", max_length=64)
+    ] = None,
 ) -> Page[JobShown]:
     """Jobs in the order of their ids."""
-    query = Job.all()
-    if state is not None:
-        query = query.filter(state=state.value)
-    if vm_id is not None:
-        query = query.filter(vm_id=vm_id)
-    if server_id is not None:
-        query = query.filter(server_id=server_id)
-    if parent_id is not None:
-        query = query.filter(parent_id=parent_id)
+    wanted = {
+        "state": None if state is None else state.value,
+        "vm_id": vm_id,
+        "server_id": server_id,
+        "parent_id": parent_id,
+        "action": action,
+        "actor_name": actor,
+    }
+    query = Job.filter(**{name: value for name, value in wanted.items() if value is not None})
     found, total = await fetch_page(query, paging)
     return Page.of([JobShown.of(job) for job in found], total, paging)
 
 
 @router.get("/{job_id}", summary="Show a job")
-async def show_job(caller: Reader, job_id: JobId) -> JobInFull:
-    """One job, with its steps and the end of its log."""
+async def show_job(
+    caller: Reader,
+    engine: EngineOf,
+    job_id: JobId,
+    wait: Annotated[
+        int, Query(description="Seconds to wait for its end, where it has not ended yet", ge=0, le=LONGEST_WAIT)
+    ] = 0,
+) -> JobInFull:
+    """One job, with its steps and the end of its log; as it is, or with ``wait`` as soon as it has ended."""
     job = await _job(job_id)
+    if wait:
+        job = await engine.crew.watch(job, wait)
     steps = await JobStep.filter(job_id=job_id).order_by("position")
     lines = await JobLog.filter(job_id=job_id).order_by("-id").limit(LONGEST_LOG)
     return JobInFull.with_steps(job, steps, lines[::-1])

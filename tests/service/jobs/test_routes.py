@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 import httpx
 import pytest
 
 from hostler.hosts.models import Server
-from hostler.jobs.models import Job, JobLog, JobStep
+from hostler.jobs.ledger import close_job
+from hostler.jobs.models import Job, JobLog, JobState, JobStep
 from hostler.settings import Settings
 from tests.service.conftest import Headers
 from tests.service.machines.lab_service import create
@@ -62,7 +65,8 @@ async def listed(api: httpx.AsyncClient, **query: Any) -> list[int]:
 async def test_jobs_are_listed_by_page_and_filtered(api: httpx.AsyncClient) -> None:
     for number in range(1, 6):
         state = "failed" if number == 3 else "succeeded"
-        await job(vm_id=number % 2 + 1, server_id=number, state=state)
+        asked = {"action": "vm_stop", "actor_name": "ada"} if number > 3 else {}
+        await job(vm_id=number % 2 + 1, server_id=number, state=state, **asked)
 
     answer = (await api.get("/api/jobs", params={"per_page": 2, "page": 2})).json()
 
@@ -76,6 +80,8 @@ async def test_jobs_are_listed_by_page_and_filtered(api: httpx.AsyncClient) -> N
     assert await listed(api, state="failed") == [3]
     assert await listed(api, vm_id=1) == [2, 4]
     assert await listed(api, server_id=5) == [5]
+    assert await listed(api, action="vm_stop") == [4, 5]
+    assert await listed(api, actor="ada", vm_id=2) == [5]
     assert await listed(api, state="queued") == []
     assert await listed(api, page=9) == []
 
@@ -93,6 +99,24 @@ async def test_a_parameter_that_makes_no_sense_is_named(api: httpx.AsyncClient) 
 
         assert answer.status_code == 422, (parameter, value)
         assert [error["field"] for error in answer.json()["errors"]] == [parameter]
+
+
+async def test_whoever_waits_for_a_job_is_answered_as_soon_as_it_has_ended(api: httpx.AsyncClient) -> None:
+    there = await job(state="running", action="vm_rest", finished_at=None)
+    began = time.monotonic()
+
+    early = await api.get(f"/api/jobs/{there.id}?wait=1")
+    waiting = asyncio.create_task(api.get(f"/api/jobs/{there.id}?wait=60"))
+    await asyncio.sleep(0.5)
+    assert not waiting.done()
+    assert await close_job(there, JobState.SUCCEEDED, result={"changed": True})
+    late = await waiting
+
+    assert (early.json()["state"], late.json()["state"]) == ("running", "succeeded")
+    assert 1 <= time.monotonic() - began < 60
+    assert (await api.get(f"/api/jobs/{there.id}?wait=60")).json()["result"] == {"changed": True}
+    assert (await api.get(f"/api/jobs/{there.id}?wait=61")).status_code == 422
+    assert (await api.get("/api/jobs/999?wait=60")).status_code == 404
 
 
 async def test_an_unknown_job_is_404(api: httpx.AsyncClient) -> None:
