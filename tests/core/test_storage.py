@@ -68,5 +68,6 @@ def test_one_that_goes_meanwhile_is_built_on_nothing(hypervisor: Hypervisor, bas
         gone.start()
         found = backing_files(hypervisor)
         gone.join()
+    hypervisor.pool("default").refresh()  # its file is back, and is to be taken away after the test
 
     assert base.path not in found
