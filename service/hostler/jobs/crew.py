@@ -12,7 +12,8 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
@@ -35,6 +36,8 @@ from hostler.preference import NO_PREFERENCE, Preference
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 _STOPPING = "The service is stopping; the next one looks into what became of this"
 
 Work = Callable[[JobTrack], Awaitable[Mapping[str, Any]]]
@@ -43,6 +46,7 @@ Work = Callable[[JobTrack], Awaitable[Mapping[str, Any]]]
 
 _LOOK_AGAIN_SECONDS = 0.2
 _HEED_SECONDS = 1.0
+_WRITE_AGAIN_SECONDS = 1.0
 
 
 class Canceled(Conflict):
@@ -197,7 +201,7 @@ class Crew:
             result = await work(track)
         except asyncio.CancelledError:
             await track.settle()
-            if await _is_closed_as_canceled(job):
+            if await self._written(partial(_is_closed_as_canceled, job)):
                 raise Canceled from None
             # superseded: its row is closed already. At shutdown: the row stays open for the next start to look into
             log.info("job.cancelled")
@@ -206,16 +210,32 @@ class Crew:
             raise Conflict("The operation gave way to another one on the same VM", code="superseded") from None
         except Exception as error:
             await track.settle()
-            if await _is_closed_as_canceled(job):
+            if await self._written(partial(_is_closed_as_canceled, job)):
                 raise Canceled from error
-            await self._fail(job, error)
+            await self._written(partial(self._fail, job, error))
             raise
         await track.settle()
-        await close_job(job, JobState.SUCCEEDED, result=result)
+        await self._written(partial(close_job, job, JobState.SUCCEEDED, result=result))
         log.info("job.succeeded")
         return result
 
+    async def _written(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write down how a job ended, as soon as that can be written: until then it has its VM.
+
+        Raises DatabaseUnavailable at a shutdown: the next start looks into it.
+        """
+        while True:
+            try:
+                return await write()
+            except DatabaseUnavailable as error:
+                if self._closing:
+                    raise
+                log.warning("job.end_unwritten", reason=str(error))
+                await asyncio.sleep(_WRITE_AGAIN_SECONDS)
+
     async def _fail(self, job: Job, error: Exception) -> None:
+        if isinstance(error, DatabaseUnavailable):
+            error = Unavailable("The database could not be used in the middle of it", code="database_unavailable")
         if isinstance(error, HostlerError):
             error = error_of_status(status_of(error), error.message, code=error.code, errors=problems_of(error))
         if isinstance(error, ServiceError):

@@ -17,6 +17,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Host
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
+from hostler.database import DatabaseUnavailable
 from hostler.dispatch import Action, executor_of
 from hostler.engine import Engine
 from hostler.errors import NotFound, ServiceError
@@ -103,7 +104,10 @@ def looking_again(perform: Perform) -> Perform:
         except MachineNotFound:
             raise no_longer_there(row) from None
         finally:
-            await look_again(engine, row, job.generation)
+            try:
+                await look_again(engine, row, job.generation)
+            except DatabaseUnavailable as error:  # the job has done what it has done; the watch looks at the VM again
+                log.warning("vm.look_unwritten", vm=row.id, reason=str(error))
 
     return performed
 
