@@ -46,15 +46,7 @@ class Postgres:
                 user=self._user,
                 cwd=self._folder,
             )
-            with (self._folder / "log").open("ab") as log:
-                self._process = subprocess.Popen(
-                    [self._programs / "postgres", "-D", data, "-k", self._folder, "-c", "listen_addresses="],
-                    user=self._user,
-                    cwd=self._folder,
-                    stdout=log,
-                    stderr=log,
-                )
-            self._await()
+            self.start()
         except BaseException:
             self._end()
             raise
@@ -64,6 +56,28 @@ class Postgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections. Raises BenchError."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(self._programs / "postgres", "-D", self._folder / "data", "-k", self._folder),
+                    *("-c", "listen_addresses="),
+                ],
+                user=self._user,
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+            )
+        self._await()
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Have it end by a signal; SIGINT is a fast shutdown."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait()
+            self._process = None
 
     @property
     def url(self) -> str:
@@ -82,8 +96,5 @@ class Postgres:
                 time.sleep(0.1)
 
     def _end(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGINT)  # a fast shutdown
-            self._process.wait()
-            self._process = None
+        self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)

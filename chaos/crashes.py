@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes wrong with the service itself: it is killed, or a playbook of its is."""
+"""What goes wrong with the service itself: it is killed, or a playbook of its is, or its PostgreSQL is away."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import signal
 from pathlib import Path
 
+from bench.postgres import Postgres
 from bench.service import Service
 from chaos.worker import Worker
 
@@ -15,14 +16,18 @@ _LONGEST_ABSENCE = 3.0
 
 
 class Crashes(Worker):
-    """Kills the service or one of its playbooks, at moments that nobody chooses."""
+    """Kills the service, one of its playbooks or its PostgreSQL, at moments that nobody chooses."""
 
-    def __init__(self, service: Service, seed: int) -> None:
+    def __init__(self, service: Service, postgres: Postgres | None, seed: int) -> None:
         super().__init__("crashes", seed, 1.0, 8.0)
         self._service = service
+        self._postgres = postgres
 
     def act(self) -> None:
         """Kill something; the service is started again after a while."""
+        if self._postgres is not None and self.random.random() < 0.3:
+            self._restart(self._postgres)
+            return
         if self.random.random() < 0.5:
             playbooks = _playbooks(self._service.pid)
             if playbooks:
@@ -34,6 +39,12 @@ class Crashes(Worker):
         self.wait(self.random.uniform(0, _LONGEST_ABSENCE))
         self._service.start_again()
         self.did["service killed"] += 1
+
+    def _restart(self, postgres: Postgres) -> None:
+        postgres.stop(self.random.choice([signal.SIGINT, signal.SIGQUIT]))  # fast, and as a crash
+        self.wait(self.random.uniform(0, _LONGEST_ABSENCE))
+        postgres.start()
+        self.did["PostgreSQL restarted"] += 1
 
 
 def _playbooks(service: int) -> list[int]:

@@ -76,22 +76,29 @@ def run(plan: Plan) -> Outcome:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=parent)))
         lab = stack.enter_context(Lab(folder / "lab"))
         lab.up(hosts=plan.hosts)
-        url = ""
+        postgres = None
         if plan.postgres:
             folder.chmod(0o711)  # PostgreSQL's own user has to enter it
-            url = stack.enter_context(Postgres()).url
+            postgres = stack.enter_context(Postgres())
+        url = "" if postgres is None else postgres.url
+        asyncio.run(_migrate(folder / "state", url))
         gates = {host.name: stack.enter_context(_gate(host)) for host in lab.hosts}
         service = stack.enter_context(
             Service(folder / "state", url, dispatch='{"vm_create": "direct"}', reread_seconds=_REREAD)
         )
         try:
-            return _work(plan, folder, lab.hosts, gates, service, url)
+            return _work(plan, folder, lab.hosts, gates, service, postgres)
         finally:
             (parent / "service.log").write_bytes((folder / "state" / "service.log").read_bytes())
 
 
 def _work(
-    plan: Plan, folder: Path, hosts: Sequence[Host], gates: dict[str, Gate], service: Service, url: str
+    plan: Plan,
+    folder: Path,
+    hosts: Sequence[Host],
+    gates: dict[str, Gate],
+    service: Service,
+    postgres: Postgres | None,
 ) -> Outcome:
     for host in hosts:
         service.command("server", "add", host.name, gates[host.name].uri, "--virt-type", host.virt_type)
@@ -105,7 +112,7 @@ def _work(
         callers = [Caller(number, service.url, token, list(servers.values()), plan.seed) for number in range(CALLERS)]
         strangers = [Stranger(host, folder, plan.seed) for host in hosts]
         faults = [Faults(host, gates[host.name], plan.seed) for host in hosts] if plan.with_faults else []
-        crashes = [Crashes(service, plan.seed)] if plan.with_faults else []
+        crashes = [Crashes(service, postgres, plan.seed)] if plan.with_faults else []
         usage = UsageOf(lambda: service.pid)
         outcome = Outcome()
         began = time.monotonic()
@@ -119,7 +126,7 @@ def _work(
             worker.join(_END_SECONDS)
         outcome.seconds = time.monotonic() - began
         _judge(outcome, client, hosts, servers, callers)
-        newest = asyncio.run(_events(service.state, url))
+        newest = asyncio.run(_events(service.state, "" if postgres is None else postgres.url))
         listener.until(max(newest, default=0), 60)
         outcome.wrong += wrong_events(listener.heard, newest, all_vms(client))
     outcome.events, outcome.connections, outcome.used = len(listener.heard), listener.connections, usage.seen
@@ -177,6 +184,11 @@ def _unfinished(client: httpx.Client) -> list[str]:
         answer.raise_for_status()
         found += [f"job {job['id']} ({job['action']}) is still {state}" for job in answer.json()["items"]]
     return found
+
+
+async def _migrate(state: Path, url: str) -> None:
+    async with Database(settings_for(state, url)) as database:
+        await database.migrate()
 
 
 async def _events(state: Path, url: str) -> list[int]:

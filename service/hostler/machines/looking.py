@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -16,7 +16,7 @@ from hostler.hosts.models import Server
 from hostler.jobs.at_work import at_work
 from hostler.machines.arrivals import Departures
 from hostler.machines.intake import Seen, is_left, mark_gone, take_in
-from hostler.machines.models import Machine
+from hostler.machines.models import Machine, MachineStatus
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +91,11 @@ async def write(
         for uuid, machine in looks.seen.items()
         if uuid not in without and machine.name != probe_name(uuid)
     }
+    for uuid in looks.starting & machines.keys():
+        known = rows.get(uuid)
+        if not patient or (known is not None and known.status == MachineStatus.PAUSED.value):
+            # no start takes so long: libvirt has left it like that, and its guest stands still until it is resumed
+            machines[uuid] = replace(machines[uuid], status=MachineStatus.PAUSED.value)
     seen = Seen(server, machines, rows, sighting.at_work, began)
     taken = await take_in(host, seen, departures, copies=() if patient else sighting.uuids)
     gone = [rows[uuid] for uuid in looks.gone if uuid in rows and uuid not in without]
@@ -101,6 +106,6 @@ async def write(
         uuids=[uuid for uuid in sighting.uuids if uuid not in without],
         appeared=taken.appeared,
         changed=taken.changed,
-        waiting=taken.waiting | leaving | (looks.starting & machines.keys()),
+        waiting=taken.waiting | leaving | {uuid for uuid in looks.starting & machines.keys() if patient},
         fingerprints={uuid: looks.fingerprints[uuid] for uuid in machines},
     )

@@ -18,7 +18,7 @@ from tortoise.transactions import in_transaction
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import fingerprints, states
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import DomainState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import probe_name
-from ansible_collections.hostler.libvirt.plugins.module_utils.status import status_of
+from ansible_collections.hostler.libvirt.plugins.module_utils.status import STARTING, status_of
 from hostler.database import rows as select
 from hostler.events.record import Kind, record_vms
 from hostler.hosts.connection import HostConnection, Lane
@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 States = Mapping[str, DomainState]
 """The states of a host's domains by UUID, as one bulk call tells them."""
 
+_WHILE_STARTING = (MachineStatus.RUNNING.value, MachineStatus.PAUSED.value)
 _KNOWN = "SELECT id, uuid, name, status FROM vm WHERE server_id = ?"
 BATCH = 100
 """VMs that are looked at, and written down, at once: a host may have thousands, and all hosts begin together."""
@@ -127,6 +128,8 @@ def batches(uuids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _differs(row: Mapping[str, object], state: DomainState) -> bool:
+    if (state.state, state.reason) == STARTING and row["status"] in _WHILE_STARTING:
+        return row["name"] != state.name  # which of the two it is, a look has found out
     # saved is a kind of stopped that the bulk call can't tell from it
     known = MachineStatus.STOPPED.value if row["status"] == MachineStatus.SAVED.value else row["status"]
     return row["name"] != state.name or known != status_of(state.state, state.reason)
