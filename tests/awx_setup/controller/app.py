@@ -85,7 +85,9 @@ class Controller:
         if self._socket.fileno() < 0:
             self._socket = _bound(int(self.url.rpartition(":")[2]))
         self._socket.listen()
-        config = uvicorn.Config(self._app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            self._app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=lambda: self._server.run(sockets=[self._socket]))
         self._thread.start()
