@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import structlog
 
 from hostler.credentials.models import Credential
+from hostler.jobs.models import Job, JobState
 from hostler.sealing import Sealer
 from hostler.webhooks.models import Webhook
 
@@ -34,6 +35,8 @@ async def sealed_texts() -> list[SealedText]:
         found.append(SealedText(f"webhook {webhook.id}", webhook.secret))
     for webhook in await Webhook.filter(old_secret__not_isnull=True, old_secret_until__gt=datetime.now(UTC)):
         found.append(SealedText(f"webhook {webhook.id}", webhook.old_secret))
+    for job in await Job.filter(state=JobState.QUEUED.value, sealed__not_isnull=True).order_by("id"):
+        found.append(SealedText(f"job {job.id}", str(job.sealed)))
     return found
 
 

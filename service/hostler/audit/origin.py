@@ -35,6 +35,13 @@ class Auth(StrEnum):
     """A stranger."""
 
 
+_AUTH = {
+    Credential.SESSION: Auth.SESSION,
+    Credential.API_TOKEN: Auth.TOKEN,
+    Credential.SCHEDULE: Auth.SERVICE,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Who, by what it is known, and from where."""
@@ -48,13 +55,12 @@ class Origin:
     request_id: str | None = None
 
     def by(self, caller: Caller) -> Origin:
-        """The same request, now that it is known who makes it."""
-        is_session = caller.credential is Credential.SESSION
+        """The same request, now that it is known who makes it; of a schedule's run the service acts for its owner."""
         return replace(
             self,
             actor=caller.name,
             actor_id=caller.user_id,
-            auth=Auth.SESSION if is_session else Auth.TOKEN,
+            auth=_AUTH[caller.credential],
             token_prefix=caller.token_prefix or None,
             token_name=caller.token_name or None,
         )

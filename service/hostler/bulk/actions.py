@@ -64,7 +64,10 @@ async def act_on_many(engine: Engine, asked: Asked, body: ManyBody) -> Job | Man
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """An action, what the job of each VM is asked for, and the VMs. ``also`` is said of the job above them, too."""
+    """An action, what the job of each VM is asked for, and the VMs.
+
+    ``also`` is said of the job above them, and in the audit of each.
+    """
 
     body: ManyBody
     parameters: Mapping[str, Any]
@@ -173,7 +176,7 @@ async def write_down(settings: Settings, caller: Caller, many: Many, attempt: At
         await Job.bulk_create(children, batch_size=_BATCH)
         written = [parent, *await Job.filter(parent_id=parent.id).order_by("id")]
         for job in written:
-            audited.accepted(job)
+            audited.accepted(job, many.also)
         numbers = [job.id for job in written]
         for begin in range(0, len(numbers), _BATCH):
             await record_jobs(Kind.JOB_CREATED, numbers[begin : begin + _BATCH])

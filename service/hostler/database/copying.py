@@ -59,6 +59,11 @@ class _Columns:
     kinds: Sequence[str]
 
 
+def copied_tables() -> list[str]:
+    """The names of the tables that are copied, each after those that its rows refer to."""
+    return [table for table in table_names() if table not in _OF_THE_MOMENT]
+
+
 def copy(settings: Settings, url: str, progress: Progress) -> list[CopiedTable]:
     """Copy the settings' database to the one of ``url``, and return what is there now.
 
@@ -117,7 +122,7 @@ def _postgres(url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
 def _copy(
     source: sqlite3.Connection, target: psycopg.Connection[tuple[Any, ...]], progress: Progress
 ) -> list[CopiedTable]:
-    tables = [table for table in table_names() if table not in _OF_THE_MOMENT]
+    tables = copied_tables()
     target.execute("SET LOCAL timezone = 'UTC'")
     target.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(f"{_LOCK_SECONDS}s"))
     target.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(sql.SQL(", ").join(map(sql.Identifier, tables))))

@@ -29,9 +29,11 @@ GAP = 1000
 """Ids of each table that are passed over where nobody knows which were given."""
 
 _SEALED = {
-    "credential": "SELECT 'credential ''' || name || '''', sealed FROM credential ORDER BY id",
-    "webhook": "SELECT 'webhook ' || id, secret FROM webhook ORDER BY id",
+    ("credential", "sealed"): "SELECT 'credential ''' || name || '''', sealed FROM credential ORDER BY id",
+    ("webhook", "secret"): "SELECT 'webhook ' || id, secret FROM webhook ORDER BY id",
+    ("job", "sealed"): "SELECT 'job ' || id, sealed FROM job WHERE state = 'queued' AND sealed IS NOT NULL ORDER BY id",
 }
+"""The owner and the text of what is sealed, for the columns that hold it."""
 
 
 class RestoreError(OperatorError):
@@ -175,9 +177,8 @@ def _locked(database: Path, settings: Settings) -> list[str]:
         sealer = None
     found = []
     with contextlib.closing(open_to_read(database)) as connection:
-        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        for table, query in _SEALED.items():
-            if table in tables:
+        for column, query in _SEALED.items():
+            if connection.execute("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", column).fetchone():
                 found += [
                     owner for owner, text in connection.execute(query) if sealer is None or not sealer.can_open(text)
                 ]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from hostler.database import Database, config, indexes, rows, search
+from hostler.database import Database, append_only, config, indexes, rows, search
 from hostler.database.migrate import SchemaTooNew
 from hostler.database.sqlite_file import DatabaseFileError, damage, open_to_read
 from hostler.doctor.finding import Finding, failed, ok, warning
@@ -77,6 +77,15 @@ async def all_indexes(database: Database) -> Finding:
     if absent:
         return failed("indexes", f"The database lacks indexes, or has them otherwise: {', '.join(absent)}", _MIGRATE)
     return ok("indexes", "All indexes are there, and what names are searched by")
+
+
+async def audit_guards(database: Database) -> Finding:
+    """Whether the database keeps the audit append-only; the chain itself, which may be long, is not read."""
+    absent = await append_only.missing(database.connection)
+    if absent:
+        message = f"The database lets the audit be changed: it lacks the triggers {', '.join(absent)}"
+        return failed("audit", message, f"Find out who has dropped them ('hostler audit verify'). {_MIGRATE}")
+    return ok("audit", "The database keeps the audit append-only")
 
 
 async def integrity(settings: Settings) -> list[Finding]:

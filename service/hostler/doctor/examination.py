@@ -55,6 +55,7 @@ async def _of(database: Database, settings: Settings, path: str) -> list[Finding
         return [*found, warning("hosts", message, "Mend the schema first")]
     checks: dict[str, Check] = {
         "indexes": lambda: of_database.all_indexes(database),
+        "audit": lambda: of_database.audit_guards(database),
         "times": lambda: of_database.times(database),
         "sealing keys": lambda: keys.sealing(settings),
         "tools": lambda: programs.tools(path),

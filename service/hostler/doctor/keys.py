@@ -11,7 +11,7 @@ from hostler.settings import Settings
 
 _GIVE_ANEW = (
     "Bring back the keys of when they were sealed ('hostler db restore --with-keys', or a copy of the file); else give "
-    "them anew: PUT /api/credentials/{id} with all parts, 'hostler webhook rotate-secret'"
+    "them anew: PUT /api/credentials/{id} with all parts, 'hostler webhook rotate-secret'; ask for the jobs again"
 )
 
 

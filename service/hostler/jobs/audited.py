@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hostler.audit.models import Outcome
@@ -11,12 +12,16 @@ from hostler.audit.record import Target, record
 from hostler.jobs.models import Job, JobState
 
 
-def accepted(job: Job) -> None:
-    """Have the job's beginning recorded with the transaction that is open: what is to be, and what was before."""
+def accepted(job: Job, also: Mapping[str, Any] | None = None) -> None:
+    """Have the job's beginning recorded with the transaction that is open: what is to be, and what was before.
+
+    ``also`` is what the details say besides, such as which schedule's run it is.
+    """
+    also = also or {}
     plan: dict[str, Any] = job.plan if isinstance(job.plan, dict) else {}
     before, after = plan.get("before") or {}, plan.get("after") or {}
-    asked = {name: value for name, value in job.parameters.items() if name not in after}
-    details = {**_named(job), "executor": job.executor, **({"parameters": asked} if asked else {})}
+    asked = {name: value for name, value in job.parameters.items() if name not in after and name not in also}
+    details = {**_named(job), "executor": job.executor, **also, **({"parameters": asked} if asked else {})}
     if job.supersedes_id is not None:
         details["supersedes_job_id"] = job.supersedes_id
     record(_slug(job), Outcome.ACCEPTED, target=_target(job), before=before, after=after, details=details)
@@ -51,7 +56,8 @@ def _slug(job: Job) -> str:
 
 
 def _named(job: Job) -> dict[str, Any]:
-    return {"job_id": job.id, "server_id": job.server_id}
+    named = {"job_id": job.id, "server_id": job.server_id}
+    return named if job.parent_id is None else {**named, "parent_job_id": job.parent_id}
 
 
 def _target(job: Job) -> Target:

@@ -12,6 +12,9 @@ from typing import Any
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
+from hostler.audit.models import Outcome as AuditOutcome
+from hostler.audit.record import changes as differences
+from hostler.audit.record import record
 from hostler.bulk.actions import parameters_of, rehearsed, vms_of
 from hostler.bulk.schemas import ManyBody, ManyDryRun
 from hostler.dispatch import Action
@@ -25,6 +28,7 @@ from hostler.permission import Caller
 from hostler.schedules.due import passed_by, times_of
 from hostler.schedules.models import Outcome, Schedule
 from hostler.schedules.runs import CanNotRun, begin, body_of, meant_by, noted, owner_of, unfinished_run
+from hostler.schedules.shown_to_audit import audited, target_of
 from hostler.schedules.times import Times, UnreadableTimes
 from hostler.settings import Settings
 
@@ -51,15 +55,18 @@ async def create(fields: Mapping[str, Any], do: ManyBody, owner: Caller, setting
     if await Schedule.all().count() >= MOST:
         raise Conflict(f"There are {MOST} schedules, and no more than that can be made", code="too_many_schedules")
     try:
-        return await Schedule.create(
-            **{name: value for name, value in fields.items() if name not in _TIMES},
-            **_columns_of(times),
-            uid=secrets.token_hex(8),
-            do=_stored(do),
-            owner_id=owner.user_id,
-            owner_name=owner.name,
-            next_run_at=next_run_at,
-        )
+        async with in_transaction():
+            schedule = await Schedule.create(
+                **{name: value for name, value in fields.items() if name not in _TIMES},
+                **_columns_of(times),
+                uid=secrets.token_hex(8),
+                do=_stored(do),
+                owner_id=owner.user_id,
+                owner_name=owner.name,
+                next_run_at=next_run_at,
+            )
+            record("schedule.create", target=target_of(schedule), after=audited(schedule))
+            return schedule
     except IntegrityError:
         raise _name_taken(fields["name"]) from None
 
@@ -85,18 +92,19 @@ async def change(
             if do is not None or "keep" in fields:
                 _require_snapshots(changes.get("keep", locked.keep), do or _stored_body(locked))
             changes |= {"owner_id": by.user_id, "owner_name": by.name, "updated_at": now}
-            await Schedule.filter(id=locked.id).update(**changes)
+            return await _update(locked, "schedule.change", changes)
     except IntegrityError:
         raise _name_taken(str(fields.get("name"))) from None
-    return await get_schedule(schedule.id)
 
 
 async def pause(schedule: Schedule) -> Schedule:
     """Make no run until it is resumed; what runs goes on."""
-    await Schedule.filter(id=schedule.id, paused=False).update(
-        paused=True, paused_reason=None, updated_at=datetime.now(UTC)
-    )
-    return await get_schedule(schedule.id)
+    async with in_transaction():
+        locked = await _locked(schedule)
+        if locked.paused:
+            return locked
+        changes = {"paused": True, "paused_reason": None, "updated_at": datetime.now(UTC)}
+        return await _update(locked, "schedule.pause", changes)
 
 
 async def resume(schedule: Schedule) -> Schedule:
@@ -107,21 +115,24 @@ async def resume(schedule: Schedule) -> Schedule:
     now = datetime.now(UTC)
     async with in_transaction():
         locked = await _locked(schedule)
-        if locked.paused:
-            try:
-                await owner_of(locked)
-                changes = passed_by(locked, now) or {}
-            except (CanNotRun, UnreadableTimes) as error:
-                message = f"{error}; whoever changes the schedule becomes its owner"
-                raise BadRequest(message, code="schedule_can_not_run") from None
-            changes |= {"paused": False, "paused_reason": None, "updated_at": now}
-            await Schedule.filter(id=locked.id).update(**changes)
-    return await get_schedule(schedule.id)
+        if not locked.paused:
+            return locked
+        try:
+            await owner_of(locked)
+            changes = passed_by(locked, now) or {}
+        except (CanNotRun, UnreadableTimes) as error:
+            message = f"{error}; whoever changes the schedule becomes its owner"
+            raise BadRequest(message, code="schedule_can_not_run") from None
+        changes |= {"paused": False, "paused_reason": None, "updated_at": now}
+        return await _update(locked, "schedule.resume", changes)
 
 
 async def delete(schedule: Schedule) -> None:
     """Make no run any more; what it has begun goes on, and its snapshots stay."""
-    await schedule.delete()
+    async with in_transaction():
+        locked = await _locked(schedule)
+        await locked.delete()
+        record("schedule.delete", target=target_of(locked), before=audited(locked))
 
 
 async def run_now(schedule: Schedule, asked: Asked, settings: Settings) -> Job | ManyDryRun:
@@ -149,6 +160,7 @@ async def run_now(schedule: Schedule, asked: Asked, settings: Settings) -> Job |
             job, changes = await begin(settings, asked.caller, locked, body, vms, now, attempt)
             changes |= noted(Outcome.BEGUN, left_out, now)
             await Schedule.filter(id=locked.id).update(**changes)
+            record("schedule.run", AuditOutcome.ACCEPTED, target=target_of(locked), details={"job_id": job.id})
     except IntegrityError:
         first = None if attempt is None else await attempt.first()  # the same request, which was quicker
         if first is None:
@@ -156,6 +168,16 @@ async def run_now(schedule: Schedule, asked: Asked, settings: Settings) -> Job |
         return first
     moved()
     return job
+
+
+async def _update(locked: Schedule, action: str, changes: Mapping[str, Any]) -> Schedule:
+    """Change these columns in the caller's transaction, and have recorded what of them is different now."""
+    await Schedule.filter(id=locked.id).update(**changes)
+    changed = await get_schedule(locked.id)
+    before, after = differences(audited(locked), audited(changed))
+    if after:
+        record(action, target=target_of(changed), before=before, after=after)
+    return changed
 
 
 async def _locked(schedule: Schedule) -> Schedule:

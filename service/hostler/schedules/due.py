@@ -14,12 +14,15 @@ import structlog
 from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import InvalidSpec
+from hostler.audit.origin import SERVICE, acting
+from hostler.audit.record import record
 from hostler.bodies import zulu
 from hostler.database import rows
 from hostler.errors import BadRequest
 from hostler.jobs.turns import moved
 from hostler.schedules.models import Missed, Outcome, Schedule
 from hostler.schedules.runs import CanNotRun, begin, body_of, meant_by, noted, owner_of, unfinished_run
+from hostler.schedules.shown_to_audit import target_of
 from hostler.schedules.times import Times, UnreadableTimes
 from hostler.settings import Settings
 
@@ -45,6 +48,15 @@ async def attend_to(schedule_id: int, settings: Settings, now: datetime) -> Outc
             return None
         changes = await _settled(schedule, settings, now)
         await Schedule.filter(id=schedule.id).update(**changes)
+        if changes.get("paused"):
+            record(
+                "schedule.pause",
+                target=target_of(schedule),
+                before={"paused": False},
+                after={"paused": True},
+                details={"reason": changes["paused_reason"]},
+                by=SERVICE,
+            )
     outcome = Outcome(changes["outcome"])
     if outcome is Outcome.BEGUN:
         moved()
@@ -95,7 +107,8 @@ async def _settled(schedule: Schedule, settings: Settings, now: datetime) -> dic
             if error.code != "no_vms":
                 raise
             return {**following, **noted(Outcome.NO_VMS, error.message, now)}
-        _, last = await begin(settings, caller, schedule, body, vms, now)
+        with acting(SERVICE.by(caller)):
+            _, last = await begin(settings, caller, schedule, body, vms, now)
     except (CanNotRun, UnreadableTimes, BadRequest, InvalidSpec) as error:
         # its time stays what it was: whoever resumes it decides by `missed` what becomes of that
         reason = str(error)

@@ -348,8 +348,10 @@ class TestRestore:
         sealing = database.parent / "sealing-keys.json"
         old = sealing.read_text()
         sealing.unlink()
+        change(backup, "UPDATE job SET state = 'queued' WHERE sealed IS NOT NULL")
         lost = hostler("db", "restore", str(backup))
-        assert "The sealing key at hand does not open the secrets of credential 'site', webhook 1" in lost.stderr
+        assert "does not open the secrets of credential 'site', webhook 1, job 1: bring back" in lost.stderr
+        change(backup, "UPDATE job SET state = 'failed'")
         assert not sealing.exists()
         sealing.write_text(old.replace('"active"', '"active" '))
         sealing.chmod(0o600)

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from hostler.settings import Settings
-from tests.service.cli.test_commands import Hostler, hostler, succeeded
+from tests.service.cli.command import Hostler, hostler, succeeded
 
 __all__ = ["hostler"]
 
@@ -55,3 +55,7 @@ def test_schedules_are_listed_paused_resumed_and_deleted_without_a_service(
     assert succeeded(hostler("schedule", "delete", "1")) == "Schedule 1 deleted\n"
     missing = hostler("schedule", "delete", "1")
     assert (missing.returncode, missing.stderr) == (1, "hostler: Schedule with ID 1 not found\n")
+
+    listed = succeeded(hostler("audit", "list", "--target-kind", "schedule"))
+    verbs = re.findall(r"^\d+ .* cli +- +schedule\.(\w+) +schedule 1 nightly +succeeded$", listed, re.M)
+    assert verbs == ["pause", "resume", "pause", "delete"]

@@ -16,13 +16,14 @@ from hostler.accounts import users
 from hostler.accounts.models import ApiToken, RefreshToken, StreamTicket
 from hostler.app import create_app
 from hostler.credentials.models import Credential
-from hostler.database.tables import table_names
+from hostler.database.copying import copied_tables
 from hostler.events.models import Event
 from hostler.hosts.models import Server
 from hostler.images.models import Image
 from hostler.jobs.models import Job, JobLog, JobStep
 from hostler.machines.models import Machine
 from hostler.permission import Permission
+from hostler.schedules.models import Schedule
 from hostler.settings import Settings
 from hostler.statistics.figures import Figures
 from hostler.statistics.models import UsageRound
@@ -71,6 +72,15 @@ async def _by_rest(client: httpx.AsyncClient) -> str:
     await made("/api/webhooks", url="https://receiver.example.com/", kinds=["vm.*"], description=ODD, enabled=False)
     await made("/api/webhooks/1/rotate-secret")
     await made("/api/auth/ticket")
+    do = {"action": "snapshot", "filter": {"search": ODD}}
+    await made("/api/schedules", name="yearly", description=ODD, cron="0 2 1 1 *", do=do, keep=3)
+    at = (NOW + timedelta(days=365)).isoformat()
+    await made("/api/schedules", name="once", at=at, do={"action": "start", "filter": {"status": "stopped"}})
+    # an entry of the audit has all columns only if a token is at work
+    by_token = {"Authorization": f"Bearer {token['token']}", "X-Request-ID": "by-token"}
+    for path, body in (("users/2", {"password": f"{USER_PASSWORD}2"}), ("webhooks/1", {"description": f"{ODD}!"})):
+        answer = await client.put(f"/api/{path}", json=body, headers=by_token)
+        assert answer.status_code == 200, answer.text
     return str(token["token"])
 
 
@@ -88,6 +98,15 @@ async def _by_hand() -> None:
     ticket = {"permissions": ["read"], "session": "s", "epoch": 1, "expires_at": NOW + timedelta(days=1)}
     await StreamTicket.create(ticket_hash="t" * 64, user=ada, **ticket)
     await Credential.filter(id=1).update(expires_at=NOW + timedelta(days=1))
+    await Schedule.filter(id=1).update(
+        paused=True,
+        paused_reason=ODD,
+        last_run_at=NOW,
+        last_job_id=1,
+        outcome="refused",
+        outcome_detail=ODD,
+        outcome_at=NOW,
+    )
     server = await Server.get(id=1)
     await server.update_from_dict(
         {
@@ -173,7 +192,7 @@ async def _by_hand() -> None:
         started_at=NOW.replace(microsecond=0),
         finished_at=NOW,
     )
-    await Job.create(action="vm_start", executor="direct", state="queued", parameters={})
+    await Job.create(action="vm_start", executor="direct", state="canceled", parameters={})
     await JobStep.create(
         job=job, position=0, name=ODD, state="failed", changed=True, detail=ODD, started_at=NOW, finished_at=NOW
     )
@@ -218,10 +237,10 @@ async def _by_hand() -> None:
 
 
 def empty_columns(file: Path) -> list[str]:
-    """The columns of a SQLite database in which no row has anything, as ``table.column``."""
+    """The columns of the tables to be copied in which no row has anything, as ``table.column``."""
     found = []
     with closing(sqlite3.connect(file)) as connection:
-        for table in table_names():
+        for table in copied_tables():
             for column in [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]:
                 (filled,) = connection.execute(f"SELECT COUNT({column}) FROM {table}").fetchone()  # noqa: S608 - our own names
                 if not filled:

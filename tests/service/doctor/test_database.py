@@ -127,6 +127,21 @@ class TestIndexes:
         assert "vm_search" in found.message
 
 
+class TestAudit:
+    async def test_it_is_guarded(self, database: Database) -> None:
+        assert (await check.audit_guards(database)).level is Level.OK
+
+    async def test_a_trigger_is_gone(self, database: Database) -> None:
+        of_table = " ON audit_entry" if database.url.file is None else ""
+        await database.connection.execute_query(f"DROP TRIGGER audit_entry_changed{of_table}")
+
+        found = await check.audit_guards(database)
+
+        assert found.level is Level.FAILED
+        assert found.message.endswith("it lacks the triggers audit_entry_changed")
+        assert "hostler audit verify" in str(found.remedy)
+
+
 class TestIntegrity:
     async def test_a_sound_one(self, sqlite: Database, settings: Settings) -> None:
         found = only(await check.integrity(settings))

@@ -17,6 +17,7 @@ from hostler.credentials.models import CredentialKind
 from hostler.database import Database
 from hostler.doctor import keys
 from hostler.doctor.finding import Level
+from hostler.jobs.models import Job
 from hostler.sealing import load_sealer
 from hostler.settings import Settings
 from hostler.webhooks import actions as webhooks
@@ -89,6 +90,17 @@ async def test_a_secret_of_before_counts_for_as_long_as_it_signs(sealed: Path, s
         await Webhook.all().update(old_secret="sealed by nobody", old_secret_until=datetime.now(UTC) + until)
 
         assert (await keys.sealing(settings)).level is level
+
+
+async def test_what_a_job_waits_with_counts_for_as_long_as_it_waits(sealed: Path, settings: Settings) -> None:
+    job = await Job.create(action="vm_create", executor="direct", state="queued", sealed="sealed by nobody")
+
+    found = await keys.sealing(settings)
+
+    assert found.level is Level.FAILED
+    assert found.message == f"The sealing key does not open the secrets of job {job.id}"
+    await Job.all().update(state="failed")
+    assert (await keys.sealing(settings)).level is Level.OK
 
 
 async def test_others_can_read_the_keys(sealed: Path, settings: Settings) -> None:

@@ -186,7 +186,9 @@ class Fuzz:
         if {"action", "ids"} <= schema["properties"].keys():
             body.update(ids=[int(self.ids["vm_id"])])
         if "do" in body:
-            body.update(cron="0 2 1 1 *", do={"action": "start", "ids": [int(self.ids["vm_id"])]})
+            body.update(cron="0 2 1 1 *")
+        if "do" in schema["properties"]:
+            body.update(do={"action": "start", "ids": [int(self.ids["vm_id"])]})
         if "libvirt_uri" in body:
             body.update(libvirt_uri="qemu+tls://127.0.0.1:1/system", enabled=False)
         return body
