@@ -22,13 +22,17 @@ FOLDER = REPOSITORY / "docs" / "reliability"
 PAGE = FOLDER.with_suffix(".md")
 _INTRODUCTION = """# Reliability
 
-`make chaos` has several hosts fail for some minutes while everybody works on them, then compares each host with the
-service, VM by VM, and all events with both; `make chaos ARGS=soak` does the same without faults, for longer. Each
-writes its part of this page. A run is called clean if, once all hosts are whole again, nothing differs: every domain is
-shown as it is and nothing else is; every VM that a caller was told it has is there, and none that it was told is gone;
-no volume is left of a VM that is not there; no job is unfinished; every event came once, in order, and says something
-new; and every request was answered: with success, with 404, 409 or 503, that the VM was in the wrong state, or with
-what libvirt itself failed at, for a QEMU that is killed while it starts is a start that failed.
+`make chaos` has several hosts fail for some minutes while everybody works on them, and kills the service, its playbooks
+and its PostgreSQL, then compares each host with the service, VM by VM, and all events with both; `make chaos ARGS=soak`
+does the same without faults, for longer. Each writes its part of this page. Callers ask for single writes, queued ones
+and actions on many VMs; whoever gets no answer asks again under the same Idempotency-Key.
+
+A run is called clean if, once all is whole again, nothing differs: every domain is shown as it is and nothing else is;
+every VM that a caller was told it has is there, once, and none that it was told is gone; no volume is left of a VM that
+is not there; no job is unfinished, and each that was accepted ended; every event came once, in order, and says
+something new; and every request was answered: with success, with 404, 409 or 503, that the VM was in the wrong state,
+that the service was killed in the middle of it (`cut_off`), or with what libvirt itself failed at, for a QEMU that is
+killed while it starts is a start that failed.
 """
 _TITLES = {"chaos": "Hosts that fail", "chaos-postgres": "Hosts that fail, on PostgreSQL", "soak": "A soak"}
 
