@@ -39,6 +39,7 @@ from hostler.images import routes as image_routes
 from hostler.jobs import accepted
 from hostler.jobs import routes as job_routes
 from hostler.machines import routes as machine_routes
+from hostler.machines.orphans import looked_after
 from hostler.machines.resumption import resuming
 from hostler.machines.turns import queue_of
 from hostler.metrics import routes as metrics_routes
@@ -91,6 +92,7 @@ async def _open(app: FastAPI) -> AsyncIterator[None]:
         app.state.sealer = engine.sealer
         await warn_of_locked(engine.sealer)
         await stack.enter_async_context(resuming(engine))
+        await stack.enter_async_context(looked_after(engine))
         await stack.enter_async_context(Clock(settings).running())
         if settings.takes_jobs:
             await stack.enter_async_context(queue_of(engine).running())

@@ -23,6 +23,7 @@ from hostler.database import Database
 from hostler.engine import Engine
 from hostler.errors import OperatorError
 from hostler.garbage import look_less_often
+from hostler.machines.orphans import looked_after
 from hostler.machines.turns import queue_of
 from hostler.sealed import warn_of_locked
 from hostler.settings import Settings
@@ -49,6 +50,7 @@ async def _work(settings: Settings) -> None:
         await stack.enter_async_context(Database(settings).for_service())
         engine = await stack.enter_async_context(Engine.running(settings, watches=False))
         await warn_of_locked(engine.sealer)
+        await stack.enter_async_context(looked_after(engine))
         await stack.enter_async_context(queue_of(engine).running())
         typer.echo(f"Hostler {__version__} carries out jobs")
         sys.stdout.flush()

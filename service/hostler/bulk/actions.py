@@ -120,7 +120,10 @@ async def _by_filter(wished: FilterBody | None) -> list[Machine]:
     if len(ids) > MOST_VMS or not ids:
         message = f"It means more than {MOST_VMS} VMs, which are too many for one request" if ids else "It means no VM"
         raise BadRequest(message, code="too_many_vms" if ids else "no_vms", errors=[FieldProblem("filter", message)])
-    return await rows_of(ids)
+    found = await rows_of(ids)
+    if not found:  # they have gone since
+        raise BadRequest("It means no VM", code="no_vms", errors=[FieldProblem("filter", "It means no VM")])
+    return found
 
 
 async def rows_of(ids: Sequence[int]) -> list[Machine]:
@@ -150,7 +153,12 @@ async def write_down(settings: Settings, caller: Caller, many: Many, attempt: At
             executor=Executor.DIRECT.value,
             state=JobState.RUNNING.value,
             progress_text=f"0 of {len(many.vms)} VMs done",
-            parameters={**body.model_dump(mode="json", exclude_unset=True), **many.also},
+            # not which: their jobs say so, and this is told of whenever one of them ends
+            parameters={
+                **body.model_dump(mode="json", exclude_unset=True, exclude={"ids"}),
+                "vms": len(many.vms),
+                **many.also,
+            },
             at_once=body.at_once,
             stop_after=body.stop_after,
             idempotency_key=None if attempt is None else attempt.key,

@@ -22,16 +22,14 @@ from hostler.hosts.models import Server, ServerState
 from hostler.hosts.pace import Pace
 from hostler.hosts.sight import mark_disabled, note_seen
 from hostler.machines.arrivals import Departures
+from hostler.services.alive import alive_processes
 from hostler.services.presence import Presence, Word
 
 log = structlog.get_logger(__name__)
 
 # a fleet's rows, every other second: the ORM would take a hundred times as long for them
 _SERVERS = "SELECT id, libvirt_uri, enabled, state FROM server"
-_ABANDONED = (
-    "SELECT DISTINCT server_id FROM job WHERE state = 'running' AND server_id IS NOT NULL"
-    " AND lease_owner NOT IN (SELECT name FROM service_process WHERE expires_at > clock_timestamp())"
-)
+_AT_WORK = "SELECT DISTINCT server_id, lease_owner FROM job WHERE state = 'running' AND server_id IS NOT NULL"
 _ROLL_CALL_SECONDS = 2.0
 _NOTE_SEEN_SECONDS = 60.0  # one statement for all hosts
 
@@ -169,8 +167,10 @@ class HostWatch:
                 self._connections.forget(row["id"])
             elif known is not None:
                 known.be_away(row["state"] == ServerState.UNREACHABLE.value)
-        for row in await rows(_ABANDONED):
-            if row["server_id"] in self._lookouts:
+        at_work = await rows(_AT_WORK)
+        alive = await alive_processes() if at_work else ()
+        for row in at_work:
+            if row["lease_owner"] not in alive and row["server_id"] in self._lookouts:
                 self._lookouts[row["server_id"]].recover_soon()
 
     def _hear(self, word: Word) -> None:

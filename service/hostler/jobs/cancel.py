@@ -18,7 +18,7 @@ from hostler.events.record import Kind, record_job
 from hostler.images.models import ImageAction
 from hostler.jobs import audited
 from hostler.jobs.crew import Canceled, Crew
-from hostler.jobs.family import ACTION_ON_MANY, cancel_waiting, hold_parent, settle_parent
+from hostler.jobs.family import ACTION_ON_MANY, cancel_waiting, hold_parents, settle_parent
 from hostler.jobs.models import Job, JobState
 from hostler.jobs.readers import told
 from hostler.jobs.turns import moved
@@ -36,7 +36,7 @@ async def cancel(crew: Crew, job_id: int, preference: Preference = NO_PREFERENCE
     """
     known = await Job.get_or_none(id=job_id)
     async with in_transaction():
-        await hold_parent(None if known is None else known.parent_id)
+        await hold_parents(None if known is None else known.parent_id)
         job = await Job.select_for_update().get_or_none(id=job_id)
         if job is None:
             raise NotFound(f"Job with ID {job_id} not found", code="job_not_found")

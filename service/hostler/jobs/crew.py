@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
@@ -28,15 +28,13 @@ from hostler.errors import (
     problems_of,
     status_of,
 )
-from hostler.jobs.ledger import close_job
+from hostler.jobs.ledger import PROCESS, close_job
 from hostler.jobs.models import Job, JobState
 from hostler.jobs.readers import reading
 from hostler.jobs.track import JobTrack
 from hostler.preference import NO_PREFERENCE, Preference
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 _STOPPING = "The service is stopping; the next one looks into what became of this"
 
@@ -72,6 +70,8 @@ class _Task:
     task: asyncio.Task[Mapping[str, Any]]
     leaves_at_once: bool
     is_told: bool = False
+    ends: bool = False
+    """Whether its work is over, and it is being written down how: that is not to be cut off."""
 
 
 class Crew:
@@ -145,8 +145,12 @@ class Crew:
     def cancel(self, job_id: int) -> None:
         """End a job's work here and now, because another job has taken its VM over."""
         known = self._tasks.get(job_id)
-        if known is not None:
+        if known is not None and not known.ends:
             known.task.cancel()
+
+    def has(self, job_id: int) -> bool:
+        """Whether this process is at the job."""
+        return job_id in self._tasks
 
     async def stop(self, job_id: int, seconds: float) -> None:
         """Have a job end whose row says that it was canceled, and wait for that, at most ``seconds``.
@@ -156,7 +160,7 @@ class Crew:
         known = self._tasks.get(job_id)
         if known is None:
             return
-        if known.leaves_at_once and not known.is_told:
+        if known.leaves_at_once and not known.is_told and not known.ends:
             known.is_told = True  # once: what it then does to leave is not to be cut off
             known.task.cancel()
         await asyncio.wait([known.task], timeout=seconds)
@@ -186,12 +190,16 @@ class Crew:
         while self._tasks:
             await asyncio.sleep(_HEED_SECONDS)
             try:
-                canceled = await Job.filter(id__in=list(self._tasks), cancel_requested_at__not_isnull=True)
+                rows = await Job.filter(id__in=list(self._tasks))
             except DatabaseUnavailable as error:
                 log.warning("job.cancels_unread", reason=str(error))
                 continue
-            for job in canceled:
-                await self.stop(job.id, 0)
+            for job in rows:
+                if job.state != JobState.RUNNING.value or job.lease_owner != PROCESS:
+                    # another process took this one for dead, and has settled its job
+                    self.cancel(job.id)
+                elif job.cancel_requested_at is not None:
+                    await self.stop(job.id, 0)
 
     async def _do(self, job: Job, work: Work) -> Mapping[str, Any]:
         structlog.contextvars.bind_contextvars(job=job.id, action=job.action, vm=job.vm_id)
@@ -200,8 +208,9 @@ class Crew:
         try:
             result = await work(track)
         except asyncio.CancelledError:
+            self._ends(job)
             await track.settle()
-            if await self._written(partial(_is_closed_as_canceled, job)):
+            if await self._written(job, partial(_is_closed_as_canceled, job)):
                 raise Canceled from None
             # superseded: its row is closed already. At shutdown: the row stays open for the next start to look into
             log.info("job.cancelled")
@@ -209,20 +218,28 @@ class Crew:
                 raise Unavailable(_STOPPING, code="stopping") from None
             raise Conflict("The operation gave way to another one on the same VM", code="superseded") from None
         except Exception as error:
+            self._ends(job)
             await track.settle()
-            if await self._written(partial(_is_closed_as_canceled, job)):
+            if await self._written(job, partial(_is_closed_as_canceled, job)):
                 raise Canceled from error
-            await self._written(partial(self._fail, job, error))
+            await self._written(job, partial(self._fail, job, error))
             raise
+        self._ends(job)
         await track.settle()
-        await self._written(partial(close_job, job, JobState.SUCCEEDED, result=result))
+        await self._written(job, partial(close_job, job, JobState.SUCCEEDED, result=result))
         log.info("job.succeeded")
         return result
 
-    async def _written(self, write: Callable[[], Awaitable[T]]) -> T:
+    def _ends(self, job: Job) -> None:
+        known = self._tasks.get(job.id)
+        if known is not None:
+            known.ends = True
+
+    async def _written(self, job: Job, write: Callable[[], Awaitable[bool]]) -> bool:
         """Write down how a job ended, as soon as that can be written: until then it has its VM.
 
-        Raises DatabaseUnavailable at a shutdown: the next start looks into it.
+        What can't be written at all ends as an error that nobody has foreseen. Raises DatabaseUnavailable at a
+        shutdown: the next start looks into it.
         """
         while True:
             try:
@@ -232,8 +249,14 @@ class Crew:
                     raise
                 log.warning("job.end_unwritten", reason=str(error))
                 await asyncio.sleep(_WRITE_AGAIN_SECONDS)
+            except Exception:
+                log.exception("job.end_unwritable")
+                unexpected = Unexpected()
+                write = partial(
+                    close_job, job, JobState.FAILED, error_code=unexpected.code, error_detail=unexpected.message
+                )
 
-    async def _fail(self, job: Job, error: Exception) -> None:
+    async def _fail(self, job: Job, error: Exception) -> bool:
         if isinstance(error, DatabaseUnavailable):
             error = Unavailable("The database could not be used in the middle of it", code="database_unavailable")
         if isinstance(error, HostlerError):
@@ -245,7 +268,7 @@ class Crew:
             error = Unexpected()
         # beside its words, what makes the answer whole for whoever asks again under the same key
         whole = {"status": error.status, "errors": [[problem.field, problem.message] for problem in error.errors]}
-        await close_job(job, JobState.FAILED, result=whole, error_code=error.code, error_detail=error.message)
+        return await close_job(job, JobState.FAILED, result=whole, error_code=error.code, error_detail=error.message)
 
 
 def _has_ended(job: Job) -> bool:

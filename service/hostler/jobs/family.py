@@ -17,6 +17,7 @@ from hostler.events.record import Kind, record_job, record_jobs
 from hostler.jobs import audited
 from hostler.jobs.models import Job, JobState
 
+_BATCH = 500
 _ENDED_WELL = JobState.SUCCEEDED.value
 _OPEN = (JobState.QUEUED.value, JobState.RUNNING.value)
 
@@ -27,10 +28,22 @@ STOPPED = "stopped_after_failures"
 """Error code of a child that was not begun, because too many of its siblings had failed."""
 
 
-async def hold_parent(parent_id: int | None) -> None:
-    """Lock the parent of a job that is about to be closed; before the job itself, or two would wait for each other."""
-    if parent_id is not None:
-        await Job.select_for_update().get_or_none(id=parent_id)
+async def hold_parents(*parent_ids: int | None) -> None:
+    """Lock the parents of jobs that are about to begin or to end; before the jobs, or two would wait for each other."""
+    ids = {one for one in parent_ids if one is not None}
+    if ids:
+        await Job.filter(id__in=list(ids)).order_by("id").select_for_update()
+
+
+async def may_begin(parent_id: int | None) -> bool:
+    """Whether one more of its children may run; to be asked while the parent is held."""
+    if parent_id is None:
+        return True
+    parent = await Job.get_or_none(id=parent_id, state=JobState.RUNNING.value, cancel_requested_at__isnull=True)
+    if parent is None:
+        return False
+    running = await Job.filter(parent_id=parent_id, state=JobState.RUNNING.value).count()
+    return parent.at_once is None or running < parent.at_once
 
 
 async def settle_parent(parent_id: int | None) -> None:
@@ -49,14 +62,15 @@ async def settle_parent(parent_id: int | None) -> None:
     total = sum(counted.values())
     done = total - sum(counted[state] for state in _OPEN)
     changes: dict[str, Any] = {
-        "progress": 100 * done // total,
+        "progress": 100 * done // total if total else 100,
         "progress_text": f"{done} of {total} VMs done",
         "result": _result(counted),
     }
     if done == total:
         changes |= _end(parent, counted, total)
     await Job.filter(id=parent.id).update(**changes)
-    await record_job(Kind.JOB_CHANGED, parent.id)
+    if done == total or changes["progress"] != parent.progress:  # of thousands each would be told of in full
+        await record_job(Kind.JOB_CHANGED, parent.id)
     if done == total:
         state = JobState(changes["state"])
         audited.ended(parent, state, changes.get("error_code"), changes.get("error_detail"))
@@ -71,7 +85,8 @@ async def cancel_waiting(parent_id: int, code: str, detail: str) -> Sequence[int
         await Job.filter(id__in=ids).update(
             state=JobState.CANCELED.value, finished_at=now, error_code=code, error_detail=detail, sealed=None
         )
-        await record_jobs(Kind.JOB_CHANGED, ids)
+        for begin in range(0, len(ids), _BATCH):
+            await record_jobs(Kind.JOB_CHANGED, ids[begin : begin + _BATCH])
         for job in waiting:
             audited.ended(job, JobState.CANCELED, code, detail)
     return ids

@@ -25,7 +25,7 @@ from hostler.errors import NotFound
 from hostler.events.record import Kind, record_job
 from hostler.hosts.models import Server
 from hostler.jobs import audited
-from hostler.jobs.family import hold_parent, settle_parent
+from hostler.jobs.family import hold_parents, may_begin, settle_parent
 from hostler.jobs.holders import require_free, running_job_of
 from hostler.jobs.models import Executor, Job, JobState, JobStep, StepState
 from hostler.jobs.readers import told
@@ -132,13 +132,19 @@ async def begin(job_id: int, most_of_server: int) -> Job | None:
     It is not while ``most_of_server`` jobs of its server are running, unless it may supersede one of them. A job whose
     VM was removed while it waited is begun all the same: that is what it fails with.
     """
+    known = await Job.get_or_none(id=job_id, state=JobState.QUEUED.value)
+    if known is None:
+        return None
+    holder = None if known.vm_id is None else await running_job_of(known.vm_id)
     try:
         async with in_transaction():
+            # in this order: parents, the job, its server, its VM; whoever closes a job begins with its parent, too
+            await hold_parents(known.parent_id, None if holder is None else holder.parent_id)
             job = await Job.select_for_update().get_or_none(id=job_id, state=JobState.QUEUED.value)
-            if job is None:
+            if job is None or not await may_begin(job.parent_id):
                 return None
             # locked, so that two services don't both begin the last that may run there
-            await Server.select_for_update().get_or_none(id=job.server_id)
+            await Server.select_for_update(no_key=True).get_or_none(id=job.server_id)
             busy = await Job.filter(server_id=job.server_id, state=JobState.RUNNING.value).count()
             if busy >= most_of_server and job.action not in SUPERSEDES:
                 return None
@@ -192,7 +198,7 @@ async def close_job(
     """Write down how the job ended; False, and nothing written, if it had ended already (superseded, say)."""
     finished_at = datetime.now(UTC)
     async with in_transaction():
-        await hold_parent(job.parent_id)
+        await hold_parents(job.parent_id)
         changed = await Job.filter(id=job.id, state=JobState.RUNNING.value).update(
             state=state.value,
             result=None if result is None else dict(result),

@@ -26,7 +26,8 @@ log = structlog.get_logger(__name__)
 
 _FENCE_SECONDS = 10.0
 _STANDING = """
-SELECT job.state AS state, job.cancel_requested_at IS NOT NULL AS canceled, vm.generation AS generation
+SELECT job.state AS state, job.lease_owner AS owner, job.cancel_requested_at IS NOT NULL AS canceled,
+    vm.generation AS generation
 FROM job LEFT JOIN vm ON vm.id = job.vm_id WHERE job.id = ?
 """
 
@@ -86,7 +87,7 @@ class JobTrack:
         found = await rows(_STANDING, self.job.id)
         if found and found[0]["canceled"]:
             raise Superseded("The operation was canceled")
-        mine = found and found[0]["generation"] == self.job.generation
+        mine = found and found[0]["generation"] == self.job.generation and found[0]["owner"] == self.job.lease_owner
         if not (mine and found[0]["state"] == JobState.RUNNING.value):
             raise Superseded("Another operation has taken the VM over")
 

@@ -193,6 +193,7 @@ async def _carry_out_directly(engine: Engine, row: Machine, change: Change, trac
         domain = hypervisor.domain(row.uuid)
         before = domain.record()
         perform(hypervisor, plan, track.report, track.fence)
+        track.fence()
         count_change(hypervisor, row.uuid, before, plan)
         record = domain.record()
         if record is not None and record.id is None:  # it was somebody else's until now

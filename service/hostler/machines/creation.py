@@ -36,7 +36,7 @@ from hostler.machines.misfit import bad_field, name_taken
 from hostler.machines.models import Machine
 from hostler.machines.new_machine import NewMachine, planned, record_of, require_free_name, written_down
 from hostler.machines.observation import write_down
-from hostler.machines.operation import watch_for
+from hostler.machines.operation import leaves_at_once, watch_for
 from hostler.machines.playbooks import run_playbook
 from hostler.machines.schemas import CreateBody, CreatedVm
 from hostler.machines.undoing import undo_create
@@ -85,14 +85,6 @@ async def _carry_out(engine: Engine, asked: Asked, new: NewMachine, row: Machine
     )
 
 
-def leaves_at_once(job: Job) -> bool:
-    """Whether a create that is canceled ends there and then.
-
-    A thread can't be interrupted, and what it still makes must be there when it is taken back.
-    """
-    return job.executor != Executor.DIRECT.value
-
-
 async def do_create(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
     """How the job of a create that has waited is carried out."""
     try:
@@ -122,6 +114,7 @@ async def brought_about(
     """What the job of a create answers, when ``making`` has made the VM; of one that fails nothing is left."""
     try:
         observed = await making
+        await track.check_generation()  # another process may have taken this one for dead, and have undone it before
     except asyncio.CancelledError:
         if await track.is_canceled():  # at a shutdown it is the next start that looks into it
             await _take_back(engine, server, row)

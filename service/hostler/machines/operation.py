@@ -91,8 +91,24 @@ async def carry_out(engine: Engine, asked: Asked, row: Machine, job: Job, perfor
     if job.supersedes_id is not None:
         engine.crew.cancel(job.supersedes_id)
     return await engine.crew.carry_out(
-        job, partial(perform, engine, row, job), asked.preference, after=partial(watch_for, engine, row)
+        job,
+        partial(perform, engine, row, job),
+        asked.preference,
+        after=partial(watch_for, engine, row),
+        leaves_at_once=leaves_at_once(job),
     )
+
+
+def leaves_at_once(job: Job) -> bool:
+    """Whether a job that is canceled ends there and then: one that waits for a guest, and one of a playbook.
+
+    A thread can't be interrupted. What it is at has to be over before the VM is another job's, and what it still makes
+    has to be there when it is taken back.
+    """
+    return job.executor != Executor.DIRECT.value or job.action in _WAITING
+
+
+_WAITING = (Action.STOP.value, Action.RESTART.value)
 
 
 def looking_again(perform: Perform) -> Perform:

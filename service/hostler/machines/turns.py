@@ -17,7 +17,7 @@ from hostler.jobs.queue import Queue
 from hostler.jobs.track import JobTrack
 from hostler.machines import changing, creation, power, removal, snapshotting
 from hostler.machines.models import Machine
-from hostler.machines.operation import Perform, watch_for
+from hostler.machines.operation import Perform, leaves_at_once, watch_for
 
 _PERFORM: Mapping[Action, Perform] = {
     **power.PERFORM,
@@ -48,6 +48,5 @@ async def _begin(engine: Engine, job: Job) -> None:
 
     if job.supersedes_id is not None:
         engine.crew.cancel(job.supersedes_id)
-    leaves_at_once = job.action != Action.CREATE.value or creation.leaves_at_once(job)
     with structlog.contextvars.bound_contextvars(request_id=job.request_id):  # of whoever asked for it
-        engine.crew.start(job, work, after, leaves_at_once)
+        engine.crew.start(job, work, after, leaves_at_once(job))

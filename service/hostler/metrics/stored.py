@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from hostler.database import DatabaseUnavailable, rows
 from hostler.hosts.models import ServerState
 from hostler.hosts.watch import HostWatch
-from hostler.services.alive import alive_processes
+from hostler.services.alive import processes
 from hostler.webhooks.models import Webhook
 from hostler.webhooks.wanted import waiting_for
 
@@ -145,7 +145,7 @@ def _seconds_since(moment: datetime | str, now: datetime) -> float:
 
 async def _of_services() -> Metric:
     services = GaugeMetricFamily("hostler_services", "Services on this database that are alive")
-    services.add_metric((), len(await alive_processes()))
+    services.add_metric((), len(await processes()))
     return services
 
 

@@ -150,6 +150,9 @@ async def run_now(schedule: Schedule, asked: Asked, settings: Settings) -> Job |
     try:
         async with in_transaction():
             locked = await _locked(schedule)
+            first = None if attempt is None else await attempt.first()
+            if first is not None:  # the same request, which was quicker
+                return first
             body = _stored_body(locked)
             vms, left_out = await meant_by(body)
             if asked.dry_run:

@@ -23,6 +23,7 @@ import structlog
 from hostler.database import DatabaseUnavailable, rows
 from hostler.database.line import Line, say
 from hostler.jobs.ledger import PROCESS
+from hostler.services.alive import told_by
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +76,8 @@ class Presence:
             for coroutine, name in ((presence._keep_beating(), "presence"), (presence._keep_speaking(), "word"))
         ]
         try:
-            yield presence
+            with told_by(lambda: presence.is_back):
+                yield presence
         finally:
             for task in tasks:
                 task.cancel()

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import OperationFailed
 from hostler.events.models import Event
 from hostler.hosts.models import Server
 from hostler.jobs.ledger import PROCESS
@@ -223,3 +224,40 @@ def _sleepers() -> list[str]:
             if command[:2] == [b"sleep", b"4711"]:
                 found.append(process.name)
     return found
+
+
+async def test_a_cancel_that_comes_while_the_end_is_written_down_cuts_nothing_off(
+    app: FastAPI, api: httpx.AsyncClient
+) -> None:
+    job = await row(state="running", lease_owner=PROCESS)
+    crew = engine_of(app).crew
+    over = asyncio.Event()
+
+    async def work(track: JobTrack) -> Mapping[str, Any]:
+        for number in range(50):
+            track.line(f"line {number}")  # which take a moment to be written
+        over.set()
+        return {"changed": True}
+
+    task = crew.start(job, work)
+    await over.wait()
+    await asyncio.sleep(0)
+    answers = await asyncio.gather(*(cancel(api, job) for _ in range(3)))
+
+    assert (await task) == {"changed": True}
+    assert {answer.status_code for answer in answers} == {200}
+    await job.refresh_from_db()
+    assert (job.state, crew.has(job.id)) == ("succeeded", False)
+
+
+async def test_a_failure_that_can_not_be_written_ends_the_job_all_the_same(app: FastAPI) -> None:
+    job = await row(state="running", lease_owner=PROCESS)
+
+    async def work(_track: JobTrack) -> Mapping[str, Any]:
+        raise OperationFailed("a hook said \udcff")
+
+    with pytest.raises(OperationFailed):
+        await engine_of(app).crew.carry_out(job, work)
+
+    await job.refresh_from_db()
+    assert (job.state, job.error_code) == ("failed", "internal")
