@@ -19,11 +19,6 @@ from tests.service.machines.lab_service import create, engine_of, eventually
 pytestmark = [pytest.mark.anyio, pytest.mark.lab]
 
 # libvirt asks an emulator what it can do before it starts it
-SLOW_TO_FAIL = """#!/bin/sh
-case "$*" in *-machine\\ none*) exec /usr/bin/qemu-system-x86_64 "$@";; esac
-sleep 2
-exit 1
-"""
 STANDS_STILL = """#!/bin/sh
 case "$*" in *-machine\\ none*) exec /usr/bin/qemu-system-x86_64 "$@";; esac
 (sleep 0.05; kill -STOP $$) &
@@ -35,9 +30,10 @@ async def test_one_that_fails_to_start_is_not_shown_as_running(
     app: FastAPI, api: httpx.AsyncClient, server: Server, clean_host: Host, tmp_path: Path
 ) -> None:
     vm = await create(api, server, "broken")
-    give_emulator(SLOW_TO_FAIL, clean_host, tmp_path)
+    give_emulator(STANDS_STILL, clean_host, tmp_path)
     starting = asyncio.create_task(asyncio.to_thread(clean_host.virsh, "start", "broken"))
     await eventually(lambda: is_seen(app, api, vm, "running"), "it is seen as it starts", 10)
+    clean_host.guest_process("broken").signal(signal.SIGKILL)
     with pytest.raises(LabError, match="Failed to start"):
         await starting
     await eventually(lambda: is_shown(api, vm, "stopped"), "it is off", 5)
