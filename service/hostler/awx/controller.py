@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
@@ -14,7 +14,7 @@ from hostler.awx.client import Client, MethodNotAllowed
 from hostler.awx.errors import AwxError, AwxIgnoredFields, AwxNotFound
 from hostler.awx.following import Follower, OnState
 from hostler.awx.launch import Launch
-from hostler.awx.launching import Launched, Patience, find_launched, launch_once
+from hostler.awx.launching import Launched, Patience, find_launched, launch_once, look_for
 from hostler.awx.states import state_of
 from hostler.awx.template import find_template, read_template
 from hostler.runner import PlaybookEvent, PlaybookOutcome
@@ -70,13 +70,37 @@ class Controller:
 
         Raises `AwxError`.
         """
-        template = await find_template(self._client, launch.template, self._settings.awx_organization)
+        template = await self._find_template(launch.template)
         return await find_launched(self._client, template, launch.mark, self._patience)
 
-    async def look_for(self, launch: Launch) -> int | None:
-        """As `find`, by one look."""
-        template = await find_template(self._client, launch.template, self._settings.awx_organization)
-        return await find_launched(self._client, template, launch.mark, Patience(0, 0))
+    async def look_for(self, template: int | str, marks: Collection[str]) -> Mapping[str, int]:
+        """The numbers of the template's jobs with those marks, as far as there are any; by one look.
+
+        Raises `AwxError`.
+        """
+        template_id = await find_template(self._client, template, self._settings.awx_organization)
+        return await look_for(self._client, template_id, marks)
+
+    async def _find_template(self, wanted: int | str) -> int:
+        """As `find_template`, and again while AWX is away."""
+        deadline = time.monotonic() + self._patience.absence
+        while True:
+            try:
+                return await find_template(self._client, wanted, self._settings.awx_organization)
+            except AwxNotFound:
+                raise
+            except AwxError as error:
+                if time.monotonic() > deadline:
+                    raise
+                log.warning("awx.away", template=wanted, reason=error.message)
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    async def has_ended(self, number: int) -> bool:
+        """Whether a job has ended, or is not there any more; by one look. Raises `AwxError`."""
+        try:
+            return state_of((await self._client.get(f"jobs/{number}/")).get("status")).is_final
+        except AwxNotFound:
+            return True
 
     async def have_canceled(self, number: int) -> None:
         """Have a job end, by one request; one that has ended already is as well. Raises `AwxError`."""

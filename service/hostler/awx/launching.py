@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,9 +94,9 @@ async def find_launched(client: Client, template_id: int, mark: str, patience: P
     begun = time.monotonic()
     while True:
         try:
-            async for job in _newest(client, template_id):
-                if _mark_in(job) == mark:
-                    return int(job["id"])
+            found = await look_for(client, template_id, {mark})
+            if found:
+                return found[mark]
             if time.monotonic() - begun > patience.seconds:
                 return None
         except AwxError as error:
@@ -104,6 +104,18 @@ async def find_launched(client: Client, template_id: int, mark: str, patience: P
             if time.monotonic() - begun > patience.absence:
                 raise
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def look_for(client: Client, template_id: int, marks: Collection[str]) -> Mapping[str, int]:
+    """The numbers of the template's jobs with those marks, as far as there are any. Raises `AwxError`."""
+    found: dict[str, int] = {}
+    async for job in _newest(client, template_id):
+        mark = _mark_in(job)
+        if isinstance(mark, str) and mark in marks:
+            found[mark] = int(job["id"])
+        if len(found) == len(marks):
+            break
+    return found
 
 
 async def _newest(client: Client, template_id: int) -> AsyncIterator[Mapping[str, Any]]:
