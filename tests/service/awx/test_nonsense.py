@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON that is not what AWX answers is told as that, wherever it comes, and a launch that is answered so is not lost."""
+"""JSON that is not what AWX answers is told as that wherever it comes; a launch that is answered so is not lost."""
 
 from __future__ import annotations
 
