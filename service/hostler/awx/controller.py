@@ -13,7 +13,7 @@ import structlog
 from hostler.awx.client import Client, MethodNotAllowed
 from hostler.awx.errors import AwxError, AwxIgnoredFields, AwxNotFound
 from hostler.awx.following import Follower, OnState
-from hostler.awx.launch import Launch
+from hostler.awx.launch import SECRETS, Launch
 from hostler.awx.launching import Launched, Patience, find_launched, launch_once, look_for
 from hostler.awx.states import state_of
 from hostler.awx.template import find_template, read_template
@@ -27,6 +27,10 @@ _TEMPLATES: dict[str, int | str] = {
     "vm_resize": "Hostler / Service / Resize a VM",
 }
 """What awx_setup calls the job templates for services, by their actions."""
+
+_ALWAYS_GIVEN = ("hypervisor", "libvirt_uri", "vm_uuid")
+_WITH_SECRETS = frozenset({"vm_create"})
+"""The actions whose playbooks may be given secrets."""
 
 _ENDING_SECONDS = 60.0  # how long a job that was canceled may take to end there
 _LOOK_AGAIN_SECONDS = 0.5
@@ -45,6 +49,16 @@ class Controller:
         """The job template of an action: its id, or its name."""
         given: dict[str, int | str] = {str(name): wanted for name, wanted in self._settings.awx_templates.items()}
         return given.get(action, _TEMPLATES[action])
+
+    async def check_template(self, action: str) -> str:
+        """Read the action's job template as a launch does, and answer its name.
+
+        Raises the `AwxError` that a launch with secrets would fail with.
+        """
+        template = await read_template(self._client, self.template_of(action), self._settings.awx_organization)
+        names = {*_ALWAYS_GIVEN, *(SECRETS if action in _WITH_SECRETS else ())}
+        template.check(Launch(template.id, "", dict.fromkeys(names, "something")))
+        return template.name
 
     async def launch(self, launch: Launch, launched: Launched) -> int:
         """Launch a job and answer its number, which ``launched`` keeps before anything else happens.
