@@ -28,6 +28,7 @@ from hostler.awx.errors import (
     AwxUnreachable,
     NotSent,
 )
+from hostler.awx.shape import json_of
 from hostler.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -112,16 +113,16 @@ class Client:
         return token
 
 
-async def _content(response: httpx.Response) -> bytes:
-    content = b""
+async def _content(response: httpx.Response) -> bytearray:
+    content = bytearray()
     async for chunk in response.aiter_bytes():
-        content += chunk
+        content.extend(chunk)
         if len(content) > LARGEST_ANSWER:
             raise AwxBadAnswer("AWX's answer is too large")
     return content
 
 
-def _read(response: httpx.Response, content: bytes) -> Answer:
+def _read(response: httpx.Response, content: bytearray) -> Answer:
     """The answer's body; raises what its status says."""
     status = response.status_code
     if status == httpx.codes.UNAUTHORIZED:
@@ -142,11 +143,11 @@ def _read(response: httpx.Response, content: bytes) -> Answer:
     return body
 
 
-def _json(response: httpx.Response, content: bytes) -> Answer:
+def _json(response: httpx.Response, content: bytearray) -> Answer:
     if not content and response.is_success:
         return {}
     try:
-        body = httpx.Response(response.status_code, content=content).json()
+        body = json_of(content)
     except ValueError:
         body = None
     if not isinstance(body, dict):

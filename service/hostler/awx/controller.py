@@ -6,15 +6,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
 from hostler.awx.client import Client, MethodNotAllowed
 from hostler.awx.errors import AwxError, AwxIgnoredFields, AwxNotFound
 from hostler.awx.following import Follower, OnState
-from hostler.awx.launch import Launch
-from hostler.awx.launching import Launched, Patience, find_launched, launch_once
+from hostler.awx.launch import SECRETS, Launch
+from hostler.awx.launching import Launched, Patience, find_launched, launch_once, look_for
 from hostler.awx.states import state_of
 from hostler.awx.template import find_template, read_template
 from hostler.runner import PlaybookEvent, PlaybookOutcome
@@ -27,6 +27,10 @@ _TEMPLATES: dict[str, int | str] = {
     "vm_resize": "Hostler / Service / Resize a VM",
 }
 """What awx_setup calls the job templates for services, by their actions."""
+
+_ALWAYS_GIVEN = ("hypervisor", "libvirt_uri", "vm_uuid")
+_WITH_SECRETS = frozenset({"vm_create"})
+"""The actions whose playbooks may be given secrets."""
 
 _ENDING_SECONDS = 60.0  # how long a job that was canceled may take to end there
 _LOOK_AGAIN_SECONDS = 0.5
@@ -45,6 +49,16 @@ class Controller:
         """The job template of an action: its id, or its name."""
         given: dict[str, int | str] = {str(name): wanted for name, wanted in self._settings.awx_templates.items()}
         return given.get(action, _TEMPLATES[action])
+
+    async def check_template(self, action: str) -> str:
+        """Read the action's job template as a launch does, and answer its name.
+
+        Raises the `AwxError` that a launch with secrets would fail with.
+        """
+        template = await read_template(self._client, self.template_of(action), self._settings.awx_organization)
+        names = {*_ALWAYS_GIVEN, *(SECRETS if action in _WITH_SECRETS else ())}
+        template.check(Launch(template.id, "", dict.fromkeys(names, "something")))
+        return template.name
 
     async def launch(self, launch: Launch, launched: Launched) -> int:
         """Launch a job and answer its number, which ``launched`` keeps before anything else happens.
@@ -70,13 +84,37 @@ class Controller:
 
         Raises `AwxError`.
         """
-        template = await find_template(self._client, launch.template, self._settings.awx_organization)
+        template = await self._find_template(launch.template)
         return await find_launched(self._client, template, launch.mark, self._patience)
 
-    async def look_for(self, launch: Launch) -> int | None:
-        """As `find`, by one look."""
-        template = await find_template(self._client, launch.template, self._settings.awx_organization)
-        return await find_launched(self._client, template, launch.mark, Patience(0, 0))
+    async def look_for(self, template: int | str, marks: Collection[str]) -> Mapping[str, int]:
+        """The numbers of the template's jobs with those marks, as far as there are any; by one look.
+
+        Raises `AwxError`.
+        """
+        template_id = await find_template(self._client, template, self._settings.awx_organization)
+        return await look_for(self._client, template_id, marks)
+
+    async def _find_template(self, wanted: int | str) -> int:
+        """As `find_template`, and again while AWX is away."""
+        deadline = time.monotonic() + self._patience.absence
+        while True:
+            try:
+                return await find_template(self._client, wanted, self._settings.awx_organization)
+            except AwxNotFound:
+                raise
+            except AwxError as error:
+                if time.monotonic() > deadline:
+                    raise
+                log.warning("awx.away", template=wanted, reason=error.message)
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    async def has_ended(self, number: int) -> bool:
+        """Whether a job has ended, or is not there any more; by one look. Raises `AwxError`."""
+        try:
+            return state_of((await self._client.get(f"jobs/{number}/")).get("status")).is_final
+        except AwxNotFound:
+            return True
 
     async def have_canceled(self, number: int) -> None:
         """Have a job end, by one request; one that has ended already is as well. Raises `AwxError`."""

@@ -17,6 +17,7 @@ import structlog
 
 from hostler.awx.client import Answer, Client
 from hostler.awx.errors import AwxBadAnswer, AwxCanceled, AwxError, AwxJobBroken, AwxNotFound
+from hostler.awx.shape import number_in, objects_in
 from hostler.awx.states import AwxState, state_of
 from hostler.runner import PlaybookEvent, PlaybookOutcome, PlaybookStatus, Translation, sentence
 
@@ -66,11 +67,12 @@ class Follower:
             before, state = state, state_of(job.get("status"))
             if state is not before and not state.is_final:
                 on_state(state)
-            await reader.read()
+            # what there is in the end is read in any case, but not for ever either
+            await reader.read(deadline if not state.is_final else (ended_at or time.monotonic()) + _LAST_EVENTS_SECONDS)
             if state.is_final:
                 ended_at = ended_at or time.monotonic()
                 if job.get("event_processing_finished") or ended_at + _LAST_EVENTS_SECONDS < time.monotonic():
-                    reader.tell_all()
+                    await reader.tell_all()
                     on_state(state)
                     return reader.outcome(job, state, stopped)
             elif stopped is not None:  # AWX had its time to end it
@@ -106,12 +108,36 @@ class _Reader:
         self._on_event = on_event
         self._translation = Translation()
         self._told = 0
+        self._highest = 0
         self._waiting: dict[int, Mapping[str, Any]] = {}
         self._has_stats = False
 
-    async def read(self) -> None:
-        """Tell of all events that are there and whose turn it is."""
-        after = self._told
+    async def read(self, until: float) -> None:
+        """Tell of all events that are there and whose turn it is; no longer than ``until`` (``time.monotonic``).
+
+        Those after a gap are read once: then they wait, and only the gap is asked for.
+        """
+        await self._fetch(self._highest, None, until)
+        while self._waiting and time.monotonic() < until:
+            told = self._told
+            await self._fetch(told, min(self._waiting), until)
+            if self._told == told:
+                return
+
+    async def tell_all(self) -> None:
+        """Tell of those, too, that are after one that AWX has lost; each gap is asked for once more."""
+        until = time.monotonic() + _LAST_EVENTS_SECONDS
+        while self._waiting:
+            after = min(self._waiting)
+            if after > self._told + 1 and time.monotonic() < until:
+                await self._fetch(self._told, after, until)
+            if self._waiting:
+                self._told = min(self._waiting) - 1
+                self._tell_next()
+
+    async def _fetch(self, after: int, before: int | None, until: float) -> None:
+        """Read the events whose counters are between those two, and tell of those whose turn it is."""
+        within = {} if before is None else {"counter__lt": before}
         while True:
             answer = await self._follower.ask(
                 f"jobs/{self._number}/job_events/",
@@ -120,24 +146,23 @@ class _Reader:
                 counter__gt=after,
                 page_size=_PAGE,
                 no_truncate="true",
+                **within,
             )
-            page = answer.get("results")
-            if not isinstance(page, list):
-                raise AwxBadAnswer("AWX's answer about a job's events has no list of them")
-            for event in page:
-                self._waiting[_counter(event)] = event
-            while (event := self._waiting.pop(self._told + 1, None)) is not None:
-                self._tell(event)
-            if len(page) < _PAGE:
+            page = {
+                number_in(one, "counter", "an event"): one for one in objects_in(answer, "results", "a job's events")
+            }
+            if page and min(page) <= after:
+                raise AwxBadAnswer("AWX's answer about a job's events has some that it was not asked for")
+            self._waiting.update(page)
+            self._highest = max(self._highest, *page, 0)
+            self._tell_next()
+            if len(page) < _PAGE or until < time.monotonic():
                 return
-            after = _counter(page[-1])
+            after = max(page)
 
-    def tell_all(self) -> None:
-        """Tell of those, too, that are after one that AWX has lost."""
-        for counter in sorted(self._waiting):
-            self._told = counter - 1
-            self._tell(self._waiting[counter])
-        self._waiting.clear()
+    def _tell_next(self) -> None:
+        while (event := self._waiting.pop(self._told + 1, None)) is not None:
+            self._tell(event)
 
     def _tell(self, event: Mapping[str, Any]) -> None:
         self._told += 1
@@ -145,7 +170,7 @@ class _Reader:
         self._has_stats |= raw["event"] == "playbook_on_stats"
         try:
             ours = list(self._translation.events(raw))
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             log.warning("awx.event_unread", awx_job=self._number, counter=self._told, reason=repr(error))
             return
         for one in ours:
@@ -169,12 +194,6 @@ class _Reader:
 
 def _printed(outcome: PlaybookOutcome) -> str | None:
     return None if outcome.failure is None else outcome.failure.message
-
-
-def _counter(event: object) -> int:
-    if not isinstance(event, dict) or not isinstance(event.get("counter"), int):
-        raise AwxBadAnswer("AWX's answer about a job's events has one without a counter")
-    return int(event["counter"])
 
 
 def _as_of_runner(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +24,7 @@ from hostler.awx.errors import (
     NotSent,
 )
 from hostler.awx.launch import MARK, SECRETS, Launch
+from hostler.awx.shape import json_of, number_in, objects_in, text_in
 from hostler.awx.template import Template, ignored_fields
 
 log = structlog.get_logger(__name__)
@@ -94,9 +94,9 @@ async def find_launched(client: Client, template_id: int, mark: str, patience: P
     begun = time.monotonic()
     while True:
         try:
-            async for job in _newest(client, template_id):
-                if _mark_in(job) == mark:
-                    return int(job["id"])
+            found = await look_for(client, template_id, {mark})
+            if found:
+                return found[mark]
             if time.monotonic() - begun > patience.seconds:
                 return None
         except AwxError as error:
@@ -106,11 +106,23 @@ async def find_launched(client: Client, template_id: int, mark: str, patience: P
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
+async def look_for(client: Client, template_id: int, marks: Collection[str]) -> Mapping[str, int]:
+    """The numbers of the template's jobs with those marks, as far as there are any. Raises `AwxError`."""
+    found: dict[str, int] = {}
+    async for job in _newest(client, template_id):
+        mark = _mark_in(job)
+        if isinstance(mark, str) and mark in marks:
+            found[mark] = number_in(job, "id", "a job")
+        if len(found) == len(marks):
+            break
+    return found
+
+
 async def _newest(client: Client, template_id: int) -> AsyncIterator[Mapping[str, Any]]:
     """The template's jobs, the newest first; of old ones nobody asks."""
     for page in range(1, _PAGES + 1):
         answer = await client.get(f"job_templates/{template_id}/jobs/", order_by="-id", page_size=_PAGE, page=page)
-        for job in answer.get("results") or ():
+        for job in objects_in(answer, "results", "a template's jobs"):
             yield job
         if not answer.get("next"):
             return
@@ -119,21 +131,18 @@ async def _newest(client: Client, template_id: int) -> AsyncIterator[Mapping[str
 def _mark_in(job: Mapping[str, Any]) -> object:
     # AWX refuses to search in extra_vars, so each is looked at
     try:
-        variables = json.loads(job.get("extra_vars") or "{}")
-    except (TypeError, ValueError):
+        variables = json_of(text_in(job, "extra_vars"))
+    except ValueError:
         return None
     return variables.get(MARK) if isinstance(variables, dict) else None
 
 
 def _number(answer: Mapping[str, Any]) -> int:
-    number = answer.get("job", answer.get("id"))
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise AwxBadAnswer("AWX's answer to a launch has no number of a job")
-    return number
+    return number_in(answer, "job" if "job" in answer else "id", "a launch")
 
 
 def _ignored(answer: Mapping[str, Any]) -> set[str]:
-    """The names of what AWX left out: of variables, theirs."""
+    """The names of what AWX left out: of variables, theirs. By now the job is there, so no answer is a wrong one."""
     ignored = answer.get("ignored_fields") or {}
     if not isinstance(ignored, dict):
         return {"ignored_fields"}
@@ -141,10 +150,10 @@ def _ignored(answer: Mapping[str, Any]) -> set[str]:
     variables = ignored.get("extra_vars") or {}
     if isinstance(variables, str):
         try:
-            variables = json.loads(variables)
+            variables = json_of(variables)
         except ValueError:
-            variables = {"extra_vars": None}
-    return names | set(variables)
+            variables = None
+    return names | (set(variables) if isinstance(variables, dict) else {"extra_vars"})
 
 
 def _what_is_wrong(template: Template, body: Mapping[str, Any]) -> str:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hostler.awx.client import Client
-from hostler.awx.errors import AwxBadAnswer, AwxForbidden, AwxIgnoredFields, AwxNotFound, AwxSecretInClear
+from hostler.awx.errors import AwxForbidden, AwxIgnoredFields, AwxNotFound, AwxSecretInClear
 from hostler.awx.launch import Launch
+from hostler.awx.shape import number_in, objects_in
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,13 @@ async def find_template(client: Client, wanted: int | str, organization: str) ->
     if isinstance(wanted, int):
         return wanted
     within = {"organization__name": organization} if organization else {}
-    found = (await client.get("job_templates/", name=wanted, page_size=2, **within)).get("results")
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise AwxBadAnswer("AWX's answer about job templates has no list of them")
+    answer = await client.get("job_templates/", name=wanted, page_size=2, **within)
+    found = objects_in(answer, "results", "job templates")
     if len(found) > 1:
         raise AwxNotFound(f"AWX has several job templates '{wanted}'; awx_organization says which is meant")
     if not found:
         raise AwxNotFound(f"AWX has no job template '{wanted}', or does not show it to the user of the service's token")
-    return int(found[0]["id"])
+    return number_in(found[0], "id", "a job template")
 
 
 async def read_template(client: Client, wanted: int | str, organization: str) -> Template:
@@ -68,5 +68,6 @@ async def read_template(client: Client, wanted: int | str, organization: str) ->
         raise AwxNotFound(f"AWX has no job template {name}") from None
     except AwxForbidden:
         raise AwxForbidden(f"The user of the service's token may not launch AWX's job template '{name}'") from None
-    questions = {str(one.get("variable")): str(one.get("type")) for one in survey.get("spec") or ()}
+    spec = objects_in(survey, "spec", "a survey's questions") if survey.get("spec") else []
+    questions = {str(one.get("variable")): str(one.get("type")) for one in spec}
     return Template(template_id, name, bool(asked.get("ask_variables_on_launch")), questions)

@@ -8,8 +8,8 @@ import os
 from collections.abc import Awaitable, Callable
 
 from hostler.database import Database
+from hostler.doctor import awx, files, hosts, keys, programs, surroundings
 from hostler.doctor import database as of_database
-from hostler.doctor import files, hosts, keys, programs, surroundings
 from hostler.doctor.finding import Finding, Level, failed, warning
 from hostler.settings import Settings
 
@@ -32,6 +32,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *await _apart("ansible-playbook", lambda: programs.ansible(path)),
         *await _apart("collection", lambda: programs.collection(settings, ours)),
         *await _apart("hooks", lambda: files.operators_folders(settings, ours)),
+        *await _guarded("awx", lambda: awx.all_templates(settings)),
     ]
     there = await _guarded("database", lambda: of_database.reachable(settings))
     found += there

@@ -44,9 +44,9 @@ def state_folder(settings: Settings) -> list[Finding]:
 
 
 def private_files(settings: Settings) -> list[Finding]:
-    """Whether the database and the keys are their owner's only, and all of them one owner's."""
+    """Whether the database, the keys and AWX's token are their owner's only, and all of them one owner's."""
     database = config.parse(settings.database_url).file
-    paths = [settings.sealing_keys_file, settings.signing_keys_file]
+    paths = [settings.sealing_keys_file, settings.signing_keys_file, settings.awx_token_file]
     if database is not None:
         paths += [database, *beside(database), database.with_name(f"{database.name}.lock")]
     there = {path: path.stat() for path in paths if path is not None and path.exists()}

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Canceling what may still go on at AWX of jobs that are over here, because AWX did not answer for too long.
+"""Canceling what may still go on at AWX of jobs that are over here, whatever they ended with.
 
-Their rows say which these are, so it makes no difference whether the service was stopped meanwhile.
+AWX may have been away when it was to cancel them, or our database when the job's number was to be kept. So each that
+failed or was canceled is looked at until AWX says that it has ended. Their rows say which these are, so it makes no
+difference whether the service was stopped meanwhile.
 """
 
 from __future__ import annotations
@@ -12,15 +14,6 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from hostler.awx import AwxError, Controller
-from hostler.awx.errors import (
-    AwxBadAnswer,
-    AwxFailed,
-    AwxForbidden,
-    AwxLaunchUnknown,
-    AwxTimeout,
-    AwxUnauthorized,
-    AwxUnreachable,
-)
 from hostler.database import DatabaseUnavailable
 from hostler.engine import Engine
 from hostler.jobs.models import Executor, Job, JobState
@@ -30,49 +23,73 @@ log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 15.0
 _FOR = timedelta(days=1)
-_ABSENT = (AwxUnreachable, AwxTimeout, AwxFailed, AwxBadAnswer, AwxUnauthorized, AwxForbidden)
+_LATE = timedelta(minutes=10)
+"""So long after its job's end a launch may still arrive that nobody waited for: AWX and what stands before it give up
+requests after two minutes."""
 
 
 async def keep_canceling(engine: Engine) -> None:
-    """Cancel them as soon as AWX answers again, for a day."""
+    """Cancel them as soon as AWX answers again, for a day, whatever goes wrong with that."""
     if engine.awx is None:
         return
     settled: set[int] = set()
     while True:
         try:
-            for job in await _abandoned(settled):
-                if await _is_canceled(engine.awx, job):
-                    settled.add(job.id)
+            jobs = await _over(settled)
+            settled |= await _ended(engine.awx, jobs)
         except DatabaseUnavailable as error:
             log.warning("abandoned.database_unavailable", reason=str(error))
+        except Exception:
+            log.exception("abandoned.failed")
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _abandoned(settled: set[int]) -> list[Job]:
-    recent = Job.filter(executor=Executor.AWX.value, finished_at__gt=datetime.now(UTC) - _FOR)
-    failed = recent.filter(state=JobState.FAILED.value)
-    found = [
-        *await failed.filter(error_code__in=[kind.code for kind in _ABSENT], external_id__not_isnull=True),
-        *await failed.filter(error_code=AwxLaunchUnknown.code, external_id__isnull=True),
-        # AWX may have been away when it was to cancel them
-        *await recent.filter(state=JobState.CANCELED.value, external_id__not_isnull=True),
-    ]
+async def _over(settled: set[int]) -> list[Job]:
+    """The jobs that ended other than well, but for those that are known to have ended at AWX, too."""
+    found = await Job.filter(
+        executor=Executor.AWX.value,
+        state__in=[JobState.FAILED.value, JobState.CANCELED.value],
+        started_at__not_isnull=True,
+        finished_at__gt=datetime.now(UTC) - _FOR,
+    ).order_by("id")
     return [job for job in found if job.id not in settled]
 
 
-async def _is_canceled(controller: Controller, job: Job) -> bool:
-    """Whether nothing of the job goes on at AWX any more; of one that was never launched nobody can say so."""
+async def _ended(controller: Controller, jobs: list[Job]) -> set[int]:
+    """Cancel what goes on at AWX, and answer the ids of those of which nothing does."""
+    ended: set[int] = set()
+    for job in jobs:
+        if job.external_id is not None and await _has_ended(controller, job, int(job.external_id)):
+            ended.add(job.id)
+    unnumbered: dict[int | str, dict[str, Job]] = {}
+    for job in jobs:
+        if job.external_id is None:
+            launch = launch_of(controller, job, {})
+            unnumbered.setdefault(launch.template, {})[launch.mark] = job
+    for template, marked in unnumbered.items():
+        asked_at = datetime.now(UTC)
+        try:
+            numbers = await controller.look_for(template, marked.keys())
+        except AwxError as error:
+            log.debug("abandoned.awx_away", jobs=[job.id for job in marked.values()], reason=error.message)
+            continue
+        for mark, job in marked.items():
+            if mark not in numbers:
+                is_late = job.finished_at is not None and asked_at > job.finished_at + _LATE
+                ended |= {job.id} if is_late else set()
+            elif await _has_ended(controller, job, numbers[mark]):
+                ended.add(job.id)
+    return ended
+
+
+async def _has_ended(controller: Controller, job: Job, number: int) -> bool:
+    """Whether the job has ended at AWX; one that has not is told to."""
     try:
-        if job.external_id is not None:
-            number = int(job.external_id)
-        else:
-            found = await controller.look_for(launch_of(controller, job, {}))
-            if found is None:
-                return False
-            number = found
+        if await controller.has_ended(number):
+            return True
         await controller.have_canceled(number)
     except AwxError as error:
-        log.debug("abandoned.awx_away", job=job.id, reason=error.message)
+        log.debug("abandoned.awx_away", jobs=[job.id], reason=error.message)
         return False
     log.info("abandoned.canceled", job=job.id, awx_job=number)
-    return True
+    return False

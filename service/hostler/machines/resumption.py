@@ -21,7 +21,6 @@ from hostler.database import DatabaseUnavailable
 from hostler.dispatch import Action
 from hostler.engine import Engine
 from hostler.errors import ServiceError, Unavailable
-from hostler.jobs.crew import StillRunning
 from hostler.jobs.ledger import PROCESS
 from hostler.jobs.models import Executor, Job, JobState
 from hostler.jobs.track import JobTrack
@@ -37,6 +36,7 @@ from hostler.machines.recovery import settle
 log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 1.0
+_AGAIN_SECONDS = 5.0  # after a job could not be taken up
 
 
 @contextlib.asynccontextmanager
@@ -55,6 +55,7 @@ async def resuming(engine: Engine) -> AsyncIterator[None]:
 
 
 async def _keep_looking(engine: Engine) -> None:
+    """Take up what is left to this process, whatever goes wrong with that: nobody else would."""
     async with asyncio.TaskGroup() as tasks:
         taken: set[int] = set()
         while True:
@@ -67,31 +68,42 @@ async def _keep_looking(engine: Engine) -> None:
                     id__not_in=list(taken),
                 ):
                     taken.add(job.id)
-                    tasks.create_task(_resume(engine, job), name=f"resume-job-{job.id}")
+                    tasks.create_task(_resume(engine, job, taken), name=f"resume-job-{job.id}")
             except DatabaseUnavailable as error:
                 log.warning("resumption.database_unavailable", reason=str(error))
+            except Exception:
+                log.exception("resumption.failed")
             await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _resume(engine: Engine, job: Job) -> None:
+async def _resume(engine: Engine, job: Job, taken: set[int]) -> None:
+    """Take the job up and see to its end; if that fails and it still runs by its row, it is taken up again."""
     structlog.contextvars.bind_contextvars(request_id=job.request_id)  # of whoever asked for it
-    row = await Machine.get_or_none(id=job.vm_id).select_related("server")
-    log.info("job.taken_up", job=job.id, awx_job=job.external_id)
     try:
-        if row is None:
-            await engine.crew.carry_out(job, partial(_followed, engine, job))
-        elif engine.awx is None:
-            await settle(job, row.server, engine.host(row.server))
-        else:
-            await engine.crew.carry_out(
-                job, partial(_done, engine, job, row), after=lambda: engine.watch.look_at(row.server_id, row.uuid)
-            )
-    except StillRunning:
-        pass  # nobody waits for it
+        await _take_up(engine, job)
+    except DatabaseUnavailable as error:
+        log.warning("job.taken_up_in_vain", job=job.id, reason=str(error))
     except (ServiceError, HostlerError) as error:
         log.warning("job.taken_up_in_vain", job=job.id, reason=error.message)  # its row has it, too
     except Exception:
         log.exception("job.taken_up_in_vain", job=job.id)
+    await asyncio.sleep(_AGAIN_SECONDS)
+    taken.discard(job.id)
+
+
+async def _take_up(engine: Engine, job: Job) -> None:
+    row = await Machine.get_or_none(id=job.vm_id).select_related("server")
+    log.info("job.taken_up", job=job.id, awx_job=job.external_id)
+    if row is None:
+        task = engine.crew.start(job, partial(_followed, engine, job))
+    elif engine.awx is None:
+        await settle(job, row.server, engine.host(row.server))
+        return
+    else:
+        look = partial(engine.watch.look_at, row.server_id, row.uuid)
+        task = engine.crew.start(job, partial(_done, engine, job, row), after=look)
+    await asyncio.wait([task])  # at a shutdown this wait is over, and the crew sees to the task
+    task.result()
 
 
 async def _done(engine: Engine, job: Job, row: Machine, track: JobTrack) -> Mapping[str, Any]:

@@ -26,6 +26,8 @@ class Fault:
     """Of a silence."""
     times: int = 1_000_000
     heard: bool = False
+    body: str = ""
+    """Of nonsense, where it is to be JSON."""
 
     def takes(self, request: Request) -> bool:
         """Whether this request is one of those meant; it counts as one, then."""
@@ -38,6 +40,8 @@ class Fault:
         """What is answered instead."""
         if self.what == "silence":
             await asyncio.sleep(self.seconds)
+        if self.what == "nonsense" and self.body:
+            return Response(self.body, media_type="application/json")
         if self.what == "nonsense":
             return Response("<html>Welcome</html>", media_type="text/html")
         return JSONResponse({"detail": "A fault."}, self.status) if self.what == "status" else _Dropped()

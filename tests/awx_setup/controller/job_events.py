@@ -62,11 +62,12 @@ def stored(raw: dict[str, Any]) -> Event:
 def shown(events: list[Event], query: dict[str, str], *, is_over: bool) -> list[Event]:
     """Those that the query asks for and that are stored by now; refuse what can't be asked for."""
     for name in query:
-        if name not in ("counter__gt", "order_by", "page", "page_size", "no_truncate"):
+        if name not in ("counter__gt", "counter__lt", "order_by", "page", "page_size", "no_truncate"):
             raise refused(400, f"JobEvent has no field named '{name}'")
     after = int(query.get("counter__gt", "0"))
+    before = float(query.get("counter__lt", "inf"))
     now = time.monotonic()
-    found = [event for event in events if event["counter"] > after and (is_over or event["at"] <= now)]
+    found = [event for event in events if after < event["counter"] < before and (is_over or event["at"] <= now)]
     if query.get("order_by") == "counter":
         found.sort(key=lambda event: int(event["counter"]))
     return [_shown(event, whole="no_truncate" in query) for event in found]

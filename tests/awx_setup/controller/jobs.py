@@ -135,6 +135,18 @@ class Jobs:
         credentials = accepted.get("credentials", template["many"]["credentials"])
         return self._begin(job, lambda: self._play(job, template, variables, options, credentials))
 
+    def idle(self, template: Object, variables: dict[str, Any]) -> Job:
+        """Start a job that does nothing until it is canceled."""
+        job = self._new("job", template, job_template=template["id"], extra_vars=json.dumps(variables), artifacts={})
+
+        def run() -> None:
+            while job["id"] not in self._cancelled:
+                time.sleep(POLL_S)
+            self._end(job, "canceled")
+
+        job["status"] = "running"
+        return self._begin(job, run)
+
     def _play(
         self, job: Job, template: Object, variables: dict[str, Any], options: dict[str, Any], credentials: list[int]
     ) -> None:
