@@ -185,3 +185,19 @@ async def test_a_chain_whose_oldest_are_pruned_can_be_copied(database: Database,
         await rows("INSERT INTO audit_entry SELECT * FROM kept WHERE id = ?", number)
 
     assert (await verify()).problem is None
+
+
+async def test_one_entry_of_a_wrong_clock_takes_no_younger_ones_along(
+    database: Database, calendar: type[Calendar]
+) -> None:
+    await unguarded(database)
+    await database.connection.execute_query("DELETE FROM audit_entry")
+    await write(calendar, 100, 90, 10, 5, 20_000, 4)
+    await append_only.make_missing(database.connection)
+
+    assert await prune_audit(30) == 2
+
+    assert [entry["id"] for entry in await audited()] == [3, 4, 5, 6, 7]
+    assert (await verify()).problem is None
+    assert await prune_audit(30) == 0, "what stands before the wrong one is young still"
+    assert len(await audited()) == 5, "an entry each hour that nothing was deleted after"
