@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hostler.audit.entry import NO_HASH, hash_of, parsed, shown
@@ -19,7 +19,7 @@ from hostler.errors import OperatorError
 _PIECE = 1000
 _AFTER = "SELECT * FROM audit_entry WHERE id > ? ORDER BY id LIMIT ?"
 _NEWEST = "SELECT id, hash FROM audit_entry ORDER BY id DESC LIMIT 1"
-_PRUNED = "SELECT target_id, after FROM audit_entry WHERE action = ? ORDER BY id"
+_PRUNED = "SELECT id, target_id, after FROM audit_entry WHERE action = ? ORDER BY id"
 _HEAD_PATTERN = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
 
 
@@ -42,6 +42,14 @@ class Head:
         return cls(int(found[1]), found[2])
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What an entry ``audit.prune`` says of the last entry that was to be deleted."""
+
+    said_by: int
+    hash: str
+
+
 @dataclass(slots=True)
 class Verdict:
     """What a check has found."""
@@ -54,6 +62,8 @@ class Verdict:
     """The number of the first entry that is not, or that is not there."""
     problem: str | None = None
     """What is wrong with it, one sentence; None if nothing is."""
+    not_compared: dict[Head, int] = field(default_factory=dict)
+    """Heads of entries that are deleted and whose hash nothing says any more, each with the entry that pruned it."""
 
     def broken_at(self, number: int, problem: str) -> Verdict:
         """The same, of a chain that is broken there."""
@@ -84,12 +94,15 @@ async def _rows(after: int = 0) -> AsyncIterator[Any]:
 
 
 async def verify(*heads: Head) -> Verdict:
-    """Check the whole chain, and that it has the entries that were its heads once, unless they were pruned.
+    """Check the whole chain, and that it has the entries that were its heads once.
 
-    Stops at the first entry that is not as it was written. What is written meanwhile is checked, too.
+    One that was pruned is compared where the chain still says its hash; else it is among the ``not_compared``. Stops at
+    the first entry that is not as it was written. What is written meanwhile is checked, too.
     """
     verdict = Verdict()
-    expected = {head.id: head.hash for head in heads}
+    expected: dict[int, set[str]] = {}
+    for head in heads:
+        expected.setdefault(head.id, set()).add(head.hash)
     marks = await _marks()
     previous = Head(0, NO_HASH)
     async for row in _rows():
@@ -100,7 +113,8 @@ async def verify(*heads: Head) -> Verdict:
             if not isinstance(number, int) or pruned < number - 1:
                 first = max(pruned, previous.id) + 1
                 return verdict.broken_at(first, _gone(first, number - 1 if isinstance(number, int) else first))
-            previous = Head(number - 1, marks.get(number - 1, row["previous_hash"]))
+            mark = marks.get(number - 1)
+            previous = Head(number - 1, row["previous_hash"] if mark is None else mark.hash)
         problem = _problem(row, previous, marks, expected)
         if problem is not None:
             return verdict.broken_at(number, problem)
@@ -113,10 +127,22 @@ async def verify(*heads: Head) -> Verdict:
     for number in sorted(expected):
         if number > previous.id:
             return verdict.broken_at(previous.id + 1, f"{_gone(previous.id + 1, number)}, which was the head")
+    return await _compare_pruned(verdict, [head for head in heads if head.id < verdict.first.id])
+
+
+async def _compare_pruned(verdict: Verdict, heads: Sequence[Head]) -> Verdict:
+    """Compare heads of entries that are not there any more with what the chain says of them."""
+    marks = await _marks() if heads else {}
+    for head in sorted(heads, key=lambda one: one.id):
+        mark = marks.get(head.id)
+        if mark is None:
+            verdict.not_compared[head] = min((one.said_by for last, one in marks.items() if last >= head.id), default=0)
+        elif mark.hash != head.hash:
+            return verdict.broken_at(head.id, f"it is not the entry that entry {mark.said_by} has pruned")
     return verdict
 
 
-def _problem(row: Any, previous: Head, marks: Mapping[int, str], expected: Mapping[int, str]) -> str | None:
+def _problem(row: Any, previous: Head, marks: Mapping[int, _Mark], expected: Mapping[int, set[str]]) -> str | None:
     """What is wrong with an entry that comes after ``previous``, None if nothing is."""
     number, stored = row["id"], row["hash"]
     if row["previous_hash"] != previous.hash:
@@ -127,15 +153,15 @@ def _problem(row: Any, previous: Head, marks: Mapping[int, str], expected: Mappi
         own = None
     if own != stored:
         return "it was changed after it was written"
-    if marks.get(number, stored) != stored:
+    if number in marks and marks[number].hash != stored:
         return "it is not the entry that was there when older ones were pruned"
-    if expected.get(number, stored) != stored:
+    if expected.get(number, {stored}) != {stored}:
         return "it is not the entry that was the head"
     return None
 
 
-async def _marks() -> dict[int, str]:
-    """The hashes of the last entries that were to be deleted, by their numbers, as the chain says."""
+async def _marks() -> dict[int, _Mark]:
+    """What the chain says of the last entries that were to be deleted, by their numbers."""
     marks = {}
     for row in await rows(_PRUNED, PRUNE):
         try:
@@ -143,7 +169,7 @@ async def _marks() -> dict[int, str]:
         except ValueError:
             continue  # whoever comes to that entry finds it
         if isinstance(row["target_id"], int):
-            marks[row["target_id"]] = str(after.get("hash"))
+            marks[row["target_id"]] = _Mark(row["id"], str(after.get("hash")))
     return marks
 
 

@@ -27,7 +27,11 @@ SLACK = timedelta(days=1)
 """How much too old the oldest one is before anything is deleted, or each hour would write an entry of its own."""
 
 _OLDEST = "SELECT id, at FROM audit_entry ORDER BY id LIMIT 1"
-_OLD = "SELECT id, hash FROM audit_entry WHERE at < ? ORDER BY id DESC LIMIT 1"
+_OLD = """
+SELECT id, hash FROM audit_entry
+WHERE id < (SELECT COALESCE(MIN(id), 9223372036854775807) FROM audit_entry WHERE at >= ?) ORDER BY id DESC LIMIT 1
+"""
+"""The last of the old ones before the first that is not: an entry of a wrong clock takes no younger ones along."""
 _PRUNED = "SELECT MAX(target_id) AS last FROM audit_entry WHERE action = ?"
 
 
@@ -37,7 +41,8 @@ async def prune_audit(days: float) -> int:
         return 0
     deleted = await _delete()  # what an earlier time was cut off in
     bound = datetime.now(UTC) - timedelta(days=days)
-    if await AuditEntry.filter(at__lt=bound - SLACK).exists():
+    oldest = await AuditEntry.all().order_by("id").first()
+    if oldest is not None and oldest.at < bound - SLACK:
         await _say_so(bound)
         deleted += await _delete()
     return deleted

@@ -74,7 +74,10 @@ def verify(
         typer.Option(metavar="ID:HASH", help="What 'hostler audit head' has shown once; may be given again."),
     ] = None,
 ) -> None:
-    """Check that every entry is as it was written, and none is missing; exit code 1 and the first that is not."""
+    """Check that every entry is as it was written, and none is missing; exit code 1 and the first that is not.
+
+    A head whose entry was pruned, and of which the audit does not say the hash any more, is exit code 1, too.
+    """
     from hostler.audit.chain import Head
     from hostler.audit.chain import verify as verify_chain
     from hostler.database import append_only
@@ -90,9 +93,11 @@ def verify(
         typer.echo(f"{verdict.entries} entries, {verdict.first.id} to {verdict.head}, are as they were written")
     if verdict.problem is not None:
         typer.echo(f"hostler: Entry {verdict.broken} of the audit: {verdict.problem}", err=True)
+    for one, pruned_by in verdict.not_compared.items():
+        typer.echo(f"hostler: The head {one} was not compared: pruned by entry {pruned_by}", err=True)
     if unguarded:
         typer.echo(f"hostler: The database lets the audit be changed: it lacks {', '.join(unguarded)}", err=True)
-    if verdict.problem is not None or unguarded:
+    if verdict.problem is not None or verdict.not_compared or unguarded:
         raise typer.Exit(1)
 
 

@@ -12,7 +12,7 @@ drop them; what was done meanwhile is then for `hostler audit verify` to find.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hostler.errors import OperatorError
 
@@ -73,9 +73,15 @@ _POSTGRES = {
     "audit_entry_truncated": ("BEFORE TRUNCATE", "STATEMENT"),
 }
 _POSTGRES_PRESENT = """
-SELECT t.tgname AS name, p.prosrc AS source, pg_get_triggerdef(t.oid) AS definition
+SELECT t.tgname AS name, p.prosrc AS source, pg_get_triggerdef(t.oid) AS definition,
+    COALESCE(p.proconfig = ARRAY[format('search_path=pg_catalog, %I, pg_temp', n.nspname)], FALSE) AS own_path
 FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE t.tgrelid = 'audit_entry'::regclass AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
+"""
+_POSTGRES_SCHEMA = """
+SELECT format('%I', n.nspname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = 'audit_entry'::regclass
 """
 
 
@@ -91,10 +97,11 @@ async def missing(connection: BaseDBAsyncClient) -> list[str]:
     return [name for name in _POSTGRES if name not in found or not _is_as_it_should_be(found[name])]
 
 
-def _is_as_it_should_be(row: dict[str, str]) -> bool:
+def _is_as_it_should_be(row: dict[str, Any]) -> bool:
     when, each = _POSTGRES[row["name"]]
-    return (
-        row["source"] == _FUNCTIONS[row["name"]]
+    return bool(
+        row["own_path"]
+        and row["source"] == _FUNCTIONS[row["name"]]
         and f" {when} ON " in row["definition"]
         and f" FOR EACH {each} EXECUTE FUNCTION " in row["definition"]  # so no condition stands before it
     )
@@ -109,8 +116,11 @@ async def make_missing(connection: BaseDBAsyncClient) -> list[str]:
             await connection.execute_query(_SQLITE[name])
             continue
         when, each = _POSTGRES[name]
+        (schema,) = await connection.execute_query_dict(_POSTGRES_SCHEMA)
+        # with the session's own path a temporary table of the same name would be asked instead
         await connection.execute_query(
-            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${_FUNCTIONS[name]}$$"
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql "
+            f"SET search_path = pg_catalog, {schema['name']}, pg_temp AS $${_FUNCTIONS[name]}$$"
         )
         await connection.execute_query(f"DROP TRIGGER IF EXISTS {name} ON audit_entry")
         await connection.execute_query(

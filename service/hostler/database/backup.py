@@ -11,7 +11,6 @@ along, into files of their own that may go another way.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pathlib import Path
 import psycopg.conninfo
 
 from hostler.database import config
-from hostler.database.placing import draft_of, placed, require_free
+from hostler.database.placing import copied, draft_of, placed, require_free
 from hostler.database.sqlite_file import DatabaseFileError, open_to_read, require_ours, require_sound
 from hostler.errors import OperatorError
 from hostler.settings import Settings
@@ -62,7 +61,7 @@ def back_up(settings: Settings, file: Path, *, force: bool = False, with_keys: b
             placed(draft, file, replacing=force)
     for path, key_file in keys.items():
         with draft_of(path) as draft:
-            shutil.copyfile(key_file, draft)
+            copied(key_file, draft)
             placed(draft, path, replacing=force)
     return Backup(file, size, list(keys))
 

@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hostler.database.placing import opened
 from hostler.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ class DatabaseInUse(OperatorError):
 
 @contextlib.contextmanager
 def service_lock(database: Path) -> Iterator[None]:
-    """Hold the lock of ``database`` in the block; raises DatabaseInUse, naming the process that holds it."""
+    """Hold the lock of ``database`` in the block; raises DatabaseInUse, naming the process that holds it.
+
+    Raises PlacingError where the lock can't be made, or something else has its name.
+    """
     path = database.with_name(database.name + ".lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    with opened(path, os.O_RDWR | os.O_CREAT) as descriptor:
         if os.geteuid() == 0:  # a command that root types must leave nothing that keeps the service's user out
             owner = path.parent.stat()
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
@@ -47,5 +50,3 @@ def service_lock(database: Path) -> Iterator[None]:
         finally:
             # said aloud: a child just forked may hold the descriptor a moment longer than we do
             fcntl.flock(descriptor, fcntl.LOCK_UN)
-    finally:
-        os.close(descriptor)

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import shutil
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +18,30 @@ from hostler.errors import OperatorError
 
 class PlacingError(OperatorError):
     """A file can't be written, or something is in its place."""
+
+
+@contextlib.contextmanager
+def opened(path: Path, flags: int) -> Iterator[int]:
+    """The descriptor of a file that has this name and no other.
+
+    Root works in folders of the service's account, which could put a link there and have root change what it leads to.
+    Raises PlacingError for a link, a second name, and what is no ordinary file.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise PlacingError(f"{path} is a link, which is not followed; remove it") from None
+        raise PlacingError(f"{path} can't be opened: {error.strerror}") from None
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise PlacingError(f"{path} is not an ordinary file; remove it")
+        if found.st_nlink != 1:
+            raise PlacingError(f"{path} is a hard link: the file has another name, too; remove this one")
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -47,11 +74,8 @@ def require_free(path: Path, force: bool) -> None:
 
 def placed(draft: Path, path: Path, replacing: bool) -> None:
     """Give the draft its name at once; raises PlacingError where another came first and is not to be replaced."""
-    descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with opened(draft, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
     try:
         if replacing:
             draft.replace(path)
@@ -74,11 +98,21 @@ def kept_name(path: Path) -> Path:
     return kept
 
 
+def copied(source: Path, draft: Path) -> None:
+    """Fill a draft with what is in ``source``, on the disk when it returns."""
+    with opened(draft, os.O_WRONLY) as descriptor, source.open("rb") as reader:
+        os.ftruncate(descriptor, 0)
+        with open(descriptor, "wb", closefd=False) as writer:
+            shutil.copyfileobj(reader, writer)
+        os.fsync(descriptor)
+
+
 def give_owner(path: Path, like: Path) -> None:
     """Have a file belong to whom ``like`` belongs to: root may do this for a service that runs as another user."""
     if os.geteuid() == 0:
         owner = like.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+        with opened(path, os.O_RDONLY) as descriptor:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 from hostler.database import Database, config
 from hostler.database.backup import SEALING, SIGNING, NotSqlite, copy_of, without_password, write
 from hostler.database.lock import DatabaseInUse, service_lock
-from hostler.database.placing import draft_of, give_owner, kept_name, sync_folder
+from hostler.database.placing import copied, draft_of, give_owner, kept_name, sync_folder
 from hostler.database.sqlite_file import beside, open_to_read, open_to_write, require_ours, require_sound
 from hostler.errors import OperatorError
 from hostler.sealing import Sealer, present_sealer
@@ -164,7 +163,7 @@ def _replace(draft: Path, target: Path) -> Path | None:
 def _replace_keys(copy: Path, place: Path) -> Path | None:
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with draft_of(place) as draft:
-        shutil.copyfile(copy, draft)
+        copied(copy, draft)
         return _replace(draft, place)
 
 

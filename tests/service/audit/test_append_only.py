@@ -121,3 +121,40 @@ async def test_a_trigger_that_does_something_else_or_nothing_is_noticed(database
     assert await append_only.missing(database.connection) == ["audit_entry_changed", "audit_entry_deleted"]
     await database.migrate()
     assert await append_only.missing(database.connection) == []
+
+
+only_postgres = pytest.mark.skipif(DATABASE != "postgres", reason="SQLite's triggers know no other table of that name")
+
+
+@only_postgres
+@pytest.mark.parametrize("what", ["a delete", "a number that leaves a gap"])
+async def test_a_temporary_table_of_the_same_name_does_not_talk_the_triggers_round(
+    written: Database, what: str
+) -> None:
+    """Whoever is connected may make one, and it comes before all others in the session's path."""
+    statement = {
+        "a delete": "DELETE FROM public.audit_entry WHERE id = 4",
+        "a number that leaves a gap": "INSERT INTO public.audit_entry (id, action, previous_hash, at, actor, auth, "
+        "outcome, hash) SELECT 9, 'a.b', hash, at, actor, auth, outcome, 'new' FROM public.audit_entry WHERE id = 4",
+    }[what]
+
+    with pytest.raises(Exception, match="audit"):
+        async with in_transaction() as connection:
+            await connection.execute_query(
+                "CREATE TEMP TABLE audit_entry ON COMMIT DROP AS SELECT * FROM public.audit_entry WHERE id = 4"
+            )
+            await connection.execute_query("UPDATE audit_entry SET id = 8, action = 'audit.prune', target_id = 1000")
+            await connection.execute_query(statement)
+
+    assert [entry["id"] for entry in await audited()] == [1, 2, 3, 4]
+
+
+@only_postgres
+async def test_functions_that_ask_the_sessions_path_are_renewed_by_a_migration(database: Database) -> None:
+    for name in ("audit_entry_deleted", "audit_entry_added"):
+        await database.connection.execute_query(f"ALTER FUNCTION {name}() RESET search_path")
+    assert await append_only.missing(database.connection) == ["audit_entry_deleted", "audit_entry_added"]
+
+    await database.migrate()
+
+    assert await append_only.missing(database.connection) == []

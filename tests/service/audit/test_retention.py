@@ -84,14 +84,27 @@ async def test_what_is_older_is_deleted_and_the_chain_says_so_and_is_whole(
     assert len(await audited()) == 3, "an entry each hour that nothing was deleted after"
 
 
-async def test_a_head_of_an_entry_that_was_pruned_says_nothing_and_is_no_failure(
+async def test_a_head_of_an_entry_that_was_pruned_is_compared_with_what_the_chain_says_of_it_or_not_at_all(
     database: Database, calendar: type[Calendar]
 ) -> None:
     await aged(database, calendar)
-    first = (await audited())[0]
+    first, _, third, fourth = (Head(entry["id"], entry_form.hash_of(entry)) for entry in (await audited())[:4])
     await prune_audit(30)
 
-    assert (await verify(Head(1, entry_form.hash_of(first)))).problem is None
+    verdict = await verify(first, third, fourth)
+    assert (verdict.problem, verdict.not_compared) == (None, {first: 6})
+
+    verdict = await verify(Head(third.id, first.hash))
+    assert (verdict.broken, verdict.problem) == (3, "it is not the entry that entry 6 has pruned")
+
+
+async def test_two_heads_of_one_entry_are_both_compared(database: Database, calendar: type[Calendar]) -> None:
+    await aged(database, calendar)
+    head = await newest()
+    assert head is not None
+
+    assert (await verify(Head(head.id, "0" * 64), head)).broken == head.id
+    assert (await verify(head, head)).problem is None
 
 
 async def test_it_is_pruned_again_and_again(database: Database, calendar: type[Calendar]) -> None:
@@ -185,3 +198,19 @@ async def test_a_chain_whose_oldest_are_pruned_can_be_copied(database: Database,
         await rows("INSERT INTO audit_entry SELECT * FROM kept WHERE id = ?", number)
 
     assert (await verify()).problem is None
+
+
+async def test_one_entry_of_a_wrong_clock_takes_no_younger_ones_along(
+    database: Database, calendar: type[Calendar]
+) -> None:
+    await unguarded(database)
+    await database.connection.execute_query("DELETE FROM audit_entry")
+    await write(calendar, 100, 90, 10, 5, 20_000, 4)
+    await append_only.make_missing(database.connection)
+
+    assert await prune_audit(30) == 2
+
+    assert [entry["id"] for entry in await audited()] == [3, 4, 5, 6, 7]
+    assert (await verify()).problem is None
+    assert await prune_audit(30) == 0, "what stands before the wrong one is young still"
+    assert len(await audited()) == 5, "an entry each hour that nothing was deleted after"

@@ -212,3 +212,30 @@ def test_a_dropped_trigger_is_a_failure_of_its_own(written: Hostler, settings: S
     assert result.stderr == "hostler: The database lets the audit be changed: it lacks audit_entry_changed\n"
     succeeded(written("migrate"))
     succeeded(written("audit", "verify"))
+
+
+def test_a_head_that_was_pruned_is_not_called_good(written: Hostler, settings: Settings) -> None:
+    with closing(sqlite3.connect(settings.state_dir / "hostler.sqlite3")) as database:
+        old, last = database.execute("SELECT id, hash FROM audit_entry WHERE id IN (2, 4) ORDER BY id").fetchall()
+    code = (
+        "import asyncio\n"
+        "from tortoise.transactions import in_transaction\n"
+        "from hostler.audit import retention\n"
+        "from hostler.audit.record import PRUNE, Target, record\n"
+        "from hostler.database import Database\n"
+        "from hostler.settings import Settings\n"
+        "async def main():\n"
+        "    async with Database(Settings.load()):\n"
+        "        async with in_transaction():\n"
+        f"            record(PRUNE, target=Target('audit', {last[0]}), after={{'hash': '{last[1]}'}})\n"
+        "        await retention._delete()\n"
+        "asyncio.run(main())\n"
+    )
+    environment = os.environ | {"HOSTLER_STATE_DIR": str(settings.state_dir)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+    pruned = written("audit", "verify", "--head", f"{old[0]}:{old[1]}")
+
+    assert pruned.returncode == 1
+    assert f"The head 2:{old[1]} was not compared: pruned by entry 10" in pruned.stderr
+    succeeded(written("audit", "verify", "--head", f"{last[0]}:{last[1]}"))
