@@ -75,6 +75,8 @@ def restore(
         typer.echo(f"Restored {path}")
     for path in done.kept:
         typer.echo(f"What was there is kept as {path}")
+    if done.canceled:
+        typer.echo(f"Jobs that waited when the backup was made, and are canceled: {done.canceled}")
     if done.pending:
         typer.echo(f"It is of an older version; 'hostler serve' or 'hostler migrate' applies {', '.join(done.pending)}")
     if done.locked:

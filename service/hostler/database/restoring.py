@@ -20,7 +20,9 @@ from hostler.database.backup import SEALING, SIGNING, NotSqlite, copy_of, withou
 from hostler.database.lock import DatabaseInUse, service_lock
 from hostler.database.placing import copied, draft_of, give_owner, kept_name, sync_folder
 from hostler.database.sqlite_file import beside, open_to_read, open_to_write, require_ours, require_sound
+from hostler.database.waiting_jobs import cancel_waiting
 from hostler.errors import OperatorError
+from hostler.key_file import KeyFileError, read_keys
 from hostler.sealing import Sealer, present_sealer
 from hostler.settings import Settings
 
@@ -30,7 +32,6 @@ GAP = 1000
 _SEALED = {
     ("credential", "sealed"): "SELECT 'credential ''' || name || '''', sealed FROM credential ORDER BY id",
     ("webhook", "secret"): "SELECT 'webhook ' || id, secret FROM webhook ORDER BY id",
-    ("job", "sealed"): "SELECT 'job ' || id, sealed FROM job WHERE state = 'queued' AND sealed IS NOT NULL ORDER BY id",
 }
 """The owner and the text of what is sealed, for the columns that hold it."""
 
@@ -51,6 +52,8 @@ class Restored:
     """Migrations that the next start applies."""
     locked: list[str]
     """What has a secret that the keys at hand can't open."""
+    canceled: int
+    """How many jobs waited in the backup, and do so no more."""
 
 
 def restore(settings: Settings, file: Path, *, with_keys: bool = False) -> Restored:
@@ -61,8 +64,9 @@ def restore(settings: Settings, file: Path, *, with_keys: bool = False) -> Resto
     target = config.parse(settings.database_url).file
     if target is None:
         raise NotSqlite(
-            "The database is PostgreSQL; stop every service and restore it with its own tool: "
-            f"pg_restore --clean --if-exists --single-transaction --dbname='{without_password(settings)}' {file}"
+            "The database is PostgreSQL; stop every service, have its administrator put an empty database in its place "
+            "(docs/operations.md says how), and restore it with its own tool: "
+            f"pg_restore --no-owner --no-comments --single-transaction --dbname='{without_password(settings)}' {file}"
         )
     if file.exists() and target.exists() and file.samefile(target):
         raise RestoreError(f"{file} is the database itself")
@@ -73,15 +77,19 @@ def restore(settings: Settings, file: Path, *, with_keys: bool = False) -> Resto
     with contextlib.closing(open_to_read(file)) as backup:
         require_ours(backup, file)
         require_sound(backup, file)
-        with service_lock(target), draft_of(target) as draft:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(service_lock(target))
+            # all that can fail does so before anything is replaced: from then on there are only new names
+            key_drafts = [(stack.enter_context(_key_draft(copy, place)), place) for copy, place in keys.items()]
+            draft = stack.enter_context(draft_of(target))
             write(backup, draft)
             pending = asyncio.run(_pending(settings.model_copy(update={"database_url": f"sqlite://{draft}"})))
             with _alone(target) as present:
-                _pass_over(draft, present)
+                canceled = _made_current(draft, present)
                 kept = [_replace(draft, target)]
-            kept += [_replace_keys(copy, path) for copy, path in keys.items()]
+            kept += [_replace(key_draft, place) for key_draft, place in key_drafts]
     found = [path for path in kept if path is not None]
-    return Restored(target, found, list(keys.values()), pending, _locked(target, settings))
+    return Restored(target, found, list(keys.values()), pending, _locked(target, settings), canceled)
 
 
 def _keys_beside(settings: Settings, file: Path) -> dict[Path, Path]:
@@ -127,8 +135,8 @@ def _alone(target: Path) -> Iterator[sqlite3.Connection | None]:
         yield present
 
 
-def _pass_over(draft: Path, present: sqlite3.Connection | None) -> None:
-    """Have ids that were given since the backup not be given again."""
+def _made_current(draft: Path, present: sqlite3.Connection | None) -> int:
+    """Have ids that were given since the backup not be given again, and jobs that waited be canceled; how many."""
     counters: dict[str, int] = {}
     if present is not None:
         with contextlib.suppress(sqlite3.Error):
@@ -141,7 +149,9 @@ def _pass_over(draft: Path, present: sqlite3.Connection | None) -> None:
             )
         for name in counters.keys() - {row[0] for row in restored.execute("SELECT name FROM sqlite_sequence")}:
             restored.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [name, counters[name]])
+        canceled = cancel_waiting(restored)
         restored.execute("PRAGMA journal_mode=DELETE")
+        return canceled
 
 
 def _replace(draft: Path, target: Path) -> Path | None:
@@ -160,11 +170,25 @@ def _replace(draft: Path, target: Path) -> Path | None:
     return kept
 
 
-def _replace_keys(copy: Path, place: Path) -> Path | None:
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+@contextlib.contextmanager
+def _key_draft(copy: Path, place: Path) -> Iterator[Path]:
+    """The keys of a backup, checked and on the disk, to be renamed to ``place``; raises RestoreError, PlacingError."""
+    if place.is_dir():
+        raise RestoreError(f"The keys {copy} can't be restored: {place} is a folder")
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise RestoreError(f"The folder {place.parent} for the keys can't be made: {error.strerror}") from None
     with draft_of(place) as draft:
-        copied(copy, draft)
-        return _replace(draft, place)
+        try:
+            copied(copy, draft)
+        except OSError as error:
+            raise RestoreError(f"The keys {copy} can't be copied to {place.parent}: {error.strerror}") from None
+        try:
+            read_keys(draft, "keys", "restore without --with-keys")
+        except KeyFileError as error:
+            raise RestoreError(str(error).replace(str(draft), str(copy))) from None
+        yield draft
 
 
 def _locked(database: Path, settings: Settings) -> list[str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -199,7 +200,7 @@ class TestBackup:
 
     def test_of_postgresql_it_names_the_tool(self, tmp_path: Path, hostler: Hostler) -> None:
         url = {"HOSTLER_DATABASE_URL": "postgres://ada:a-password@db1:5433/hostler"}
-        for verb, tool in (("backup", "pg_dump --format=custom"), ("restore", "pg_restore --clean")):
+        for verb, tool in (("backup", "pg_dump --format=custom"), ("restore", "pg_restore --no-owner --no-comments")):
             said = hostler("db", verb, str(tmp_path / "it"), **url)
             assert said.returncode == 1
             assert tool in said.stderr
@@ -348,10 +349,8 @@ class TestRestore:
         sealing = database.parent / "sealing-keys.json"
         old = sealing.read_text()
         sealing.unlink()
-        change(backup, "UPDATE job SET state = 'queued' WHERE sealed IS NOT NULL")
         lost = hostler("db", "restore", str(backup))
-        assert "does not open the secrets of credential 'site', webhook 1, job 1: bring back" in lost.stderr
-        change(backup, "UPDATE job SET state = 'failed'")
+        assert "does not open the secrets of credential 'site', webhook 1: bring back" in lost.stderr
         assert not sealing.exists()
         sealing.write_text(old.replace('"active"', '"active" '))
         sealing.chmod(0o600)
@@ -363,6 +362,58 @@ class TestRestore:
         assert sealing.read_text() == old
         assert stat.S_IMODE(sealing.stat().st_mode) == 0o600
         assert len(list(sealing.parent.glob("sealing-keys.json.replaced-*"))) == 1
+
+    @pytest.mark.parametrize("wrong", ["keys", "place"])
+    def test_keys_that_can_not_be_restored_leave_the_database_as_it_is(
+        self, database: Path, backup: Path, hostler: Hostler, wrong: str
+    ) -> None:
+        signing = database.parent / "signing-keys.json"
+        copy = backup.with_name(f"{backup.name}.signing-keys.json")
+        if wrong == "keys":
+            copy.write_text("{}")
+        else:
+            signing.unlink()
+            signing.mkdir()
+        change(database, "UPDATE vm SET description = 'later'")
+        before, names = dump(database), files(database.parent)
+
+        refused = hostler("db", "restore", str(backup), "--with-keys")
+
+        assert refused.returncode == 1
+        assert re.match(rf"hostler: The keys {copy} (are not a JSON|can't be restored)", refused.stderr), refused.stderr
+        assert dump(database) == before
+        assert files(database.parent) - {"hostler.sqlite3.lock"} == names - {"hostler.sqlite3.lock"}
+
+    def test_jobs_that_waited_are_canceled_and_so_is_what_waited_for_them(
+        self, database: Path, backup: Path, hostler: Hostler
+    ) -> None:
+        insert = (
+            "INSERT INTO job (id, action, executor, state, progress, progress_text, actor_name, parameters, "
+            "generation, attempt, created_at, parent_id, sealed) VALUES (%s, %s, 'direct', %s, 0, '', '', '{}', 0, 0, "
+            "'2026-01-01 00:00:00+00:00', %s, %s)"
+        )
+        change(
+            backup,
+            "DELETE FROM job",
+            insert % (1, "'vm_start'", "'queued'", "NULL", "'a secret'"),
+            insert % (2, "'vm_many'", "'running'", "NULL", "NULL"),
+            insert % (3, "'vm_start'", "'queued'", 2, "NULL"),
+            insert % (4, "'vm_start'", "'succeeded'", 2, "NULL"),
+            insert % (5, "'vm_many'", "'running'", "NULL", "NULL"),
+            insert % (6, "'vm_start'", "'running'", 5, "NULL"),
+            insert % (7, "'vm_start'", "'queued'", 5, "NULL"),
+        )
+
+        said = succeeded(hostler("db", "restore", str(backup)))
+
+        assert "Jobs that waited when the backup was made, and are canceled: 3\n" in said
+        with closing(sqlite3.connect(database)) as connection:
+            found = connection.execute("SELECT state, error_code, sealed, finished_at IS NULL FROM job ORDER BY id")
+            canceled, running = ("canceled", "restored", None, 0), ("running", None, None, 1)
+            succeeded_one = ("succeeded", None, None, 1)
+            assert found.fetchall() == [canceled, canceled, canceled, succeeded_one, running, running, canceled]
+            (result,) = connection.execute("SELECT result FROM job WHERE id = 2").fetchone()
+        assert json.loads(result) == {"queued": 0, "running": 0, "succeeded": 1, "failed": 0, "canceled": 1}
 
     def test_keys_that_are_not_there_are_a_sentence(self, database: Path, backup: Path, hostler: Hostler) -> None:
         for name in ("sealing-keys.json", "signing-keys.json"):
