@@ -58,7 +58,7 @@ async def test_a_job_that_outlasts_its_request_goes_on_under_its_id(app: FastAPI
     await crew.close(seconds=10)
 
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
-    assert [line["event"] for line in lines] == ["job.started", "from a thread", "job.succeeded"]
+    assert [line["event"] for line in lines] == ["job.started", "from a thread", "audit", "job.succeeded"]
     assert {line["request_id"] for line in lines} == {"r-17"}
     assert {line["user"] for line in lines} == {"ada"}
     assert {line["job"] for line in lines} == {job.id}
