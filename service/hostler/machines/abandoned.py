@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from hostler.awx import AwxError, Controller
+from hostler.awx.errors import AwxTimeout, AwxUnreachable
 from hostler.database import DatabaseUnavailable
 from hostler.engine import Engine
 from hostler.jobs.models import Executor, Job, JobState
@@ -35,8 +36,9 @@ async def keep_canceling(engine: Engine) -> None:
     settled: set[int] = set()
     while True:
         try:
-            jobs = await _over(settled)
-            settled |= await _ended(engine.awx, jobs)
+            await _cancel_all(engine.awx, await _over(settled), settled)
+        except (AwxUnreachable, AwxTimeout) as error:
+            log.debug("abandoned.awx_away", reason=error.message)
         except DatabaseUnavailable as error:
             log.warning("abandoned.database_unavailable", reason=str(error))
         except Exception:
@@ -55,41 +57,49 @@ async def _over(settled: set[int]) -> list[Job]:
     return [job for job in found if job.id not in settled]
 
 
-async def _ended(controller: Controller, jobs: list[Job]) -> set[int]:
-    """Cancel what goes on at AWX, and answer the ids of those of which nothing does."""
-    ended: set[int] = set()
-    for job in jobs:
-        if job.external_id is not None and await _has_ended(controller, job, int(job.external_id)):
-            ended.add(job.id)
+async def _cancel_all(controller: Controller, jobs: list[Job], settled: set[int]) -> None:
+    """Cancel what goes on at AWX, and add the ids of those of which nothing does to ``settled``.
+
+    Raises `AwxUnreachable`, `AwxTimeout`: the others would wait for as long.
+    """
     unnumbered: dict[int | str, dict[str, Job]] = {}
     for job in jobs:
         if job.external_id is None:
             launch = launch_of(controller, job, {})
             unnumbered.setdefault(launch.template, {})[launch.mark] = job
+        elif await _has_ended(controller, job, job.external_id):
+            settled.add(job.id)
     for template, marked in unnumbered.items():
         asked_at = datetime.now(UTC)
         try:
             numbers = await controller.look_for(template, marked.keys())
+        except (AwxUnreachable, AwxTimeout):
+            raise
         except AwxError as error:
-            log.debug("abandoned.awx_away", jobs=[job.id for job in marked.values()], reason=error.message)
+            log.debug("abandoned.not_looked_for", jobs=[job.id for job in marked.values()], reason=error.message)
             continue
         for mark, job in marked.items():
-            if mark not in numbers:
-                is_late = job.finished_at is not None and asked_at > job.finished_at + _LATE
-                ended |= {job.id} if is_late else set()
-            elif await _has_ended(controller, job, numbers[mark]):
-                ended.add(job.id)
-    return ended
+            if mark in numbers:
+                is_settled = await _has_ended(controller, job, str(numbers[mark]))
+            else:
+                is_settled = job.finished_at is not None and asked_at > job.finished_at + _LATE
+            if is_settled:
+                settled.add(job.id)
 
 
-async def _has_ended(controller: Controller, job: Job, number: int) -> bool:
-    """Whether the job has ended at AWX; one that has not is told to."""
+async def _has_ended(controller: Controller, job: Job, number: str) -> bool:
+    """Whether the job has ended at AWX; one that has not is told to. What is wrong with one is not with the others."""
     try:
-        if await controller.has_ended(number):
+        if await controller.has_ended(int(number)):
             return True
-        await controller.have_canceled(number)
+        await controller.have_canceled(int(number))
+    except (AwxUnreachable, AwxTimeout):
+        raise
     except AwxError as error:
-        log.debug("abandoned.awx_away", jobs=[job.id], reason=error.message)
+        log.debug("abandoned.not_canceled", job=job.id, reason=error.message)
+        return False
+    except Exception:
+        log.exception("abandoned.not_canceled", job=job.id)
         return False
     log.info("abandoned.canceled", job=job.id, awx_job=number)
     return False

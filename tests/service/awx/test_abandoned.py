@@ -127,3 +127,13 @@ async def test_one_that_ended_there_is_asked_for_once(app: FastAPI, awx: Awx) ->
 
     assert awx.asked("GET", f"/api/v2/jobs/{number}/") == 1
     assert awx.asked("POST", f"/api/v2/jobs/{number}/cancel/") == 0
+
+
+async def test_one_that_awx_can_not_show_keeps_no_other_from_being_canceled(app: FastAPI, awx: Awx) -> None:
+    broken, odd, job = [await over("failed", "operation_failed") for _ in range(3)]
+    numbers = [stays_running(awx, CREATE) for _ in range(2)]
+    awx.controller.faults.append(Fault("status", path=f"/jobs/{numbers[0]}/$", status=500))
+    for one, number in ((broken, numbers[0]), (odd, "no number"), (job, numbers[1])):
+        await Job.filter(id=one.id).update(external_id=str(number))
+
+    await canceled(awx, numbers[1])
