@@ -47,7 +47,12 @@ desired.validate_desired(desired.Desired(dataclasses.asdict(spec)))
 def oldest_python() -> str | None:
     """A Python of the floor's version, wherever the machine keeps it."""
     places = sorted((Path.home() / ".pyenv/versions").glob(f"{FLOOR}.*/bin/python"))
-    return next(map(str, places), None) or shutil.which(f"python{FLOOR}")
+    found = next(map(str, places), None) or shutil.which(f"python{FLOOR}")
+    if found is None:
+        return None
+    # what is found by its name may be pyenv's, which has another home's Pythons
+    works = subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0
+    return found if works else None
 
 
 def test_the_core_is_imported_and_used() -> None:

@@ -129,7 +129,7 @@ async def test_a_run_by_the_clock_is_the_services_for_its_owner(
         assert (entry["token_prefix"], entry["address"]) == (None, None)
     for entry in (of_parent[0], of_child[0]):
         assert entry["details"]["schedule"] == {"id": schedule["id"], "name": "nightly"}
-    assert of_parent[0]["details"]["parameters"] == ALL
+    assert of_parent[0]["details"]["parameters"] == {**ALL, "vms": 1}
     assert of_child[0]["details"]["parent_job_id"] == job.id
     assert (await verify()).problem is None
 

@@ -41,7 +41,7 @@ async def test_its_action_is_done_in_the_owners_name_on_what_its_filter_means_by
     assert (await ended(job.id)).state == "succeeded"
     assert (job.actor_name, job.parameters) == (
         "writer",
-        {**STARTS, "schedule": {"id": schedule["id"], "name": "nightly"}},
+        {**STARTS, "vms": 1, "schedule": {"id": schedule["id"], "name": "nightly"}},
     )
     (child,) = await Job.filter(parent_id=job.id)
     assert (child.vm_name, child.action, child.actor_name) == ("one", "vm_start", "writer")
