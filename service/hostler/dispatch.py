@@ -45,8 +45,11 @@ DEFAULTS: Mapping[Action, Executor] = {
 }
 
 
-SUPERSEDES: Mapping[str, Collection[str]] = {Action.FORCE_STOP.value: (Action.STOP.value, Action.RESTART.value)}
-"""What waits for a guest gives way to force-stop: actions whose running job an action takes the place of."""
+WAITS_FOR_GUEST = (Action.STOP.value, Action.RESTART.value)
+"""What asks a guest, and waits."""
+
+SUPERSEDES: Mapping[str, Collection[str]] = {Action.FORCE_STOP.value: WAITS_FOR_GUEST}
+"""Actions whose running job an action takes the place of."""
 
 
 def executor_of(action: Action, settings: Settings) -> Executor:

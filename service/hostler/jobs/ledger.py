@@ -57,8 +57,6 @@ class Order:
     """Whether it is queued, to be carried out in its turn, rather than begun here and now or refused."""
     sealed: str | None = None
     """What of its parameters is secret, sealed, where it may wait."""
-    parent_id: int | None = None
-    """The job of many VMs that it is part of."""
 
 
 async def open_job(order: Order, machine: Machine, check: Callable[[Machine], None] = lambda _row: None) -> Job:
@@ -76,8 +74,7 @@ async def open_job(order: Order, machine: Machine, check: Callable[[Machine], No
                 raise NotFound(f"VM with ID {machine.id} not found", code="vm_not_found")
             superseded = None
             if not order.may_wait:
-                await require_free(locked, order.supersedes)
-                superseded = await _give_way(order.action, locked)
+                superseded = await _superseded(await require_free(locked, order.supersedes), order.action)
             check(locked)
             if not order.may_wait:
                 locked.generation += 1
@@ -96,7 +93,6 @@ async def open_job(order: Order, machine: Machine, check: Callable[[Machine], No
                 plan=None if order.plan is None else dict(order.plan),
                 placement=None if order.placement is None else dict(order.placement),
                 supersedes_id=superseded,
-                parent_id=order.parent_id,
                 idempotency_key=order.idempotency_key,
                 request_hash=order.request_hash,
                 request_id=structlog.contextvars.get_contextvars().get("request_id"),
@@ -154,7 +150,7 @@ async def begin(job_id: int, most_of_server: int) -> Job | None:
                 running = await running_job_of(locked.id)
                 if running is not None and running.action not in SUPERSEDES.get(job.action, ()):
                     return None
-                superseded = await _give_way(job.action, locked)
+                superseded = await _superseded(running, job.action)
                 generation = locked.generation = locked.generation + 1
                 await locked.save(update_fields=["generation"])
             sealed = job.sealed
@@ -222,9 +218,8 @@ async def close_job(
     return bool(changed)
 
 
-async def _give_way(action: str, machine: Machine) -> int | None:
-    """Close the job that the VM is busy with, for one that supersedes it, and answer its id."""
-    running = await running_job_of(machine.id)
+async def _superseded(running: Job | None, action: str) -> int | None:
+    """Close the job that gives way to ``action``, if there is one, and answer its id."""
     if running is None:
         return None
     await close_job(

@@ -26,9 +26,8 @@ from hostler.errors import ServiceError, Unavailable
 from hostler.hosts.accelerator import virt_type_of
 from hostler.hosts.models import Server
 from hostler.jobs.idempotency import Attempt, result_again
-from hostler.jobs.models import Executor, Job, JobState
+from hostler.jobs.models import Executor, Job
 from hostler.jobs.track import JobTrack
-from hostler.jobs.turns import moved
 from hostler.machines.asked import Asked
 from hostler.machines.dry_run import DryRun, dry_run_of
 from hostler.machines.forgetting import forget
@@ -36,7 +35,7 @@ from hostler.machines.misfit import bad_field, name_taken
 from hostler.machines.models import Machine
 from hostler.machines.new_machine import NewMachine, planned, record_of, require_free_name, written_down
 from hostler.machines.observation import write_down
-from hostler.machines.operation import leaves_at_once, watch_for
+from hostler.machines.operation import carry_out
 from hostler.machines.playbooks import run_playbook
 from hostler.machines.schemas import CreateBody, CreatedVm
 from hostler.machines.undoing import undo_create
@@ -71,18 +70,10 @@ async def create(engine: Engine, asked: Asked, body: CreateBody) -> CreatedVm | 
 
 
 async def _carry_out(engine: Engine, asked: Asked, new: NewMachine, row: Machine, job: Job) -> CreatedVm:
-    if job.state == JobState.QUEUED.value:
-        moved()
-        return _answer(await result_again(job, engine.crew, asked.preference))
-    return _answer(
-        await engine.crew.carry_out(
-            job,
-            partial(_do, engine, new, row, job),
-            asked.preference,
-            after=partial(watch_for, engine, row),
-            leaves_at_once=leaves_at_once(job),
-        )
-    )
+    async def perform(engine: Engine, row: Machine, _job: Job, track: JobTrack) -> Mapping[str, Any]:
+        return await brought_about(engine, new.server, row, track, _make(engine, new, row, track))
+
+    return _answer(await carry_out(engine, asked, row, job, perform))
 
 
 async def do_create(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
@@ -101,11 +92,8 @@ async def do_create(engine: Engine, row: Machine, job: Job, track: JobTrack) -> 
         raise
     placement = Placement(server.pool, server.image_pool, server.network, virt_type)
     record = record_of(spec, row.uuid, row.created_at, job.actor_name)
-    return await _do(engine, NewMachine(spec, server, placement, record, body.start, Plan()), row, job, track)
-
-
-async def _do(engine: Engine, new: NewMachine, row: Machine, _job: Job, track: JobTrack) -> Mapping[str, Any]:
-    return await brought_about(engine, new.server, row, track, _make(engine, new, row, track))
+    new = NewMachine(spec, server, placement, record, body.start, Plan())
+    return await brought_about(engine, server, row, track, _make(engine, new, row, track))
 
 
 async def brought_about(

@@ -18,7 +18,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from hostler.database import DatabaseUnavailable
-from hostler.dispatch import Action, executor_of
+from hostler.dispatch import WAITS_FOR_GUEST, Action, executor_of
 from hostler.engine import Engine
 from hostler.errors import NotFound, ServiceError
 from hostler.events.record import Kind, record_vms
@@ -105,10 +105,7 @@ def leaves_at_once(job: Job) -> bool:
     A thread can't be interrupted. What it is at has to be over before the VM is another job's, and what it still makes
     has to be there when it is taken back.
     """
-    return job.executor != Executor.DIRECT.value or job.action in _WAITING
-
-
-_WAITING = (Action.STOP.value, Action.RESTART.value)
+    return job.executor != Executor.DIRECT.value or job.action in WAITS_FOR_GUEST
 
 
 def looking_again(perform: Perform) -> Perform:

@@ -18,7 +18,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.existing impo
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power import NOT_RUNNING, require_awake
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.power_steps import PowerOff
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan, Step
-from hostler.dispatch import SUPERSEDES, Action
+from hostler.dispatch import WAITS_FOR_GUEST, Action
 from hostler.engine import Engine
 from hostler.hosts.connection import HostConnection, Lane
 from hostler.jobs.holders import require_free
@@ -44,8 +44,6 @@ from hostler.machines.reboot import reboot
 from hostler.machines.schemas import OperationDone
 from hostler.machines.words import done
 
-_WAITING = SUPERSEDES[Action.FORCE_STOP.value]
-
 
 async def start(engine: Engine, asked: Asked, row: Machine) -> OperationDone | DryRun:
     """Power the VM on."""
@@ -59,12 +57,12 @@ async def start(engine: Engine, asked: Asked, row: Machine) -> OperationDone | D
 async def force_stop(engine: Engine, asked: Asked, row: Machine) -> OperationDone | DryRun:
     """Pull the VM's plug, also while a stop or a restart is waiting for its guest: that one gives way."""
     if asked.dry_run:
-        observed = await _observed(engine, row, supersedes=_WAITING)
+        observed = await _observed(engine, row, supersedes=WAITS_FOR_GUEST)
         if not observed.is_active:
             return dry_run_of(Plan(), observed)
         step = Step(f"Power off VM '{observed.name}'", PowerOff(row.uuid))
         return dry_run_of(Plan((step,), {"state": observed.status}, {"state": "stopped"}), observed)
-    return await _carry_out(engine, asked, row, Action.FORCE_STOP, supersedes=_WAITING)
+    return await _carry_out(engine, asked, row, Action.FORCE_STOP, supersedes=WAITS_FOR_GUEST)
 
 
 async def stop(engine: Engine, asked: Asked, row: Machine, timeout: float, force: bool) -> OperationDone | DryRun:
