@@ -12,8 +12,13 @@ from dataclasses import dataclass, field
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from hostler.accounts.models import User
+from hostler.database import rows
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine, MachineStatus
+
+# of thousands of VMs; the ORM would take most of the time to write such queries
+_ELSEWHERE = "SELECT id FROM vm WHERE server_id <> ? AND uuid IN ({marks})"
+_TAKEN = "SELECT id FROM vm WHERE id IN ({marks})"
 
 LARGEST_ID = 10**9
 """No domain may claim more: the numbers after it are for those that are still to come."""
@@ -67,10 +72,12 @@ async def arrivals(
     if not machines:
         return Arrivals()
     elsewhere: dict[str, list[Machine]] = {}
-    for row in await Machine.filter(uuid__in=[machine.uuid for machine in machines]).exclude(server_id=server.id):
+    uuids = [machine.uuid for machine in machines]
+    namesakes_of = await rows(_ELSEWHERE.format(marks=_marks(uuids)), server.id, *uuids)
+    for row in await Machine.filter(id__in=[row["id"] for row in namesakes_of]) if namesakes_of else ():
         elsewhere.setdefault(row.uuid, []).append(row)
     claimed = [number for machine in machines if (number := _claimed(machine)) is not None]
-    taken = {int(str(one)) for one in await Machine.filter(id__in=claimed).values_list("id", flat=True)}
+    taken = {row["id"] for row in await rows(_TAKEN.format(marks=_marks(claimed)), *claimed)} if claimed else set()
     owners = await _owners(machines)
     now: list[Arrival] = []
     waiting: set[str] = set()
@@ -90,6 +97,10 @@ async def arrivals(
             owner = machine.record.owner if machine.record is not None else None
             now.append(Arrival(machine, id=free, owner_id=owners.get((owner or "").lower())))
     return Arrivals(now, frozenset(waiting))
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _claimed(machine: ObservedMachine) -> int | None:

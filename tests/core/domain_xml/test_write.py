@@ -50,9 +50,7 @@ def as_libvirt_has_it(written: DomainDefinition, read: DomainDefinition) -> Doma
     assert written.machine is not None
     assert read.machine is not None
     assert written.machine in read.machine  # q35 is an alias of pc-q35-7.2
-    assert set(written.controllers) <= set(read.controllers) | {
-        dataclasses.replace(c, model=None) for c in read.controllers
-    }
+    assert set(written.controllers) <= set(read.controllers) | {c._replace(model=None) for c in read.controllers}
     return dataclasses.replace(written, machine=read.machine, controllers=read.controllers)
 
 

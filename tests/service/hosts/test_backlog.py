@@ -103,6 +103,17 @@ async def test_one_that_is_to_be_looked_at_again_is_read_again(server: Server, h
     assert (await Machine.get(uuid=LAST)).status == "stopped"
 
 
+async def test_who_waits_for_a_turn_keeps_it_and_gets_no_second_one(server: Server, host: HostConnection) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        backlog = Backlog(server, host, Departures(), UUIDS, tasks)
+
+        backlog.extend(UUIDS)
+        looked_at = [uuid for _ in range(2) for uuid in (await backlog.take()).uuids]
+
+        assert looked_at == UUIDS
+        assert not backlog
+
+
 async def test_one_that_is_closed_leaves_what_it_reads_ahead(server: Server, host: HostConnection) -> None:
     async with asyncio.TaskGroup() as tasks:
         backlog = Backlog(server, host, Departures(), UUIDS, tasks)

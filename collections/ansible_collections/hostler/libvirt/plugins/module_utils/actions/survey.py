@@ -133,10 +133,10 @@ def _look_at_each(hypervisor: Hypervisor, uuids: Sequence[str]) -> Looks:
 
 def _look_at_many(hypervisor: Hypervisor, uuids: Sequence[str]) -> Looks:
     looks = Looks.none()
-    rows = {row.domain.uuid: row for row in hypervisor.roster()}
+    rows = {row.domain.uuid: row for row in hypervisor.roster(set(uuids))}
     # of those that are off nobody has to be waited for; the test driver tells no figures
-    off = {uuid for uuid in uuids if uuid in rows and not rows[uuid].active}
-    figures = {} if hypervisor.is_test_driver else hypervisor.figures(off, whole=False)
+    off = [row.domain for row in rows.values() if not row.active]
+    figures = {} if hypervisor.is_test_driver else hypervisor.disk_figures(off)
     for uuid in uuids:
         if uuid not in rows:
             looks.gone.add(uuid)

@@ -8,7 +8,7 @@ Names are libvirt's (https://libvirt.org/formatdomain.html). No policy here: wha
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.device import DeviceConfig
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
@@ -61,8 +61,7 @@ class Graphics:
     password: Optional[str] = field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
-class Controller:
+class Controller(NamedTuple):  # of which a domain has a dozen, and a host thousands of those
     """One ``<controller>``."""
 
     type: str

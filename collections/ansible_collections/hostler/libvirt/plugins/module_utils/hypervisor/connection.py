@@ -17,6 +17,7 @@ from typing import (
     ContextManager,
     Dict,
     FrozenSet,
+    Iterable,
     Iterator,
     List,
     Mapping,
@@ -42,6 +43,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.statist
     Figures,
     read_active_figures,
     read_figures,
+    read_figures_of,
 )
 
 if TYPE_CHECKING:
@@ -312,16 +314,22 @@ class Hypervisor:
                 for domain, stats in rows
             ]
 
-    def roster(self) -> List[RosterRow]:
-        """All domains, with what can be told of them in bulk, by four calls."""
+    def roster(self, uuids: Optional[AbstractSet[str]] = None) -> List[RosterRow]:
+        """All domains, or those with these UUIDs, with what can be told of them in bulk, by a few calls."""
         with translated("list the VMs"):
-            return read_roster(self._connection)
+            return read_roster(self._connection, uuids)
 
     def figures(self, uuids: AbstractSet[str], whole: bool) -> Dict[str, Figures]:
         """What `read_figures` says of the domains with those UUIDs; a QEMU that hangs may hang this call."""
         with translated("read the VMs' statistics"):
             # the test driver knows no such flag, and its domains don't hang
             return read_figures(self._connection, uuids, whole, waits=self.is_test_driver)
+
+    def disk_figures(self, domains: Iterable[Domain]) -> Dict[str, Figures]:
+        """What `read_figures_of` says of the disks of domains that were listed by this connection."""
+        with translated("read the VMs' statistics"):
+            handles = [domain.handle for domain in domains]
+            return read_figures_of(self._connection, handles, whole=False, waits=self.is_test_driver)
 
     def active_figures(self) -> List[ActiveFigures]:
         """What `read_active_figures` says of all domains that run; a QEMU that hangs may hang this call."""

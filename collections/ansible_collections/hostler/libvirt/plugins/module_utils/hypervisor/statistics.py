@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple
+from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 
@@ -20,13 +20,18 @@ class ActiveFigures(NamedTuple):
 
 
 def read_figures(connection: Any, uuids: AbstractSet[str], whole: bool, waits: bool) -> Dict[str, Figures]:
-    """Figures of the domains with those UUIDs, by two calls; of those that have gone meanwhile there are none.
+    """What `read_figures_of` says of the domains with those UUIDs, by one call more."""
+    handles = [handle for handle in connection.listAllDomains() if handle.UUIDString() in uuids]
+    return read_figures_of(connection, handles, whole, waits)
+
+
+def read_figures_of(connection: Any, handles: Sequence[Any], whole: bool, waits: bool) -> Dict[str, Figures]:
+    """Figures of those domains, by one call; of those that have gone meanwhile there are none.
 
     Of disks only, or ``whole``: of processor, memory and cards, too. With ``waits`` false a domain whose QEMU is at
     work on something else is not waited for, and has fewer figures. A QEMU that hangs is waited for all the same by
     who asks it first: then this call hangs with it. Raises libvirt's error.
     """
-    handles = [handle for handle in connection.listAllDomains() if handle.UUIDString() in uuids]
     if not handles:
         return {}
     groups = libvirt.VIR_DOMAIN_STATS_BLOCK
