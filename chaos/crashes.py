@@ -29,7 +29,7 @@ class Crashes(Worker):
             self._restart(self._postgres)
             return
         if self.random.random() < 0.5:
-            playbooks = _playbooks(self._service.pid)
+            playbooks = playbooks_of(self._service.pid)
             if playbooks:
                 with contextlib.suppress(ProcessLookupError):  # it has just ended
                     os.kill(self.random.choice(playbooks), signal.SIGKILL)
@@ -47,7 +47,7 @@ class Crashes(Worker):
         self.did["PostgreSQL restarted"] += 1
 
 
-def _playbooks(service: int) -> list[int]:
+def playbooks_of(service: int) -> list[int]:
     """The processes of playbooks that a service runs, however deep below it."""
     parents: dict[int, int] = {}
     named: set[int] = set()

@@ -14,6 +14,8 @@ from typing import Any
 from bench import machine
 from bench.results import write
 from chaos import plot
+from chaos.moments import MomentsOutcome, MomentsPlan
+from chaos.moments_report import MOMENTS, moments_part, problems_of, taken_of
 from chaos.run import Outcome, Plan
 from chaos.usage import Use
 from lab.cache import REPOSITORY
@@ -24,7 +26,8 @@ _INTRODUCTION = """# Reliability
 
 `make chaos` has several hosts fail for some minutes while everybody works on them, and kills the service, its playbooks
 and its PostgreSQL, then compares each host with the service, VM by VM, and all events with both; `make chaos ARGS=soak`
-does the same without faults, for longer. Each writes its part of this page. Callers ask for single writes, queued ones
+does the same without faults, for longer; `make chaos ARGS=moments` does one thing after the other, and kills something
+in the middle of each. Each writes its part of this page. Callers ask for single writes, queued ones
 and actions on many VMs; whoever gets no answer asks again under the same Idempotency-Key.
 
 A run is called clean if, once all is whole again, nothing differs: every domain is shown as it is and nothing else is;
@@ -34,14 +37,20 @@ something new; and every request was answered: with success, with 404, 409 or 50
 that the service was killed in the middle of it (`cut_off`), or with what libvirt itself failed at, for a QEMU that is
 killed while it starts is a start that failed.
 """
-_TITLES = {"chaos": "Hosts that fail", "chaos-postgres": "Hosts that fail, on PostgreSQL", "soak": "A soak"}
+_TITLES = {
+    "chaos": "Hosts that fail",
+    "chaos-postgres": "Hosts that fail, on PostgreSQL",
+    MOMENTS: "Killed in the middle",
+    f"{MOMENTS}-postgres": "Killed in the middle, on PostgreSQL",
+    "soak": "A soak",
+}
 
 
-def save(name: str, plan: Plan, outcome: Outcome) -> None:
+def save(name: str, plan: Plan | MomentsPlan, outcome: Outcome | MomentsOutcome) -> None:
     """Write a run's result, its plot and the page."""
     data = {
         "plan": asdict(plan),
-        "outcome": _data(outcome),
+        "outcome": {one.name: _plain(getattr(outcome, one.name)) for one in fields(outcome)},
         "taken_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "facts": machine.facts(),
     }
@@ -50,13 +59,14 @@ def save(name: str, plan: Plan, outcome: Outcome) -> None:
     for one, title in _TITLES.items():
         file = FOLDER / f"{one}.json"
         if file.exists():
-            parts.append(_part(one, title, json.loads(file.read_text())))
+            part = moments_part if one.startswith(MOMENTS) else _part
+            parts.append(part(one, title, json.loads(file.read_text())))
     write(PAGE, "\n\n".join(part.rstrip() for part in parts) + "\n")
 
 
-def _data(outcome: Outcome) -> dict[str, Any]:
-    values = {one.name: getattr(outcome, one.name) for one in fields(outcome)}
-    return {name: dict(value) if isinstance(value, Counter) else value for name, value in values.items()}
+def _plain(value: Any) -> Any:
+    # what dataclasses make of a Counter counts pairs
+    return {name: _plain(one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _part(name: str, title: str, data: dict[str, Any]) -> str:
@@ -78,15 +88,12 @@ def _part(name: str, title: str, data: dict[str, Any]) -> str:
         *(_grown(used) if used else ()),
     ]
     table = "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
-    problems = "\n".join(f"- {one}" for one in wrong[:20])
-    facts = ", ".join(f"{name} {value}" for name, value in data["facts"].items())
-    taken = f"<sub>Taken {data['taken_at']}, seed {plan['seed']}. {facts}.</sub>"
     parts = [
         f"## {title}",
         f"![{title}: memory, threads and file descriptors](reliability/{name}.svg)",
         table,
-        problems,
-        taken,
+        problems_of(wrong),
+        taken_of(data),
     ]
     return "\n\n".join(part for part in parts if part)
 

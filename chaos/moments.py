@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One operation after the other, in the middle of which something is killed, at a moment that nobody chooses."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.guests import add_server
+from bench.postgres import Postgres
+from bench.service import Service
+from chaos.api import Api, ApiSilent
+from chaos.operations import PREFIX, Clone, Create, Delete, Operation, Resize, Snapshot, usual_seconds
+from chaos.verdict import all_vms, differences, stray_disks
+from chaos.victims import Victims
+from lab.cache import REPOSITORY
+from lab.host import Host
+from lab.lab import Lab
+
+_SETTLE_SECONDS = 60.0
+_ATTEMPTS = 3
+_KINDS: Mapping[str, Sequence[str]] = {
+    "create": ("service", "ansible-playbook", "libvirtd"),
+    "clone": ("ansible-playbook", "libvirtd"),
+    "resize": ("service", "ansible-playbook", "libvirtd"),
+    "delete": ("service", "libvirtd"),
+    "snapshot": ("service", "libvirtd", "QEMU"),
+}
+
+
+@dataclass(frozen=True)
+class MomentsPlan:
+    """What is to be done."""
+
+    times: int
+    seed: int
+    postgres: bool = False
+
+
+@dataclass
+class MomentsOutcome:
+    """What came of it; by "operation, what was killed": how often, and with which ends."""
+
+    seconds: float = 0.0
+    usual: dict[str, float] = field(default_factory=dict)
+    ends: dict[str, Counter[str]] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def moments(self) -> int:
+        """How often something was killed."""
+        return sum(counts.total() for counts in self.ends.values())
+
+
+def run_moments(plan: MomentsPlan) -> MomentsOutcome:
+    """Do it, in a folder of its own. Raises what ended it before its time."""
+    parent = REPOSITORY / ".chaos"
+    parent.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="moments-", dir=parent)))
+        lab = stack.enter_context(Lab(folder / "lab"))
+        lab.up()
+        (host,) = lab.hosts
+        url = ""
+        if plan.postgres:
+            folder.chmod(0o711)  # PostgreSQL's own user has to enter it
+            url = stack.enter_context(Postgres()).url
+        service = stack.enter_context(Service(folder / "state", url))
+        try:
+            return _work(plan, host, service)
+        finally:
+            (parent / "service.log").write_bytes((folder / "state" / "service.log").read_bytes())
+
+
+def _work(plan: MomentsPlan, host: Host, service: Service) -> MomentsOutcome:
+    add_server(service, host)
+    api = Api(service.url, service.token())
+    chance = random.Random(plan.seed)  # noqa: S311  no secret
+    victims = Victims(service, host, chance)
+    operations: dict[str, Operation] = {
+        "create": Create(api, host),
+        "clone": Clone(api, host),
+        "resize": Resize(api, host),
+        "delete": Delete(api, host),
+        "snapshot": Snapshot(api, host),
+    }
+    outcome = MomentsOutcome(usual={name: usual_seconds(one) for name, one in operations.items()})
+    pairs = [(name, victim) for name, killed in _KINDS.items() for victim in killed]
+    began = time.monotonic()
+    for name, victim in itertools.islice(itertools.cycle(pairs), _ATTEMPTS * plan.times):
+        if outcome.moments == plan.times:
+            break
+        operation = operations[name]
+        try:
+            _one(operation, victims, victim, chance.uniform(0, outcome.usual[name]), outcome, f"{name}, {victim}")
+        except ApiSilent as error:
+            outcome.wrong.append(f"{name}, {victim}: {error}")
+            break
+        outcome.wrong += [f"{name}, {victim}: {one}" for one in _left(api, host)]
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _one(operation: Operation, victims: Victims, victim: str, after: float, outcome: MomentsOutcome, what: str) -> None:
+    operation.begin()
+    time.sleep(after)
+    was_there = victims.by_name[victim](operation)
+    state = operation.end()
+    outcome.wrong += [f"{what} after {after:.3f} s: {one}" for one in operation.wrong(state)]
+    operation.tidy()
+    if was_there:  # else its playbook had ended, or its guest: that was no moment
+        outcome.ends.setdefault(what, Counter())[state] += 1
+
+
+def _left(api: Api, host: Host) -> list[str]:
+    """What is left of what is gone, and what is not shown as it is, once there was time to see it."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        found = [*differences(host, all_vms(api.client)), *stray_disks(host, PREFIX)]
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each operation once with each thing that can be killed in its middle, as ``make chaos ARGS=moments`` does 200 times."""
+
+from __future__ import annotations
+
+import pytest
+
+from chaos.moments import MomentsPlan, run_moments
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+
+
+def test_whatever_is_killed_in_the_middle_of_an_operation_nothing_is_lost_or_left() -> None:
+    outcome = run_moments(MomentsPlan(times=13, seed=1))
+
+    assert outcome.wrong == []
+    assert outcome.moments == 13
+    assert {what.split(", ")[0] for what in outcome.ends} == {"create", "clone", "resize", "delete", "snapshot"}
