@@ -20,7 +20,7 @@ from tests.awx.made import REPO
 from tests.awx_setup.conftest import Playbook, Run
 from tests.awx_setup.controller.app import Controller
 from tests.awx_setup.controller.store import Object
-from tests.core.actions.guests import swept
+from tests.core.actions.guests import swept, wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -288,6 +288,8 @@ def test_teardown_removes_only_what_setup_made(
     assert client.delete(f"/job_templates/{theirs['id']}/").status_code == 204
     gone = playbook("awx_teardown")
     assert gone.code == 0, gone.output
+    # an inventory goes in the background
+    wait_until(lambda: not client.get("/inventories/?pending_deletion=true").json()["count"], "the inventory is gone")
     left = {kind: [one["name"] for one in objects.values()] for kind, objects in controller.store.objects.items()}
     assert {kind: names for kind, names in left.items() if names} == {
         "organizations": ["Default"], "projects": ["Somebody's"], "inventories": ["Somebody's"],

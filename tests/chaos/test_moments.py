@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each operation once with each thing that can be killed in its middle, as ``make chaos ARGS=moments`` does 200 times."""
+"""Each operation once with each thing that can be killed in its middle; ``make chaos ARGS=moments`` does 200."""
 
 from __future__ import annotations
 

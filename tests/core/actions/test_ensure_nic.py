@@ -214,7 +214,7 @@ def test_a_guest_uses_cards_that_come_change_and_go_while_it_runs(
     answer = ensured(hypervisor, "hot-nic", **hot)
     address = answer["nic"]["mac_address"]
     assert (answer["next_boot"], answer["nic"]["running"], answer["nic"]["defined"]) == ([], True, True)
-    assert address in guest("cat /sys/class/net/*/address")
+    wait_until(lambda: address in guest("cat /sys/class/net/*/address"), "the guest has found the card")
     places = [re.findall(rf"<mac address='{address}'.*?(<address.*?>)", xml, re.DOTALL) for xml in (
         hypervisor.domain(vm.uuid).xml(), hypervisor.domain(vm.uuid).xml(inactive=True))]  # fmt: skip
     assert places[0] == places[1]
