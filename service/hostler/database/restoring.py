@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tortoise.transactions import in_transaction
+
+from hostler.audit.record import Target, record
 from hostler.database import Database, config
 from hostler.database.backup import SEALING, SIGNING, NotSqlite, copy_of, without_password, write
 from hostler.database.lock import DatabaseInUse, service_lock
@@ -83,7 +86,8 @@ def restore(settings: Settings, file: Path, *, with_keys: bool = False) -> Resto
             key_drafts = [(stack.enter_context(_key_draft(copy, place)), place) for copy, place in keys.items()]
             draft = stack.enter_context(draft_of(target))
             write(backup, draft)
-            pending = asyncio.run(_pending(settings.model_copy(update={"database_url": f"sqlite://{draft}"})))
+            drafted = settings.model_copy(update={"database_url": f"sqlite://{draft}"})
+            pending = asyncio.run(_noted(drafted, file))
             with _alone(target) as present:
                 canceled = _made_current(draft, present)
                 kept = [_replace(draft, target)]
@@ -106,9 +110,17 @@ def _keys_beside(settings: Settings, file: Path) -> dict[Path, Path]:
     return there
 
 
-async def _pending(settings: Settings) -> list[str]:
+async def _noted(settings: Settings, file: Path) -> list[str]:
+    """Have its audit say that it was restored; one of an older version, of which the answer says what it lacks, can't.
+
+    What has happened since the backup is in the audit of the database that is kept.
+    """
     async with Database(settings) as database:
-        return await database.pending()
+        pending = await database.pending()
+        if not pending:
+            async with in_transaction():
+                record("database.restore", target=Target("database"), details={"backup": str(file)})
+        return pending
 
 
 @contextlib.contextmanager

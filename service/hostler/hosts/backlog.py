@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
+from hostler.hosts.precedence import Precedence
 from hostler.machines.arrivals import Departures
 from hostler.machines.looking import Look, Sighting, see, write
 from hostler.machines.sync import BATCH
@@ -39,12 +40,14 @@ class Backlog:
         server: Server,
         host: HostConnection,
         departures: Departures,
+        precedence: Precedence,
         uuids: Collection[str],
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._server = server
         self._host = host
         self._departures = departures
+        self._precedence = precedence
         self._tasks = tasks
         self._uuids = dict.fromkeys(sorted(uuids))  # in their order
         self._size = max(BATCH, -(-len(uuids) // _BATCHES))
@@ -84,6 +87,9 @@ class Backlog:
             batch = list(itertools.islice(self._uuids, self._size))
             for uuid in batch:
                 del self._uuids[uuid]
-            reading = see(self._server, self._host, batch)
-            task = self._tasks.create_task(reading, name=f"watch-backlog-{self._server.id}")
+            task = self._tasks.create_task(self._see(batch), name=f"watch-backlog-{self._server.id}")
             self._readings.append(_Reading(task))
+
+    async def _see(self, uuids: Collection[str]) -> Sighting:
+        async with self._precedence.later():
+            return await see(self._server, self._host, uuids)

@@ -9,6 +9,7 @@ nobody waits for it who only wants to know whether a VM runs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import math
 import random
@@ -38,6 +39,7 @@ from hostler.hosts.backlog import Backlog
 from hostler.hosts.connection import Heard, HostConnection, HostConnections, Lane
 from hostler.hosts.models import Server
 from hostler.hosts.pace import Pace
+from hostler.hosts.precedence import Precedence
 from hostler.hosts.sight import mark_unreachable, read_host
 from hostler.images.recovery import recover as recover_images
 from hostler.images.sync import sync_images
@@ -58,6 +60,7 @@ ON_THE_WAY_SECONDS = 10.0
 """How long a VM is on its way from one server to another, at its end, when one no longer has it and the other has."""
 
 _LOOK_AGAIN_SECONDS = 0.5
+_FIRST_SECONDS = 10.0  # a service that has just started tries all its hosts at once, and they it
 _BRIEF_SECONDS = 2.0  # a restarted libvirtd is back by then, and nobody need hear of it
 _PATIENT_SECONDS = 30.0
 _SHORTEST_PAUSE_SECONDS = 0.25
@@ -91,6 +94,7 @@ class Lookout:
         clock: Clock,
         pace: Pace,
         departures: Departures,
+        precedence: Precedence,
         condition: Query | None = None,
         tell: Callable[..., None] = _nobody,
     ) -> None:
@@ -103,6 +107,7 @@ class Lookout:
         self._clock = clock
         self._pace = pace
         self._departures = departures
+        self._precedence = precedence
         self._condition = condition
         self._tell = tell
         self._has_to_compare = False
@@ -173,11 +178,15 @@ class Lookout:
     async def _follow(self, server: Server) -> bool:
         """Watch the server for as long as its connection stands; whether it is worth while to try again at once."""
         host = self._connections.of(server.id, server.hostname, server.libvirt_uri)
-        patience = _PATIENT_SECONDS if self._failures else _BRIEF_SECONDS
+        is_new = self.seen is None and not self._failures
+        patience = _FIRST_SECONDS if is_new else _PATIENT_SECONDS if self._failures else _BRIEF_SECONDS
         try:
-            async with host.listening(self._listen, seconds=patience, lane=Lane.WATCH) as heard:
-                host.be_away(False)
-                await self._watch(server, host, heard)
+            with contextlib.ExitStack() as begun:
+                if is_new:
+                    begun.enter_context(self._precedence.first())
+                async with host.listening(self._listen, seconds=patience, lane=Lane.WATCH) as heard:
+                    host.be_away(False)
+                    await self._watch(server, host, heard, begun.close)
             lost = HostUnreachable(f"Host '{server.hostname}' is unreachable")
         except HostUnreachable as error:
             lost = error
@@ -195,11 +204,12 @@ class Lookout:
         await mark_unreachable(server, lost, self.seen)
         return False
 
-    async def _watch(self, server: Server, host: HostConnection, heard: Heard[None]) -> None:
+    async def _watch(self, server: Server, host: HostConnection, heard: Heard[None], begun: Callable[[], None]) -> None:
         there = await self._begin(server, host)
+        begun()
         addresses = AddressWatch(server, host)
         async with asyncio.TaskGroup() as tasks:
-            backlog = Backlog(server, host, self._departures, there, tasks)
+            backlog = Backlog(server, host, self._departures, self._precedence, there, tasks)
             others = [
                 tasks.create_task(addresses.run(), name=f"watch-addresses-{server.id}"),
                 tasks.create_task(self._look_at_images(server, host), name=f"watch-images-{server.id}"),

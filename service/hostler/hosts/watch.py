@@ -20,6 +20,7 @@ from hostler.hosts.leases import HostLeases, Roll
 from hostler.hosts.lookout import ON_THE_WAY_SECONDS, Clock, Lookout
 from hostler.hosts.models import Server, ServerState
 from hostler.hosts.pace import Pace
+from hostler.hosts.precedence import Precedence
 from hostler.hosts.sight import mark_disabled, note_seen
 from hostler.machines.arrivals import Departures
 from hostler.services.alive import alive_processes
@@ -45,6 +46,7 @@ class HostWatch:
         self._clock = clock
         self._pace = Pace()
         self._departures = Departures()
+        self._precedence = Precedence()
         self._presence = presence
         self._leases = None if presence is None else HostLeases(presence)
         self._lookouts: dict[int, Lookout] = {}
@@ -145,10 +147,17 @@ class HostWatch:
 
     def _lookout(self, server: Server) -> Lookout:
         if self._leases is None or self._presence is None:
-            return Lookout(server, self._connections, self._clock, self._pace, self._departures)
+            return Lookout(server, self._connections, self._clock, self._pace, self._departures, self._precedence)
         condition = self._leases.condition(server.id)
         return Lookout(
-            server, self._connections, self._clock, self._pace, self._departures, condition, self._presence.tell
+            server,
+            self._connections,
+            self._clock,
+            self._pace,
+            self._departures,
+            self._precedence,
+            condition,
+            self._presence.tell,
         )
 
     async def _newly_disabled(self, roll: Roll) -> list[Server]:

@@ -22,10 +22,10 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.surroundings 
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import MachineSpec
 from hostler.dispatch import Action
 from hostler.engine import Engine
-from hostler.errors import ServiceError, Unavailable
+from hostler.errors import Unavailable
 from hostler.hosts.accelerator import virt_type_of
 from hostler.hosts.models import Server
-from hostler.jobs.idempotency import Attempt, result_again
+from hostler.jobs.idempotency import Attempt
 from hostler.jobs.models import Executor, Job
 from hostler.jobs.track import JobTrack
 from hostler.machines.asked import Asked
@@ -35,7 +35,7 @@ from hostler.machines.misfit import bad_field, name_taken
 from hostler.machines.models import Machine
 from hostler.machines.new_machine import NewMachine, planned, record_of, require_free_name, written_down
 from hostler.machines.observation import write_down
-from hostler.machines.operation import carry_out
+from hostler.machines.operation import carry_out, once
 from hostler.machines.playbooks import run_playbook
 from hostler.machines.schemas import CreateBody, CreatedVm
 from hostler.machines.undoing import undo_create
@@ -53,27 +53,22 @@ async def create(engine: Engine, asked: Asked, body: CreateBody) -> CreatedVm | 
         new = await planned(engine, asked, body)
         await require_free_name(new)
         return dry_run_of(new.plan, None).model_copy(update={"placement": new.shown})
-    if asked.key is None:
-        return await _carry_out(engine, asked, *await written_down(engine, asked, body))
-    attempt = Attempt.of(asked.caller, Action.CREATE.value, asked.key, body.model_dump(mode="json", exclude_unset=True))
-    first = await attempt.first()
-    if first is None:
-        try:
-            new, row, job = await written_down(engine, asked, body, attempt)
-        except (core.HostlerError, ServiceError):
-            first = await attempt.first()  # the same request, which was quicker, may be what is in the way
-            if first is None:
-                raise
-        else:
-            return await _carry_out(engine, asked, new, row, job)
-    return _answer(await result_again(first, engine.crew, asked.preference))
+    attempt = None
+    if asked.key is not None:
+        sent = body.model_dump(mode="json", exclude_unset=True)
+        attempt = Attempt.of(asked.caller, Action.CREATE.value, asked.key, sent)
+
+    async def begin(attempt: Attempt | None) -> Mapping[str, Any]:
+        return await _carry_out(engine, asked, *await written_down(engine, asked, body, attempt))
+
+    return CreatedVm.model_validate((await once(engine, asked, attempt, begin))["vm"])
 
 
-async def _carry_out(engine: Engine, asked: Asked, new: NewMachine, row: Machine, job: Job) -> CreatedVm:
+async def _carry_out(engine: Engine, asked: Asked, new: NewMachine, row: Machine, job: Job) -> Mapping[str, Any]:
     async def perform(engine: Engine, row: Machine, _job: Job, track: JobTrack) -> Mapping[str, Any]:
         return await brought_about(engine, new.server, row, track, _make(engine, new, row, track))
 
-    return _answer(await carry_out(engine, asked, row, job, perform))
+    return await carry_out(engine, asked, row, job, perform)
 
 
 async def do_create(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
@@ -112,10 +107,6 @@ async def brought_about(
         raise _failure(error, row.name, server) from error
     await write_down(row, observed, server)
     return {"vm": CreatedVm.made(row, track.job.placement).model_dump(mode="json")}
-
-
-def _answer(result: Mapping[str, Any]) -> CreatedVm:
-    return CreatedVm.model_validate(result["vm"])
 
 
 async def _make(engine: Engine, new: NewMachine, row: Machine, track: JobTrack) -> ObservedMachine:

@@ -36,6 +36,7 @@ from hostler.machines.recovery import settle
 log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 1.0
+_SELDOM_SECONDS = 15.0  # where no AWX is set up: what one was at before that was taken away is still to be settled
 _AGAIN_SECONDS = 5.0  # after a job could not be taken up
 
 
@@ -73,7 +74,7 @@ async def _keep_looking(engine: Engine) -> None:
                 log.warning("resumption.database_unavailable", reason=str(error))
             except Exception:
                 log.exception("resumption.failed")
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_LOOK_SECONDS if engine.awx is not None else _SELDOM_SECONDS)
 
 
 async def _resume(engine: Engine, job: Job, taken: set[int]) -> None:

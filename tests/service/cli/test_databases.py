@@ -218,7 +218,11 @@ class TestRestore:
 
         said = succeeded(hostler("db", "restore", str(backup)))
 
-        assert dump(database) == before
+        after = dump(database)
+        (said_so,) = set(after) - set(before)  # the audit
+        assert "'database.restore'" in said_so
+        assert [line for line in after if line != said_so] == before
+        assert "are as they were written" in succeeded(hostler("audit", "verify"))
         assert stat.S_IMODE(database.stat().st_mode) == 0o600
         (replaced,) = kept(database)
         assert dump(replaced) == later

@@ -15,6 +15,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 from hostler.hosts.backlog import Backlog
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
+from hostler.hosts.precedence import Precedence
 from hostler.machines.arrivals import Departures
 from hostler.machines.looking import look
 from hostler.machines.models import Machine
@@ -60,7 +61,7 @@ async def read_ahead() -> None:
 
 async def test_all_are_taken_in_a_batch_at_a_time(server: Server, host: HostConnection) -> None:
     async with asyncio.TaskGroup() as tasks:
-        backlog = Backlog(server, host, Departures(), UUIDS, tasks)
+        backlog = Backlog(server, host, Departures(), Precedence(), UUIDS, tasks)
 
         first = await backlog.take()
         assert (len(first.uuids), bool(backlog)) == (BATCH, True)
@@ -75,7 +76,7 @@ async def test_what_was_looked_at_apart_is_not_overwritten_by_what_was_read_ahea
 ) -> None:
     await look(server, host, UUIDS)
     async with asyncio.TaskGroup() as tasks:
-        backlog = Backlog(server, host, Departures(), UUIDS, tasks)
+        backlog = Backlog(server, host, Departures(), Precedence(), UUIDS, tasks)
         await backlog.take()
         await read_ahead()
 
@@ -91,7 +92,7 @@ async def test_what_was_looked_at_apart_is_not_overwritten_by_what_was_read_ahea
 async def test_one_that_is_to_be_looked_at_again_is_read_again(server: Server, host: HostConnection) -> None:
     await look(server, host, UUIDS)
     async with asyncio.TaskGroup() as tasks:
-        backlog = Backlog(server, host, Departures(), UUIDS, tasks)
+        backlog = Backlog(server, host, Departures(), Precedence(), UUIDS, tasks)
         await backlog.take()
         await read_ahead()
 
@@ -105,7 +106,7 @@ async def test_one_that_is_to_be_looked_at_again_is_read_again(server: Server, h
 
 async def test_who_waits_for_a_turn_keeps_it_and_gets_no_second_one(server: Server, host: HostConnection) -> None:
     async with asyncio.TaskGroup() as tasks:
-        backlog = Backlog(server, host, Departures(), UUIDS, tasks)
+        backlog = Backlog(server, host, Departures(), Precedence(), UUIDS, tasks)
 
         backlog.extend(UUIDS)
         looked_at = [uuid for _ in range(2) for uuid in (await backlog.take()).uuids]
@@ -116,7 +117,7 @@ async def test_who_waits_for_a_turn_keeps_it_and_gets_no_second_one(server: Serv
 
 async def test_one_that_is_closed_leaves_what_it_reads_ahead(server: Server, host: HostConnection) -> None:
     async with asyncio.TaskGroup() as tasks:
-        backlog = Backlog(server, host, Departures(), UUIDS, tasks)
+        backlog = Backlog(server, host, Departures(), Precedence(), UUIDS, tasks)
         await backlog.take()
         backlog.close()
 

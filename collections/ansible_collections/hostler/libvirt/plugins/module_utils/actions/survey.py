@@ -153,12 +153,9 @@ def fingerprints(hypervisor: Hypervisor, uuids: Iterable[str]) -> Dict[str, int]
     set for the next start, of autostart, of a managed save that is thrown away. Raises `HostUnreachable`.
     """
     found = {}
-    for uuid in uuids:
+    for row in hypervisor.roster(set(uuids)):
         try:
-            domain = hypervisor.find_domain(uuid)
-            if domain is not None:
-                row = roster_row(domain)
-                found[uuid] = _fingerprint(row, domain.xml(inactive=row.persistent))
+            found[row.domain.uuid] = _fingerprint(row, row.domain.xml(inactive=row.persistent))
         except HostUnreachable:
             raise
         except HostlerError:
