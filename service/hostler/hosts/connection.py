@@ -13,7 +13,8 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ _OPEN_SECONDS = 15.0  # for a connection that is needed now
 _AWAY_SECONDS = 1.0
 _TEST_DRIVER = ("test:", "test+")  # all use one connection of it, for its domains are that one's
 _KEPT_IDLE = 2  # connections that wait for the next call; over ssh each is a process, and a third of a second to make
+_IDLE_SECONDS = 120.0  # so long all of them wait; then one is enough
 
 
 class Lane(Enum):
@@ -87,6 +89,8 @@ class HostConnection:
         self._counting = threading.Lock()
         self._users: dict[Hypervisor, int] = {}
         """All connections that stand, and how many use each: more than one only of the test driver's."""
+        self._left_at: dict[Hypervisor, float] = {}
+        """When each was last used, in seconds of the monotonic clock."""
         self._unwanted: set[Hypervisor] = set()
         """Those of them that nobody gets any more."""
 
@@ -249,7 +253,8 @@ class HostConnection:
         with self._counting:
             if self._given_up:
                 raise HostUnreachable("The connection was given up")
-            for hypervisor, users in self._users.items():
+            for hypervisor in self._by_last_use(self._users):
+                users = self._users[hypervisor]
                 is_wanted = hypervisor not in self._unwanted and hypervisor.is_alive
                 if (not users or hypervisor.is_test_driver) and is_wanted:
                     self._users[hypervisor] = users + 1
@@ -259,24 +264,36 @@ class HostConnection:
     def _leave(self, hypervisor: Hypervisor, lost: bool = False) -> None:
         with self._counting:
             self._users[hypervisor] -= 1
-            idle = [one for one, users in self._users.items() if not users]
+            self._left_at[hypervisor] = time.monotonic()
+            idle = self._by_last_use([one for one, users in self._users.items() if not users])
             fallen = [one for one in idle if (lost and one is hypervisor) or not one.is_alive or one in self._unwanted]
-            surplus = idle if self._given_up else [one for one in idle if one not in fallen][_KEPT_IDLE:]
-            closing = {*fallen, *surplus}
-            for one in closing:
-                del self._users[one]
-            self._unwanted -= closing
+            standing = [one for one in idle if one not in fallen]
+            closing = {*fallen, *(standing if self._given_up else self._surplus(standing))}
+            self._forget(closing)
         for one in closing:
             one.close()
+
+    def _by_last_use(self, some: Iterable[Hypervisor]) -> list[Hypervisor]:
+        """The one that was used last first: thus others come to be left alone."""
+        return sorted(some, key=lambda one: self._left_at.get(one, 0.0), reverse=True)
+
+    def _surplus(self, idle: Sequence[Hypervisor]) -> list[Hypervisor]:
+        """Those that need not wait for the next call any longer."""
+        old = time.monotonic() - _IDLE_SECONDS
+        return [one for place, one in enumerate(idle) if place >= (_KEPT_IDLE if self._left_at[one] > old else 1)]
+
+    def _forget(self, some: Collection[Hypervisor]) -> None:
+        for one in some:
+            del self._users[one]
+            self._left_at.pop(one, None)
+        self._unwanted.difference_update(some)
 
     def _close_idle(self, unwanted_only: bool = False) -> None:
         with self._counting:
             closing = [
                 one for one, users in self._users.items() if not users and (one in self._unwanted or not unwanted_only)
             ]
-            for one in closing:
-                del self._users[one]
-            self._unwanted.difference_update(closing)
+            self._forget(closing)
         for one in closing:
             one.close()
 

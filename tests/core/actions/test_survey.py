@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A whole host read at once: a VM that goes away or can't be read keeps nobody else from being seen."""
 
+import signal
 import uuid as uuids
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions import survey
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import host_facts, look_at, states
 from ansible_collections.hostler.libvirt.plugins.module_utils.domain_xml.write import domain_xml
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain import Domain
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow, roster_row
 from ansible_collections.hostler.libvirt.plugins.module_utils.status import SHUTOFF
+from lab.errors import LabError
 from lab.host import Host
 from tests.core.actions.guests import desired, made
+from tests.core.actions.standing_still import being_started
 from tests.core.test_identity import definition
 
 
@@ -47,6 +55,31 @@ def test_a_lost_host_is_no_host_without_vms(test_driver: Hypervisor) -> None:
         look_at(test_driver, [uuid])
     with pytest.raises(HostUnreachable):
         states(test_driver)
+
+
+@pytest.mark.lab
+def test_a_vm_that_is_started_while_it_is_looked_at_is_waited_for_by_nobody(
+    hypervisor: Hypervisor, lab_host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm = made(hypervisor, desired(lab_host, "surveyed"))
+    starting: list[Future[str]] = []
+
+    def told_just_before(domain: Domain) -> RosterRow:
+        row = roster_row(domain)
+        starting.append(being_started(lab_host, "surveyed", tmp_path))
+        return row
+
+    monkeypatch.setattr(survey, "roster_row", told_just_before)
+    looking = ThreadPoolExecutor(1).submit(look_at, hypervisor, [vm.uuid])
+    try:
+        looks = looking.result(25)  # libvirt gives up after 30 s
+    finally:
+        lab_host.guest_process("surveyed").signal(signal.SIGKILL)
+
+    assert looks.seen[vm.uuid].status == "stopped"
+    assert looks.seen[vm.uuid].disk_gb is None
+    with pytest.raises(LabError, match="Failed to start"):
+        starting[0].result()
 
 
 @pytest.mark.lab

@@ -56,6 +56,27 @@ async def test_no_two_calls_are_on_one_connection_and_few_connections_are_kept(l
     host.close()
 
 
+async def test_one_connection_is_kept_where_the_others_have_been_idle_for_long(
+    lab_host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hostler.hosts.connection._IDLE_SECONDS", 0.5)
+    host = HostConnection("lab1", lab_host.uri, threads=2)
+    together = threading.Barrier(2)
+
+    def meet(hypervisor: Hypervisor) -> Hypervisor:
+        together.wait(20)
+        return hypervisor
+
+    both = await asyncio.gather(host.call(meet), host.call(meet))
+    assert all(hypervisor.is_alive for hypervisor in both)
+    await asyncio.sleep(0.6)
+
+    used = await host.call(lambda hypervisor: hypervisor)
+
+    assert [hypervisor for hypervisor in both if hypervisor.is_alive] == [used]
+    host.close()
+
+
 async def test_the_test_driver_whose_state_is_its_connections_has_only_one() -> None:
     host = HostConnection("test", "test:///default", threads=2)
     together = threading.Barrier(2)

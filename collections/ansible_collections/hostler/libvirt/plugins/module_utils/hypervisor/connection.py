@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import Pool
     from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import Volume
 
-# an error 9 to 12 s after the daemon stopped answering; without keepalive a call to a hung daemon blocks for ever
-_KEEPALIVE_SECONDS = 3
-_KEEPALIVE_COUNT = 3
+# an error 8 to 12 s after the daemon stopped answering; without keepalive a call to a hung daemon blocks for ever
+_KEEPALIVE_SECONDS = 4
+_KEEPALIVE_COUNT = 2
 
 _CREDENTIALS = ("HOSTLER_SSH_", "HOSTLER_TLS_")
 
@@ -103,6 +103,7 @@ class Hypervisor:
         self._connection = connection
         self._credentials = credentials
         self._unwatch: List[Callable[[], Any]] = []
+        self._host_uuid: Optional[str] = None
         self.uri = uri
 
     @classmethod
@@ -216,10 +217,12 @@ class Hypervisor:
             return HostResources(cpus=info[2], memory_mb=info[1], free_memory_mb=free)
 
     def host_uuid(self) -> Optional[str]:
-        """The host's own UUID, None where the driver has none."""
-        with translated("read the host's capabilities"):
-            capabilities = ElementTree.fromstring(self._connection.getCapabilities())  # noqa: S314  libvirtd made it
-        return capabilities.findtext("host/uuid")
+        """The host's own UUID, None where the driver has none; it is read once, for it is a page of XML."""
+        if self._host_uuid is None:
+            with translated("read the host's capabilities"):
+                capabilities = ElementTree.fromstring(self._connection.getCapabilities())  # noqa: S314  libvirtd made it
+            self._host_uuid = capabilities.findtext("host/uuid") or ""
+        return self._host_uuid or None
 
     def virt_types(self) -> List[str]:
         """The domain types that libvirt offers for x86_64 guests; kvm among them is no proof that it works."""
