@@ -64,12 +64,14 @@ def restore(
     What is there is kept beside it, under a name that says when it was replaced.
     """
     from hostler import logs
+    from hostler.audit.origin import acting, of_command
     from hostler.database.restoring import restore as restore_database
     from hostler.settings import Settings
 
     settings = Settings.load()
     logs.configure(settings)
-    done = restore_database(settings, file.expanduser().absolute(), with_keys=with_keys)
+    with acting(of_command()):
+        done = restore_database(settings, file.expanduser().absolute(), with_keys=with_keys)
     typer.echo(f"Restored {done.database} from {file}")
     for path in done.keys:
         typer.echo(f"Restored {path}")

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import GuestTimeout, WrongState
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.desired import Desired
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.existing import plan_existing
@@ -46,10 +47,11 @@ from hostler.machines.words import done
 
 
 async def start(engine: Engine, asked: Asked, row: Machine) -> OperationDone | DryRun:
-    """Power the VM on."""
+    """Power the VM on, or let one that is paused go on: whoever starts it wants it to run."""
     if asked.dry_run:
         observed = await _observed(engine, row)
-        plan = Plan() if observed.is_active else plan_existing(Desired(uuid=row.uuid, state="running"), observed)
+        is_to_run = not observed.is_active or observed.status == MachineStatus.PAUSED
+        plan = plan_existing(Desired(uuid=row.uuid, state="running"), observed) if is_to_run else Plan()
         return dry_run_of(plan, observed)
     return await _carry_out(engine, asked, row, Action.START)
 
@@ -127,8 +129,12 @@ async def _rehearsed(
     return f"{title} '{observed.name}'", observed
 
 
+def _start(hypervisor: Hypervisor, uuid: str) -> bool:
+    return power.start(hypervisor, uuid) or power.resume(hypervisor, uuid)
+
+
 _SWITCHES: Mapping[Action, tuple[str, power.Switch, Lane]] = {
-    Action.START: ("Power the VM on", power.start, Lane.COMMON),
+    Action.START: ("Power the VM on", _start, Lane.COMMON),
     Action.FORCE_STOP: ("Pull the VM's plug", power.force_stop, Lane.URGENT),
     Action.RESET: ("Press the VM's reset button", power.reset, Lane.COMMON),
 }

@@ -86,15 +86,23 @@ async def test_a_uuid_does_for_verbs_too(api: httpx.AsyncClient, vm: dict[str, A
     assert clean_host.virsh("domstate", "my-vm") == "running"
 
 
-async def test_a_paused_vm_is_running_already_and_is_stopped_by_force(
+@pytest.mark.rule("start-paused")
+async def test_a_paused_vm_goes_on_when_it_is_started_and_is_stopped_by_force(
     api: httpx.AsyncClient, vm: dict[str, Any], clean_host: Host
 ) -> None:
     await start(api, vm)
     clean_host.virsh("suspend", "my-vm")
 
+    rehearsed = (await do(api, vm, "start", dry_run="true")).json()
+    assert rehearsed["changed"] is True
+    assert clean_host.virsh("domstate", "my-vm") == "paused"
+    answer = await do(api, vm, "start")
+    assert answer.json() == done(vm, "start", "VM started successfully", "started", True)
+    assert clean_host.virsh("domstate", "my-vm") == "running"
+    assert await status(api, vm) == "running"
     assert (await do(api, vm, "start")).json()["details"]["changed"] is False
-    assert await status(api, vm) == "paused"
 
+    clean_host.virsh("suspend", "my-vm")
     assert (await do(api, vm, "force-stop")).json()["details"]["changed"] is True
     assert await status(api, vm) == "stopped"
 
