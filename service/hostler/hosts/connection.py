@@ -39,7 +39,7 @@ _OPEN_SECONDS = 15.0  # for a connection that is needed now
 _AWAY_SECONDS = 1.0
 _TEST_DRIVER = ("test:", "test+")  # all use one connection of it, for its domains are that one's
 _KEPT_IDLE = 2  # connections that wait for the next call; over ssh each is a process, and a third of a second to make
-_IDLE_SECONDS = 120.0  # so long all of them wait; then one is enough
+_IDLE_SECONDS = 60.0  # so long all of them wait; then one is enough
 
 
 class Lane(Enum):
