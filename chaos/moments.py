@@ -3,26 +3,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import random
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from bench.guests import add_server
-from bench.postgres import Postgres
 from bench.service import Service
 from chaos.api import Api, ApiSilent
 from chaos.operations import PREFIX, Clone, Create, Delete, Operation, Resize, Snapshot, usual_seconds
+from chaos.stage import set_up
 from chaos.verdict import all_vms, differences, stray_disks
 from chaos.victims import Victims
-from lab.cache import REPOSITORY
 from lab.host import Host
-from lab.lab import Lab
 
 _SETTLE_SECONDS = 60.0
 _ATTEMPTS = 3
@@ -61,22 +56,9 @@ class MomentsOutcome:
 
 def run_moments(plan: MomentsPlan) -> MomentsOutcome:
     """Do it, in a folder of its own. Raises what ended it before its time."""
-    parent = REPOSITORY / ".chaos"
-    parent.mkdir(exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="moments-", dir=parent)))
-        lab = stack.enter_context(Lab(folder / "lab"))
-        lab.up()
-        (host,) = lab.hosts
-        url = ""
-        if plan.postgres:
-            folder.chmod(0o711)  # PostgreSQL's own user has to enter it
-            url = stack.enter_context(Postgres()).url
-        service = stack.enter_context(Service(folder / "state", url))
-        try:
-            return _work(plan, host, service)
-        finally:
-            (parent / "service.log").write_bytes((folder / "state" / "service.log").read_bytes())
+    with set_up(1, plan.postgres) as stage, stage.service() as service:
+        (host,) = stage.hosts
+        return _work(plan, host, service)
 
 
 def _work(plan: MomentsPlan, host: Host, service: Service) -> MomentsOutcome:

@@ -15,21 +15,19 @@ from pathlib import Path
 import httpx
 
 from bench.fleet import settings_for
-from bench.postgres import Postgres
 from bench.service import Service
 from chaos.callers import OURS, Caller
 from chaos.crashes import Crashes
 from chaos.faults import Faults
 from chaos.listener import Listener
+from chaos.stage import Stage, set_up
 from chaos.strangers import Stranger
 from chaos.usage import UsageOf, Use
 from chaos.verdict import Vm, all_vms, differences, stray_disks, wrong_events
 from chaos.worker import Worker
 from hostler.database import Database, rows
-from lab.cache import REPOSITORY
 from lab.gate import Gate
 from lab.host import Host
-from lab.lab import Lab
 
 CALLERS = 4
 _END_SECONDS = 180.0
@@ -70,36 +68,16 @@ class Outcome:
 
 def run(plan: Plan) -> Outcome:
     """Do it, in a folder of its own. Raises what ended it before its time."""
-    parent = REPOSITORY / ".chaos"
-    parent.mkdir(exist_ok=True)
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=parent)))
-        lab = stack.enter_context(Lab(folder / "lab"))
-        lab.up(hosts=plan.hosts)
-        postgres = None
-        if plan.postgres:
-            folder.chmod(0o711)  # PostgreSQL's own user has to enter it
-            postgres = stack.enter_context(Postgres())
-        url = "" if postgres is None else postgres.url
-        asyncio.run(_migrate(folder / "state", url))
-        gates = {host.name: stack.enter_context(_gate(host)) for host in lab.hosts}
-        service = stack.enter_context(
-            Service(folder / "state", url, dispatch='{"vm_create": "direct"}', reread_seconds=_REREAD)
-        )
-        try:
-            return _work(plan, folder, lab.hosts, gates, service, postgres)
-        finally:
-            (parent / "service.log").write_bytes((folder / "state" / "service.log").read_bytes())
+        stage = stack.enter_context(set_up(plan.hosts, plan.postgres))
+        asyncio.run(_migrate(stage.folder / "state", stage.url))
+        gates = {host.name: stack.enter_context(_gate(host)) for host in stage.hosts}
+        service = stack.enter_context(stage.service(dispatch='{"vm_create": "direct"}', reread_seconds=_REREAD))
+        return _work(plan, stage, gates, service)
 
 
-def _work(
-    plan: Plan,
-    folder: Path,
-    hosts: Sequence[Host],
-    gates: dict[str, Gate],
-    service: Service,
-    postgres: Postgres | None,
-) -> Outcome:
+def _work(plan: Plan, stage: Stage, gates: dict[str, Gate], service: Service) -> Outcome:
+    hosts = stage.hosts
     for host in hosts:
         service.command("server", "add", host.name, gates[host.name].uri, "--virt-type", host.virt_type)
     token = service.token()
@@ -110,9 +88,9 @@ def _work(
     ) as client:
         servers = {one["hostname"]: int(one["id"]) for one in client.get("/api/servers").json()["items"]}
         callers = [Caller(number, service.url, token, list(servers.values()), plan.seed) for number in range(CALLERS)]
-        strangers = [Stranger(host, folder, plan.seed) for host in hosts]
+        strangers = [Stranger(host, stage.folder, plan.seed) for host in hosts]
         faults = [Faults(host, gates[host.name], plan.seed) for host in hosts] if plan.with_faults else []
-        crashes = [Crashes(service, postgres, plan.seed)] if plan.with_faults else []
+        crashes = [Crashes(service, stage.postgres, plan.seed)] if plan.with_faults else []
         usage = UsageOf(lambda: service.pid)
         outcome = Outcome()
         began = time.monotonic()
@@ -126,7 +104,7 @@ def _work(
             worker.join(_END_SECONDS)
         outcome.seconds = time.monotonic() - began
         _judge(outcome, client, hosts, servers, callers)
-        newest = asyncio.run(_events(service.state, "" if postgres is None else postgres.url))
+        newest = asyncio.run(_events(service.state, stage.url))
         listener.until(max(newest, default=0), 60)
         outcome.wrong += wrong_events(listener.heard, newest, all_vms(client))
     outcome.events, outcome.connections, outcome.used = len(listener.heard), listener.connections, usage.seen
