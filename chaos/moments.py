@@ -7,8 +7,9 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bench.guests import add_server
 from bench.service import Service
@@ -85,7 +86,7 @@ def _work(plan: MomentsPlan, host: Host, service: Service) -> MomentsOutcome:
         except ApiSilent as error:
             outcome.wrong.append(f"{name}, {victim}: {error}")
             break
-        outcome.wrong += [f"{name}, {victim}: {one}" for one in _left(api, host)]
+        outcome.wrong += [f"{name}, {victim}: {one}" for one in _lasting(partial(_left, api, host))]
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -95,17 +96,22 @@ def _one(operation: Operation, victims: Victims, victim: str, after: float, outc
     time.sleep(after)
     was_there = victims.by_name[victim](operation)
     state = operation.end()
-    outcome.wrong += [f"{what} after {after:.3f} s: {one}" for one in operation.wrong(state)]
+    # a host that was away as its create was to be taken back, or its clone to be seen, is looked at when it is back
+    lasting = _lasting(partial(operation.wrong, state))
+    outcome.wrong += [f"{what} after {after:.3f} s: {one}" for one in lasting]
     operation.tidy()
     if was_there:  # else its playbook had ended, or its guest: that was no moment
         outcome.ends.setdefault(what, Counter())[state] += 1
 
 
 def _left(api: Api, host: Host) -> list[str]:
-    """What is left of what is gone, and what is not shown as it is, once there was time to see it."""
+    """What is left of what is gone, and what is not shown as it is."""
+    return [*differences(host, all_vms(api.client)), *stray_disks(host, PREFIX)]
+
+
+def _lasting(look: Callable[[], list[str]]) -> list[str]:
+    """What is still wrong once there was time to mend it."""
     deadline = time.monotonic() + _SETTLE_SECONDS
-    while True:
-        found = [*differences(host, all_vms(api.client)), *stray_disks(host, PREFIX)]
-        if not found or time.monotonic() > deadline:
-            return found
+    while (found := look()) and time.monotonic() < deadline:
         time.sleep(0.1)
+    return found

@@ -10,7 +10,8 @@ MOMENTS = "moments"
 _SAYS = """Of each row, operations are asked for one after the other, and something is killed at a moment between their
 beginning and the time that they usually take; then it is started again. A clone is a playbook that an operator runs,
 and runs again where it did not come to its end. After each it is looked at whether the job ended, whether what it says
-is true, whether anything is left of what is not there, and whether each domain is shown as it is."""
+is true, whether anything is left of what is not there, and whether each domain is shown as it is: at the latest within
+a minute, for a host that was away is looked at when it is back."""
 
 
 def moments_part(_name: str, title: str, data: dict[str, Any]) -> str:
