@@ -9,7 +9,6 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.domain 
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
 from ansible_collections.hostler.libvirt.plugins.module_utils.status import SHUTOFF, status_of
 
-_STATE = libvirt.VIR_DOMAIN_STATS_STATE
 _OFF = -1  # the number of a domain that doesn't run; it came with the row, and asking for it costs no call
 
 
@@ -35,8 +34,7 @@ def read_roster(connection: Any, uuids: Optional[AbstractSet[str]] = None) -> Li
 
     Raises libvirt's error.
     """
-    # of all that libvirt tells by the group, the state alone needs nothing of a QEMU that may hang
-    rows = _states_of(connection, uuids) if uuids is not None else connection.getAllDomainStats(_STATE, 0)
+    rows = _states(connection, uuids)
     autostart = _uuids(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
     # these rather than the persistent ones, which are nearly all of them
     transient = _uuids(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
@@ -78,9 +76,13 @@ def probe_name(identity: str) -> str:
     return f"hostler-probe-{identity[:8]}"
 
 
-def _states_of(connection: Any, uuids: AbstractSet[str]) -> Any:
+def _states(connection: Any, uuids: Optional[AbstractSet[str]]) -> Any:
+    # of all that libvirt tells by the group, the state alone needs nothing of a QEMU that may hang
+    group = libvirt.VIR_DOMAIN_STATS_STATE
+    if uuids is None:
+        return connection.getAllDomainStats(group, 0)
     handles = [handle for handle in connection.listAllDomains() if handle.UUIDString() in uuids]
-    return connection.domainListGetStats(handles, _STATE, 0) if handles else []
+    return connection.domainListGetStats(handles, group, 0) if handles else []
 
 
 def _uuids(connection: Any, which: int) -> Set[str]:
