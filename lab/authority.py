@@ -10,7 +10,12 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -32,7 +37,7 @@ class Authority:
             key = generate_private_key(SECP256R1())
             name = _name("Hostler lab")
             certificate = (
-                _certificate(name, name, key)
+                _certificate(name, name, key, key.public_key())
                 .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
                 .add_extension(_usage(signs_certificates=True), critical=True)
                 .sign(key, hashes.SHA256())
@@ -64,7 +69,7 @@ class Authority:
     ) -> None:
         key = generate_private_key(SECP256R1())
         certificate = (
-            _certificate(_name(name), self._certificate.subject, key)
+            _certificate(_name(name), self._certificate.subject, key, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
@@ -79,7 +84,9 @@ class Authority:
         )
 
 
-def _certificate(name: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _certificate(
+    name: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey, issuer_key: EllipticCurvePublicKey
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
@@ -90,6 +97,9 @@ def _certificate(name: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKe
         # clocks of hosts may differ, even where hosts are on one machine and its clock is set back
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + _VALID)
+        # Python believes none without these from 3.13 on
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
     )
 
 

@@ -17,6 +17,8 @@ def test_server_is_named_by_name_and_address_and_signed_by_the_authority(tmp_pat
     Authority(tmp_path / "ca").issue_server(tmp_path / "server", "host1.lab.test", "127.0.0.1")
     server, authority = certificate(tmp_path / "server/servercert.pem"), certificate(tmp_path / "server/cacert.pem")
     server.verify_directly_issued_by(authority)
+    signer = server.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    assert signer == authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["host1.lab.test"]
     assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
