@@ -25,6 +25,10 @@ class Api:
             base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=_PATIENCE_SECONDS, trust_env=False
         )
 
+    def close(self) -> None:
+        """Keep no connection."""
+        self._client.close()
+
     @property
     def client(self) -> httpx.Client:
         """Without that patience."""

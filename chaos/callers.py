@@ -45,6 +45,10 @@ class Caller(Worker):
         self.slowest = 0.0
         """Seconds that it waited for an answer at most."""
 
+    def close(self) -> None:
+        """Keep no connection."""
+        self._client.close()
+
     def act(self) -> None:
         """Make a VM, or do something with one."""
         if len(self.have) < _MOST and (not self.have or self.random.random() < 0.3):

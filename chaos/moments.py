@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import time
@@ -59,12 +60,12 @@ def run_moments(plan: MomentsPlan) -> MomentsOutcome:
     """Do it, in a folder of its own. Raises what ended it before its time."""
     with set_up(1, plan.postgres) as stage, stage.service() as service:
         (host,) = stage.hosts
-        return _work(plan, host, service)
+        add_server(service, host)
+        with contextlib.closing(Api(service.url, service.token())) as api:
+            return _work(plan, host, service, api)
 
 
-def _work(plan: MomentsPlan, host: Host, service: Service) -> MomentsOutcome:
-    add_server(service, host)
-    api = Api(service.url, service.token())
+def _work(plan: MomentsPlan, host: Host, service: Service, api: Api) -> MomentsOutcome:
     chance = random.Random(plan.seed)  # noqa: S311  no secret
     victims = Victims(service, host, chance)
     operations: dict[str, Operation] = {

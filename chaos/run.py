@@ -107,6 +107,8 @@ def _work(plan: Plan, stage: Stage, gates: dict[str, Gate], service: Service) ->
         newest = asyncio.run(_events(service.state, stage.url))
         listener.until(max(newest, default=0), 60)
         outcome.wrong += wrong_events(listener.heard, newest, all_vms(client))
+    for caller in callers:
+        caller.close()
     outcome.events, outcome.connections, outcome.used = len(listener.heard), listener.connections, usage.seen
     outcome.slowest = max(caller.slowest for caller in callers)
     outcome.answers = sum((caller.did for caller in callers), Counter())
