@@ -62,7 +62,3 @@ class Api:
                 return shown
             time.sleep(0.05)
         raise ApiSilent(f"job {job} ({shown['action']}) is {shown['state']} for {_PATIENCE_SECONDS:g} s")
-
-    def done(self, method: str, path: str, body: Any = None) -> bool:
-        """Do something that nobody disturbs; whether it succeeded. Raises `ApiSilent`."""
-        return self.ask(method, path, body).is_success

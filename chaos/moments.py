@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import httpx
+
 from bench.guests import add_server
 from bench.service import Service
 from chaos.api import Api, ApiSilent
@@ -84,7 +86,7 @@ def _work(plan: MomentsPlan, host: Host, service: Service, api: Api) -> MomentsO
         operation = operations[name]
         try:
             _one(operation, victims, victim, chance.uniform(0, outcome.usual[name]), outcome, f"{name}, {victim}")
-        except ApiSilent as error:
+        except (ApiSilent, httpx.HTTPStatusError) as error:
             outcome.wrong.append(f"{name}, {victim}: {error}")
             break
         outcome.wrong += [f"{name}, {victim}: {one}" for one in _lasting(partial(_left, api, host))]

@@ -16,6 +16,7 @@ from typing import Any
 
 import libvirt
 
+from bench.errors import BenchError
 from bench.guests import SMALL
 from chaos.api import Api
 from lab.cache import REPOSITORY
@@ -124,7 +125,6 @@ class Clone(Operation):
         assert self._run is not None  # noqa: S101 - it was begun
         code = _code(self._run)
         if code:
-            self._api.done("GET", "/api/servers")  # whatever was killed is there again
             code = _code(self._playbook())
         return "failed" if code else SUCCEEDED
 
@@ -259,12 +259,12 @@ def _code(run: subprocess.Popen[bytes]) -> int:
 
 
 def usual_seconds(operation: Operation) -> float:
-    """How long it takes where nobody disturbs it. Raises RuntimeError if it is wrong then."""
+    """How long it takes where nobody disturbs it. Raises BenchError if it is wrong then."""
     operation.begin()
     began = time.monotonic()
     state = operation.end()
     took = time.monotonic() - began
     if problems := operation.wrong(state):
-        raise RuntimeError(f"wrong without any fault: {problems}")
+        raise BenchError(f"wrong without any fault: {problems}")
     operation.tidy()
     return took

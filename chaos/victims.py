@@ -15,8 +15,7 @@ from chaos.crashes import playbooks_of
 from chaos.operations import Clone, Operation, Snapshot
 from lab.host import Host
 
-_LONGEST_ABSENCE = 1.5
-_LOOKED_SECONDS = 0.05
+_SHORTEST_ABSENCE, _LONGEST_ABSENCE = 0.05, 1.5
 
 Victim = Callable[[Operation], bool]
 """Kills something; whether there was something to kill."""
@@ -69,4 +68,4 @@ class Victims:
         return guest is not None
 
     def _pause(self) -> None:
-        time.sleep(self._chance.uniform(_LOOKED_SECONDS, _LONGEST_ABSENCE))
+        time.sleep(self._chance.uniform(_SHORTEST_ABSENCE, _LONGEST_ABSENCE))

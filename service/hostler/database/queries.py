@@ -6,7 +6,7 @@ Every row is read as ``row["column"]``, and its values have the order in which t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Collection, Generator, Hashable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -29,6 +29,11 @@ _VERSION = "SELECT CAST(pg_current_snapshot() AS TEXT) AS version"
 def with_placeholders(query: str, dialect: str) -> str:
     """The query as the dialect's driver wants it."""
     return query if dialect == "sqlite" else query.replace("%", "%%").replace("?", "%s")
+
+
+def marks(values: Collection[object]) -> str:
+    """The placeholders of so many values, for what stands after ``IN``."""
+    return ", ".join("?" * len(values))
 
 
 def dialect() -> str:

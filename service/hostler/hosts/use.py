@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from hostler.database import rows
+from hostler.database.queries import marks, rows
 
 # one that is gone from its host is in status error; whether one runs whose host is unreachable nobody knows
 _USE = (
@@ -33,8 +33,7 @@ class Use:
 
 async def use_of(ids: Collection[int]) -> dict[int, Use]:
     """The use of these servers, by their ids; one without VMs is there, too."""
-    marks = ", ".join("?" * len(ids))
-    found = await rows(f"{_USE} AND server_id IN ({marks}) GROUP BY server_id", *ids) if ids else ()
+    found = await rows(f"{_USE} AND server_id IN ({marks(ids)}) GROUP BY server_id", *ids) if ids else ()
     return {**dict.fromkeys(ids, Use()), **{row["server_id"]: _use(row) for row in found}}
 
 

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 import structlog
 
 from hostler.database import DatabaseUnavailable, rows
+from hostler.database.queries import marks
 from hostler.dispatch import SUPERSEDES
 from hostler.jobs.ledger import begin
 from hostler.jobs.models import Job
@@ -60,7 +61,7 @@ class Queue:
         self._actions = tuple(actions)
         self._most_of_server = most_of_server
         self._query = _TURNS.format(
-            actions=", ".join("?" for _ in self._actions),
+            actions=marks(self._actions),
             hasty=_quoted(SUPERSEDES),
             slow=_quoted(action for actions in SUPERSEDES.values() for action in actions),
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from hostler.accounts.models import User
-from hostler.database import rows
+from hostler.database.queries import marks, rows
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine, MachineStatus
 
@@ -73,11 +73,11 @@ async def arrivals(
         return Arrivals()
     elsewhere: dict[str, list[Machine]] = {}
     uuids = [machine.uuid for machine in machines]
-    namesakes_of = await rows(_ELSEWHERE.format(marks=_marks(uuids)), server.id, *uuids)
+    namesakes_of = await rows(_ELSEWHERE.format(marks=marks(uuids)), server.id, *uuids)
     for row in await Machine.filter(id__in=[row["id"] for row in namesakes_of]) if namesakes_of else ():
         elsewhere.setdefault(row.uuid, []).append(row)
     claimed = [number for machine in machines if (number := _claimed(machine)) is not None]
-    taken = {row["id"] for row in await rows(_TAKEN.format(marks=_marks(claimed)), *claimed)} if claimed else set()
+    taken = {row["id"] for row in await rows(_TAKEN.format(marks=marks(claimed)), *claimed)} if claimed else set()
     owners = await _owners(machines)
     now: list[Arrival] = []
     waiting: set[str] = set()
@@ -97,10 +97,6 @@ async def arrivals(
             owner = machine.record.owner if machine.record is not None else None
             now.append(Arrival(machine, id=free, owner_id=owners.get((owner or "").lower())))
     return Arrivals(now, frozenset(waiting))
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
 
 
 def _claimed(machine: ObservedMachine) -> int | None:

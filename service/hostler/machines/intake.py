@@ -16,8 +16,9 @@ from tortoise.transactions import in_transaction
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
-from hostler.database import rows as select
 from hostler.database.numbers import pass_over
+from hostler.database.queries import marks
+from hostler.database.queries import rows as select
 from hostler.dispatch import Action
 from hostler.events.record import Kind, record_vms
 from hostler.hosts.connection import HostConnection, Lane
@@ -223,8 +224,7 @@ def _new_row(server: Server, arrival: Arrival, blank: Machine) -> Machine:
 
 
 async def _ids_of(server: Server, uuids: Sequence[str]) -> Mapping[str, int]:
-    marks = ", ".join("?" * len(uuids))
-    found = await select(_IDS.format(marks=marks), server.id, *uuids) if uuids else ()
+    found = await select(_IDS.format(marks=marks(uuids)), server.id, *uuids) if uuids else ()
     return {row["uuid"]: row["id"] for row in found}
 
 

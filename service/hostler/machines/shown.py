@@ -13,7 +13,7 @@ from json.encoder import encode_basestring as _text
 from typing import Any
 
 from hostler.bodies import zulu
-from hostler.database.queries import rows, rows_now, values_of
+from hostler.database.queries import marks, rows, rows_now, values_of
 from hostler.machines.models import OUT_OF_SIGHT
 from hostler.machines.version import tag_of_values
 
@@ -54,7 +54,7 @@ async def shown_by_id(ids: Sequence[int]) -> list[tuple[int, int, str]]:
     ordered = sorted(ids)
     for begin in range(0, len(ordered), _AT_ONCE):
         batch = ordered[begin : begin + _AT_ONCE]
-        query = _SOME.format(marks=", ".join("?" * len(batch)))
+        query = _SOME.format(marks=marks(batch))
         shown += [(row["id"], row["server_id"], as_json(values_of(row))) for row in await rows(query, *batch)]
     return shown
 

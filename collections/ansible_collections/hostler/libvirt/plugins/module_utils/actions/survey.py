@@ -27,6 +27,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.pool import PoolSpace
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import RosterRow, roster_row
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.statistics import Figures
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.statistics import disk_sizes
 from ansible_collections.hostler.libvirt.plugins.module_utils.status import STARTING
@@ -127,39 +128,39 @@ def _look_at_each(hypervisor: Hypervisor, uuids: Sequence[str]) -> Looks:
         if domain is None:
             looks.gone.add(uuid)
         else:
-            looks.take(hypervisor, uuid, partial(roster_row, domain), partial(_sizes_of, hypervisor))
+            looks.take(
+                hypervisor,
+                uuid,
+                partial(roster_row, domain),
+                lambda row: _sizes_in(_disk_figures(hypervisor, [row]), row),
+            )
     return looks
-
-
-def _sizes_of(hypervisor: Hypervisor, row: RosterRow) -> Optional[Mapping[str, int]]:
-    """The sizes of the disks of one that is off; if it was started since, its QEMU is not waited for.
-
-    The test driver tells no figures, and its domains don't hang.
-    """
-    if row.active or hypervisor.is_test_driver:
-        return None
-    figures = hypervisor.disk_figures([row.domain])
-    return disk_sizes(figures[row.domain.uuid]) if row.domain.uuid in figures else {}
 
 
 def _look_at_many(hypervisor: Hypervisor, uuids: Sequence[str]) -> Looks:
     looks = Looks.none()
     rows = {row.domain.uuid: row for row in hypervisor.roster(set(uuids))}
-    # of those that are off nobody has to be waited for; the test driver tells no figures
-    off = [row.domain for row in rows.values() if not row.active]
-    figures = {} if hypervisor.is_test_driver else hypervisor.disk_figures(off)
-
-    def sizes_of(row: RosterRow) -> Optional[Mapping[str, int]]:
-        if row.active or hypervisor.is_test_driver:
-            return None
-        return disk_sizes(figures[row.domain.uuid]) if row.domain.uuid in figures else {}
-
+    figures = _disk_figures(hypervisor, rows.values())
     for uuid in uuids:
         if uuid not in rows:
             looks.gone.add(uuid)
         else:
-            looks.take(hypervisor, uuid, partial(rows.__getitem__, uuid), sizes_of)
+            looks.take(hypervisor, uuid, partial(rows.__getitem__, uuid), partial(_sizes_in, figures))
     return looks
+
+
+def _disk_figures(hypervisor: Hypervisor, rows: Iterable[RosterRow]) -> Optional[Mapping[str, Figures]]:
+    """Those of the disks of VMs that are off, by UUID; if one was started since, its QEMU is not waited for.
+
+    None of the test driver, which tells no figures, and whose domains don't hang.
+    """
+    if hypervisor.is_test_driver:
+        return None
+    return hypervisor.disk_figures(row.domain for row in rows if not row.active)
+
+
+def _sizes_in(figures: Optional[Mapping[str, Figures]], row: RosterRow) -> Optional[Mapping[str, int]]:
+    return None if figures is None else disk_sizes(figures.get(row.domain.uuid, {}))
 
 
 def fingerprints(hypervisor: Hypervisor, uuids: Iterable[str]) -> Dict[str, int]:

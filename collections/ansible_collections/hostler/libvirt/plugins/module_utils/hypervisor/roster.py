@@ -71,6 +71,11 @@ def roster_row(domain: Domain) -> RosterRow:
     )
 
 
+def handles_of(connection: Any, uuids: AbstractSet[str]) -> List[Any]:
+    """Libvirt's own domains with those UUIDs, of those that are there; by one call. Raises libvirt's error."""
+    return [handle for handle in connection.listAllDomains() if handle.UUIDString() in uuids]
+
+
 def probe_name(identity: str) -> str:
     """The name of the guest with that UUID that tries KVM: by it others can tell that it is no VM of anybody's."""
     return f"hostler-probe-{identity[:8]}"
@@ -81,7 +86,7 @@ def _states(connection: Any, uuids: Optional[AbstractSet[str]]) -> Any:
     group = libvirt.VIR_DOMAIN_STATS_STATE
     if uuids is None:
         return connection.getAllDomainStats(group, 0)
-    handles = [handle for handle in connection.listAllDomains() if handle.UUIDString() in uuids]
+    handles = handles_of(connection, uuids)
     return connection.domainListGetStats(handles, group, 0) if handles else []
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.library import libvirt
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import handles_of
 
 Figures = Mapping[str, Any]
 """One domain's, named as `virConnectGetAllDomainStats` documents them: ``block.0.capacity`` …"""
@@ -21,8 +22,7 @@ class ActiveFigures(NamedTuple):
 
 def read_figures(connection: Any, uuids: AbstractSet[str], whole: bool, waits: bool) -> Dict[str, Figures]:
     """What `read_figures_of` says of the domains with those UUIDs, by one call more."""
-    handles = [handle for handle in connection.listAllDomains() if handle.UUIDString() in uuids]
-    return read_figures_of(connection, handles, whole, waits)
+    return read_figures_of(connection, handles_of(connection, uuids), whole, waits)
 
 
 def read_figures_of(connection: Any, handles: Sequence[Any], whole: bool, waits: bool) -> Dict[str, Figures]:
