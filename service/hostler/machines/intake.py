@@ -26,7 +26,7 @@ from hostler.hosts.models import Server
 from hostler.machines.arrivals import Arrival, Arrivals, Departures, arrivals
 from hostler.machines.forgetting import forget
 from hostler.machines.models import Machine, MachineStatus
-from hostler.machines.observation import difference, fill, is_told
+from hostler.machines.observation import SEEN, difference, fill, is_told
 
 log = structlog.get_logger(__name__)
 
@@ -63,11 +63,11 @@ class Taken:
 
 
 class _Change(NamedTuple):
-    """A row as it is now, the columns in which it is other than before, and what had been asked for by then."""
+    """A row as it is now, the columns in which it is other than before, and what these and `_ASKED` were by then."""
 
     row: Machine
     columns: list[str]
-    asked: list[Any]
+    before: Mapping[str, Any]
 
 
 def is_left(action: str | None) -> bool:
@@ -130,9 +130,9 @@ async def forget_gone(server_id: int, names: Collection[str]) -> None:
 
 
 def _change(row: Machine, machine: ObservedMachine, seen: Seen) -> _Change | None:
-    asked = [getattr(row, name) for name in _ASKED]
+    before = {name: getattr(row, name) for name in SEEN}
     columns = _difference(row, machine, seen)
-    return _Change(row, columns, asked) if columns else None
+    return _Change(row, columns, before) if columns else None
 
 
 def _difference(row: Machine, machine: ObservedMachine, seen: Seen) -> list[str]:
@@ -159,13 +159,15 @@ async def _write(
     moved = [(row, arrival.machine) for arrival in arrived if (row := arrival.row) is not None]
     new = [arrival for arrival in arrived if arrival.row is None]
     async with in_transaction():
+        open_changes = await _still_open(changed, again)
         # out of each other's way, under names that no domain can have: they may have swapped theirs
-        for row, columns, _ in changed:
-            if "name" in columns:
-                await Machine.filter(id=row.id).update(name=f"/{row.uuid}")
-        names = [arrival.machine.name for arrival in arrived] + [row.name for row, cols, _ in changed if "name" in cols]
-        await forget_gone(server.id, names)
-        told = await _save(changed, again)
+        renamed = [row for row, columns in open_changes if "name" in columns]
+        for row in renamed:
+            await Machine.filter(id=row.id).update(name=f"/{row.uuid}")
+        await forget_gone(server.id, [arrival.machine.name for arrival in arrived] + [row.name for row in renamed])
+        for row, columns in open_changes:
+            await row.save(update_fields=[*columns, *_TIMES])
+        told = [row.id for row, columns in open_changes if is_told(columns)]
         for row, machine in moved:
             row.server_id = server.id
             fill(row, machine, server)
@@ -183,28 +185,29 @@ async def _write(
     return {**ids, **{row.uuid: row.id for row, _ in moved}}
 
 
-async def _save(changed: Sequence[_Change], again: set[str]) -> list[int]:
-    """Save what of these rows the database does not say yet, and answer the ids of those in which that can be seen.
+async def _still_open(changed: Sequence[_Change], again: set[str]) -> list[tuple[Machine, list[str]]]:
+    """Lock these rows, and answer of each which columns are to be saved.
 
-    Between the look and now a job may have ended, which looked, too, and has told of what it saw; and it may have asked
-    for something else, of which the look knew nothing: what follows from that is left to another look.
+    Between the look and now others may have written: a job that has ended, and looked, too, or one that has asked for
+    something else. What is other by then than it was may be newer than the look: it is left to another look.
     """
     found = await Machine.filter(id__in=[change.row.id for change in changed]).select_for_update()
     current = {row.id: row for row in found}
-    told = []
-    for row, columns, asked in changed:
+    still_open = []
+    for row, columns, before in changed:
         now = current.get(row.id)
-        if now is not None and now.server_id == row.server_id:  # else it was seen on another server meanwhile
-            is_asked_anew = [getattr(now, name) for name in _ASKED] != asked
-            left = (*_TIMES, *_ASKED) if is_asked_anew else _TIMES
-            if is_asked_anew:
-                again.add(row.uuid)
-            new = [name for name in columns if name not in left and getattr(row, name) != getattr(now, name)]
-            if new:
-                await row.save(update_fields=[*new, *_TIMES])
-                if is_told(new):
-                    told.append(row.id)
-    return told
+        if now is None or now.server_id != row.server_id:  # it was seen on another server meanwhile
+            continue
+        newer = {name for name in {*columns, *_ASKED} - set(_TIMES) if getattr(now, name) != before[name]}
+        if newer.intersection(_ASKED):
+            newer.update(_ASKED)
+            again.add(row.uuid)
+        new = [name for name in columns if name not in _TIMES and getattr(row, name) != getattr(now, name)]
+        if newer.intersection(new):
+            again.add(row.uuid)
+        if to_save := [name for name in new if name not in newer]:
+            still_open.append((row, to_save))
+    return still_open
 
 
 def _new_row(server: Server, arrival: Arrival, blank: Machine) -> Machine:

@@ -82,3 +82,25 @@ async def test_what_was_asked_for_since_the_look_stays_and_what_the_host_says_is
     await row.refresh_from_db()
     assert (row.revision, row.spec) == (3, {"name": "web"})
     assert (row.status, row.cpu_cores, row.memory_mb) == ("running", 1, 64)
+
+
+async def test_what_a_job_has_written_down_since_the_look_stays_and_is_looked_at_again(
+    server: Server, host: HostConnection, row: Machine
+) -> None:
+    sighting = await see(server, host, [UUID])
+    await Machine.filter(id=row.id).update(status="paused")  # the job looked later than we did
+
+    seen = await write(server, host, sighting)
+
+    assert seen.waiting == {UUID}
+    await row.refresh_from_db()
+    assert (row.status, row.cpu_cores) == ("paused", 1)
+
+
+async def test_what_a_job_has_seen_alike_is_not_looked_at_again(
+    server: Server, host: HostConnection, row: Machine
+) -> None:
+    sighting = await see(server, host, [UUID])
+    await Machine.filter(id=row.id).update(status="running")
+
+    assert (await write(server, host, sighting)).waiting == set()
