@@ -82,6 +82,8 @@ EXPECTED = (
     Index("job_by_action", "job", ("action", "id")),
     Index("job_parent", "job", ("parent_id",), where="parent_id IS NOT NULL"),
     Index("job_lease", "job", ("lease_expires_at",), where="state = 'running'"),
+    Index("upload_mark_of_server", "upload_mark", ("server_id",)),
+    Index("upload_mark_of_job", "upload_mark", ("job_id",), unique=True),
     Index("job_step_position", "job_step", ("job_id", "position"), unique=True),
     Index("event_of_vm", "event", ("vm_id", "id"), where="vm_id IS NOT NULL"),
     Index("event_of_job", "event", ("job_id", "id"), where="job_id IS NOT NULL"),

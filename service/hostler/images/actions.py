@@ -4,24 +4,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from functools import partial
 from typing import Any
+
+from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils import errors as core
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import image_upload, images
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image_upload import NewImage, Uploaded
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from hostler.bodies import Done
+from hostler.database import DatabaseUnavailable
 from hostler.engine import Engine
 from hostler.errors import BadRequest, Conflict, FieldProblem, NotFound
 from hostler.hosts.connection import Lane
 from hostler.hosts.models import Server
 from hostler.images.conveyor import Conveyor
+from hostler.images.marks import expect_mark, forget_mark
 from hostler.images.models import Image, ImageAction
 from hostler.images.observation import forget, write_down
+from hostler.images.writing import Writing
 from hostler.jobs.crew import StillRunning, Work
-from hostler.jobs.idempotency import result_again
+from hostler.jobs.idempotency import Attempt, once, result_again
 from hostler.jobs.ledger import Order, open_host_job
 from hostler.jobs.models import Executor, Job, JobState, StepState
 from hostler.jobs.track import JobTrack
@@ -46,44 +52,50 @@ async def upload(
     if server is None:
         message = f"Server with ID {server_id} not found"
         raise BadRequest(message, code="server_not_found", errors=[FieldProblem("server_id", message)])
-    await _require_no_upload(server, image.name)
-    host = engine.host(server)
     pool = server.image_pool
-    try:
-        await host.call(partial(image_upload.check_room, pool_name=pool, image=image))
-    except core.NameTaken:
-        raise _taken(image, server) from None
-    except (core.InvalidSpec, core.NotFound, core.NotEnoughSpace) as error:
-        raise bad_field(error) from None
     if asked.dry_run:
+        await _require_room(engine, server, pool, image)
         return dry_run_of_words(f"Upload image '{image.name}' to storage pool '{pool}'", None)
     parameters = {"pool": pool, "name": image.name, "format": image.format, "size": image.size, "sha256": image.sha256}
-    job = await open_host_job(_order(ImageAction.UPLOAD, asked, parameters), server.id)
-    conveyor = Conveyor(largest)
 
-    async def work(track: JobTrack) -> Mapping[str, Any]:
-        title = f"Write the image to storage pool '{pool}'"
-        track.step_started(title)
-        try:
-            done = await _whole(
-                host.call(lambda hypervisor: image_upload.upload(hypervisor, pool, image, conveyor), lane=Lane.LONG),
-                conveyor,
-            )
-        except Exception as error:
-            failure = _failure(error, image, server)
-            track.step_finished(title, StepState.FAILED, detail=str(failure))
-            raise failure from error
-        finally:
-            conveyor.stop()  # nobody takes any more of it
-        track.step_finished(title, StepState.SUCCEEDED, changed=True, detail=f"{done.size} bytes")
-        row = await write_down(server, done.volume)
-        return {"image": {"id": row.id, "name": row.name}, "sha256": done.sha256, "size": done.size}
+    async def begin(attempt: Attempt | None) -> Mapping[str, Any]:
+        await _require_no_upload(server, image.name)
+        await _require_room(engine, server, pool, image)
+        order = _order(ImageAction.UPLOAD, asked, parameters, attempt)
+        async with in_transaction():
+            job = await open_host_job(order, server.id)
+            await expect_mark(job, server, pool, image.name)
+        conveyor = Conveyor(largest)
+        work = partial(_write, engine, server, Writing(pool, image, conveyor), job)
+        return await _carry_out(engine, asked, job, work, conveyor, content)
 
-    done = await _carry_out(engine, asked, job, work, conveyor, content)
-    row = await Image.get_or_none(id=done["image"]["id"]).select_related("server")
+    attempt = _attempt(ImageAction.UPLOAD, asked, {"server": server.id, **parameters})
+    done = await once(attempt, engine.crew, asked.preference, begin)
+    # of one that a restart has settled nobody has written down its id
+    found = {"id": done["image"]["id"]} if "image" in done else {"server_id": server.id, "name": image.name}
+    row = await Image.get_or_none(**found).select_related("server")
     if row is None:
         raise NotFound(f"Image '{image.name}' was deleted meanwhile", code="image_not_found")
     return row
+
+
+async def _write(engine: Engine, server: Server, writing: Writing, job: Job, track: JobTrack) -> Mapping[str, Any]:
+    title = f"Write the image to storage pool '{writing.pool}'"
+    track.step_started(title)
+    try:
+        done = await _whole(engine.host(server).call(writing.write, lane=Lane.LONG), writing.conveyor)
+    except Exception as error:
+        failure = _failure(error, writing.image, server)
+        track.step_finished(title, StepState.FAILED, detail=str(failure))
+        raise failure from error
+    finally:
+        writing.conveyor.stop()  # nobody takes any more of it
+        if not writing.leaves_mark:
+            with contextlib.suppress(DatabaseUnavailable):  # the next comparison finds out that it is gone
+                await forget_mark(job)
+    track.step_finished(title, StepState.SUCCEEDED, changed=True, detail=f"{done.size} bytes")
+    row = await write_down(server, done.volume)
+    return {"image": {"id": row.id, "name": row.name}, "sha256": done.sha256, "size": done.size}
 
 
 async def delete(engine: Engine, asked: Asked, row: Image) -> Done | DryRun:
@@ -108,13 +120,15 @@ async def delete(engine: Engine, asked: Asked, row: Image) -> Done | DryRun:
             return False
         return True
 
-    try:
-        # asked before there is a job, so that nothing is on record of what can't be
-        present = await host.call(look)
-    except core.WrongState as error:
-        raise _in_use(error) from None
+    async def look_first() -> bool:
+        try:
+            return await host.call(look)
+        except core.WrongState as error:
+            raise _in_use(error) from None
+
     if asked.dry_run:
-        return dry_run_of_words(f"Delete image '{name}'" if present else f"Forget image '{name}'", None)
+        verb = "Delete" if await look_first() else "Forget"
+        return dry_run_of_words(f"{verb} image '{name}'", None)
 
     async def work(track: JobTrack) -> Mapping[str, Any]:
         title = f"Delete image '{name}'"
@@ -127,10 +141,24 @@ async def delete(engine: Engine, asked: Asked, row: Image) -> Done | DryRun:
         await forget(row.id)
         return {"changed": changed}
 
-    job = await open_host_job(_order(ImageAction.DELETE, asked, {"pool": pool, "name": name}), server.id)
-    done = await engine.crew.carry_out(job, work, asked.preference)
-    more = "" if done["changed"] else f": server '{server.hostname}' no longer had it"
-    return Done(message=f"Image '{name}' deleted successfully{more}")
+    async def begin(attempt: Attempt | None) -> Mapping[str, Any]:
+        await look_first()  # before there is a job, so that nothing is on record of what can't be
+        order = _order(ImageAction.DELETE, asked, {"pool": pool, "name": name}, attempt)
+        return await engine.crew.carry_out(await open_host_job(order, server.id), work, asked.preference)
+
+    attempt = _attempt(ImageAction.DELETE, asked, {"image": row.id})
+    return _deleted(name, server.hostname, await once(attempt, engine.crew, asked.preference, begin))
+
+
+async def deleted_before(engine: Engine, asked: Asked, image_id: int) -> Done | None:
+    """What a delete of an image that is gone was answered, if it was made under the same key."""
+    attempt = _attempt(ImageAction.DELETE, asked, {"image": image_id})
+    first = None if attempt is None else await attempt.first()
+    if first is None:
+        return None
+    done = await result_again(first, engine.crew, asked.preference)
+    server = await Server.get_or_none(id=first.server_id)
+    return _deleted(str(first.parameters["name"]), "" if server is None else server.hostname, done)
 
 
 async def _carry_out(
@@ -150,7 +178,10 @@ async def _carry_out(
 
 
 async def _whole(writing: Coroutine[Any, Any, Uploaded], conveyor: Conveyor) -> Uploaded:
-    """Wait for the thread that writes; if this is canceled, until it has taken away what it wrote."""
+    """Wait for the thread that writes; if this is canceled, until it has taken away what it wrote.
+
+    One that is done by then is done.
+    """
     call = asyncio.create_task(writing, name="image-writing")
     call.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # where nobody waits any more
     try:
@@ -158,6 +189,8 @@ async def _whole(writing: Coroutine[Any, Any, Uploaded], conveyor: Conveyor) -> 
     except asyncio.CancelledError:
         conveyor.stop()
         await asyncio.wait([call], timeout=_LEAVING_SECONDS)
+        if call.done() and not call.cancelled() and call.exception() is None:
+            return call.result()
         call.cancel()  # it is waiting for its turn, or for a host that hangs: then the next comparison takes it away
         raise
 
@@ -174,8 +207,35 @@ async def _require_no_upload(server: Server, name: str) -> None:
             raise Conflict(message, code="image_busy", errors=[FieldProblem("name", message)])
 
 
-def _order(action: ImageAction, asked: Asked, parameters: Mapping[str, Any]) -> Order:
-    return Order(action=action.value, executor=Executor.DIRECT, actor=asked.caller, parameters=parameters)
+async def _require_room(engine: Engine, server: Server, pool: str, image: NewImage) -> None:
+    try:
+        await engine.host(server).call(partial(image_upload.check_room, pool_name=pool, image=image))
+    except core.NameTaken:
+        raise _taken(image, server) from None
+    except (core.InvalidSpec, core.NotFound, core.NotEnoughSpace) as error:
+        raise bad_field(error) from None
+
+
+def _deleted(name: str, hostname: str, done: Mapping[str, Any]) -> Done:
+    more = "" if done.get("changed", True) else f": server '{hostname}' no longer had it"
+    return Done(message=f"Image '{name}' deleted successfully{more}")
+
+
+def _attempt(action: ImageAction, asked: Asked, asked_for: Mapping[str, Any]) -> Attempt | None:
+    if asked.key is None or asked.dry_run:
+        return None
+    return Attempt.of(asked.caller, action.value, asked.key, asked_for)
+
+
+def _order(action: ImageAction, asked: Asked, parameters: Mapping[str, Any], attempt: Attempt | None) -> Order:
+    return Order(
+        action=action.value,
+        executor=Executor.DIRECT,
+        actor=asked.caller,
+        parameters=parameters,
+        idempotency_key=None if attempt is None else attempt.key,
+        request_hash=None if attempt is None else attempt.request_hash,
+    )
 
 
 def _failure(error: Exception, image: NewImage, server: Server) -> Exception:

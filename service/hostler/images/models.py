@@ -38,3 +38,23 @@ class Image(Model):
     class Meta:
         table = "image"
         table_description = "Base images"
+
+
+class UploadMark(Model):
+    """The mark that an upload of ours makes beside its image: written down before it is made, until it is gone.
+
+    Others upload images to the same pool, and theirs have marks of the same names.
+    """
+
+    id = fields.IntField(primary_key=True)
+    server: fields.ForeignKeyRelation[Server] = fields.ForeignKeyField(
+        "hostler.Server", related_name="upload_marks", on_delete=fields.CASCADE
+    )
+    server_id: int
+    job_id = fields.BigIntField(description="The upload, no reference")
+    pool = fields.CharField(max_length=255, description="The storage pool")
+    name = fields.CharField(max_length=255, description="The image's")
+
+    class Meta:
+        table = "upload_mark"
+        table_description = "Marks of uploads that may be on their servers"

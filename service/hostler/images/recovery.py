@@ -12,6 +12,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Host
 from hostler.database import check_fence
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
+from hostler.images.marks import forget_mark
 from hostler.images.models import ImageAction
 from hostler.jobs.ledger import close_job
 from hostler.jobs.models import Job, JobState
@@ -20,7 +21,6 @@ from hostler.services.alive import alive_processes
 log = structlog.get_logger(__name__)
 
 _CUT_OFF = "The service was stopped while this ran"
-_LOOK_BACK = 200  # jobs
 
 
 async def recover(server: Server, host: HostConnection) -> None:
@@ -42,30 +42,15 @@ async def recover(server: Server, host: HostConnection) -> None:
             log.info("job.recovered", job=job.id, action=job.action)
 
 
-async def take_back(server: Server, host: HostConnection, name: str) -> None:
-    """Remove the rest of an upload of ours that failed when the host could not be reached; nobody else's."""
-    jobs = await Job.filter(server_id=server.id, action=ImageAction.UPLOAD.value).order_by("-id").limit(_LOOK_BACK)
-    job = next((job for job in jobs if job.parameters.get("name") == name), None)
-    if job is None or job.state not in (JobState.FAILED.value, JobState.CANCELED.value):
-        return
-    await check_fence()
-    try:
-        await host.call(partial(discard_unfinished, pool_name=str(job.parameters.get("pool")), name=name))
-    except HostUnreachable:
-        raise
-    except HostlerError as error:
-        log.warning("image.unfinished_stays", host=server.hostname, name=name, reason=error.message)
-    else:
-        log.info("image.unfinished_removed", host=server.hostname, name=name, job=job.id)
-
-
 async def _settle(job: Job, host: HostConnection) -> None:
     await check_fence()  # another service may have the host, and have settled this
     pool, name = str(job.parameters.get("pool")), str(job.parameters.get("name"))
     if job.action == ImageAction.UPLOAD and await host.call(partial(discard_unfinished, pool_name=pool, name=name)):
         await _fail(job, f"{_CUT_OFF}; what it had written was taken away")
+        await forget_mark(job)
         return
     # no mark: an upload had ended, or not begun
+    await forget_mark(job)
     if await host.call(partial(is_there, pool_name=pool, name=name)) == (job.action == ImageAction.UPLOAD):
         await close_job(job, JobState.SUCCEEDED, result={"recovered": True})
     else:

@@ -18,7 +18,7 @@ from hostler.images.conveyor import too_large
 from hostler.images.models import Image
 from hostler.images.schemas import ImageShown
 from hostler.jobs.accepted import ACCEPTED
-from hostler.machines.asked import AskedOf
+from hostler.machines.asked import AskedUnderKey
 from hostler.machines.dry_run import DryRun
 from hostler.paging import Page, Paging, fetch_page
 from hostler.permission import Caller, Requires
@@ -40,7 +40,10 @@ _WOULD_BE: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def _image(image_id: Annotated[int, Path(description="The image's id", ge=1, le=2**31 - 1)]) -> Image:
+ImageId = Annotated[int, Path(description="The image's id", ge=1, le=2**31 - 1)]
+
+
+async def _image(image_id: ImageId) -> Image:
     row = await Image.get_or_none(id=image_id).select_related("server")
     if row is None:
         raise NotFound(f"Image with ID {image_id} not found", code="image_not_found")
@@ -88,7 +91,7 @@ async def upload_image(
     caller: Writer,
     _ready: Hypervisors,
     engine: EngineOf,
-    asked: AskedOf,
+    asked: AskedUnderKey,
     request: Request,
     server_id: Annotated[int, Query(description="The server whose image pool gets it", ge=1, le=2**31 - 1)],
     name: Annotated[
@@ -125,9 +128,16 @@ async def show_image(caller: Reader, row: ImageOf) -> ImageShown:
 
 @router.delete("/{image_id}", response_model=Done | DryRun, summary="Delete an image", responses=ACCEPTED)
 async def delete_image(
-    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedOf, row: ImageOf
+    caller: Writer, _ready: Hypervisors, engine: EngineOf, asked: AskedUnderKey, image_id: ImageId
 ) -> Done | DryRun:
     """Delete an image that no VM and no other volume needs."""
+    try:
+        row = await _image(image_id)
+    except NotFound:
+        deleted = await actions.deleted_before(engine, asked, image_id)
+        if deleted is None:
+            raise
+        return deleted
     return await actions.delete(engine, asked, row)
 
 

@@ -18,9 +18,9 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Host
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
+from hostler.images.marks import left_marks, settle_mark
 from hostler.images.models import Image
 from hostler.images.observation import forget, is_known, write_down
-from hostler.images.recovery import take_back
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,7 @@ async def sync_images(server: Server, host: HostConnection, *, closely: bool = F
     await _forget(server, elsewhere)
     for row in elsewhere:
         del rows[row.name]
+    left = await left_marks(server)
     seen = await _look(current, host, _question(current, rows, closely=closely, refresh=refresh))
     if seen is None:
         return
@@ -51,8 +52,10 @@ async def sync_images(server: Server, host: HostConnection, *, closely: bool = F
     for facts in found.values():
         if not is_known(rows.get(facts.name), facts):
             await write_down(current, facts)
-    for name in seen.unfinished:
-        await take_back(current, host, name)
+    for mark in left:
+        await settle_mark(
+            current, host, mark, may_be_there=mark.pool != current.image_pool or mark.name in seen.unfinished
+        )
 
 
 async def _forget(server: Server, gone: list[Image]) -> None:

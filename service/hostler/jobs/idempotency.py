@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
+from tortoise.exceptions import IntegrityError
 
-from hostler.errors import FieldProblem, InvalidRequest, error_of_status
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
+from hostler.errors import FieldProblem, InvalidRequest, ServiceError, error_of_status
 from hostler.jobs.crew import Crew
 from hostler.jobs.models import Job, JobState
 from hostler.permission import Caller
@@ -47,6 +49,26 @@ class Attempt:
         if job is not None and job.request_hash != self.request_hash:
             raise _refused("it was used for a request with another body", code="idempotency_key_reused")
         return job
+
+
+async def once(
+    attempt: Attempt | None,
+    crew: Crew,
+    preference: Preference,
+    begin: Callable[[Attempt | None], Awaitable[Mapping[str, Any]]],
+) -> Mapping[str, Any]:
+    """The result of ``begin``, or of the request that was made under the same key before; raises what that one did."""
+    if attempt is None:
+        return await begin(None)
+    first = await attempt.first()
+    if first is None:
+        try:
+            return await begin(attempt)
+        except (HostlerError, ServiceError, IntegrityError):
+            first = await attempt.first()  # the same request, which was quicker, may be what is in the way
+            if first is None:
+                raise
+    return await result_again(first, crew, preference)
 
 
 async def result_again(first: Job, crew: Crew, preference: Preference) -> Mapping[str, Any]:

@@ -175,6 +175,8 @@ async def open_host_job(order: Order, server_id: int) -> Job:
             parameters=dict(order.parameters),
             attempt=1,
             lease_owner=PROCESS,
+            idempotency_key=order.idempotency_key,
+            request_hash=order.request_hash,
             request_id=structlog.contextvars.get_contextvars().get("request_id"),
             started_at=datetime.now(UTC),
         )

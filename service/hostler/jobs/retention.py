@@ -41,9 +41,7 @@ AND NOT EXISTS (SELECT 1 FROM vm WHERE vm.uuid = job.vm_uuid AND vm.status IN ('
 AND NOT EXISTS (SELECT 1 FROM job AS parent
     WHERE parent.id = job.parent_id AND parent.state IN ('queued', 'running'))
 AND NOT EXISTS (SELECT 1 FROM job AS child WHERE child.parent_id = job.id AND child.state IN ('queued', 'running'))
-AND NOT (job.action = 'image_upload' AND job.state <> 'succeeded' AND EXISTS (
-    SELECT 1 FROM server WHERE server.id = job.server_id
-    AND (server.last_seen IS NULL OR server.last_seen < job.finished_at)))
+AND NOT EXISTS (SELECT 1 FROM upload_mark WHERE upload_mark.job_id = job.id)
 ORDER BY job.id
 """
 _LINES = "SELECT MAX(id) AS last FROM (SELECT id FROM job_log WHERE job_id = ? ORDER BY id LIMIT ?) AS page"

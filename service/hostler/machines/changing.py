@@ -30,7 +30,7 @@ from hostler.drift.ways_out import wanted_again
 from hostler.engine import Engine
 from hostler.events.record import Kind, record_vms
 from hostler.jobs.holders import require_free
-from hostler.jobs.idempotency import Attempt
+from hostler.jobs.idempotency import Attempt, once
 from hostler.jobs.ledger import open_job
 from hostler.jobs.models import Executor, Job
 from hostler.jobs.track import JobTrack
@@ -39,7 +39,7 @@ from hostler.machines.dry_run import DryRun, dry_run_of
 from hostler.machines.intake import forget_gone
 from hostler.machines.misfit import bad_field, name_taken
 from hostler.machines.models import Machine, MachineStatus
-from hostler.machines.operation import Perform, carry_out, looking_again, no_longer_there, once, order_of, waits
+from hostler.machines.operation import Perform, carry_out, looking_again, no_longer_there, order_of, waits
 from hostler.machines.playbooks import run_playbook
 from hostler.machines.schemas import ConfigBody, OperationDone, ResizeBody, UpdateBody, Vm, VmConfig
 from hostler.machines.wanted import as_data, change_of, placement_of
@@ -106,7 +106,7 @@ async def _change(engine: Engine, asked: Asked, row: Machine, change: Change, ac
         job = await _open(engine, asked, row, change, action, plan, attempt)
         return await carry_out(engine, asked, row, job, do_change)
 
-    result = await once(engine, asked, asked.attempt(action, row.id, as_data(change)), begin)
+    result = await once(asked.attempt(action, row.id, as_data(change)), engine.crew, asked.preference, begin)
     await row.refresh_from_db()
     return _Outcome(bool(result.get("changed", True)), list(result.get("next_boot", [])))
 

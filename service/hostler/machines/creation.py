@@ -25,7 +25,7 @@ from hostler.engine import Engine
 from hostler.errors import Unavailable
 from hostler.hosts.accelerator import virt_type_of
 from hostler.hosts.models import Server
-from hostler.jobs.idempotency import Attempt
+from hostler.jobs.idempotency import Attempt, once
 from hostler.jobs.models import Executor, Job
 from hostler.jobs.track import JobTrack
 from hostler.machines.asked import Asked
@@ -35,7 +35,7 @@ from hostler.machines.misfit import bad_field, name_taken
 from hostler.machines.models import Machine
 from hostler.machines.new_machine import NewMachine, planned, record_of, require_free_name, written_down
 from hostler.machines.observation import write_down
-from hostler.machines.operation import carry_out, once
+from hostler.machines.operation import carry_out
 from hostler.machines.playbooks import run_playbook
 from hostler.machines.schemas import CreateBody, CreatedVm
 from hostler.machines.undoing import undo_create
@@ -61,7 +61,7 @@ async def create(engine: Engine, asked: Asked, body: CreateBody) -> CreatedVm | 
     async def begin(attempt: Attempt | None) -> Mapping[str, Any]:
         return await _carry_out(engine, asked, *await written_down(engine, asked, body, attempt))
 
-    return CreatedVm.model_validate((await once(engine, asked, attempt, begin))["vm"])
+    return CreatedVm.model_validate((await once(attempt, engine.crew, asked.preference, begin))["vm"])
 
 
 async def _carry_out(engine: Engine, asked: Asked, new: NewMachine, row: Machine, job: Job) -> Mapping[str, Any]:

@@ -13,14 +13,14 @@ from tortoise.transactions import in_transaction
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions import power
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, MachineNotFound
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import MachineNotFound
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import Plan
 from hostler.database import DatabaseUnavailable
 from hostler.dispatch import WAITS_FOR_GUEST, Action, executor_of
 from hostler.engine import Engine
-from hostler.errors import NotFound, ServiceError
+from hostler.errors import NotFound
 from hostler.events.record import Kind, record_vms
 from hostler.jobs.holders import is_free
 from hostler.jobs.idempotency import Attempt, result_again
@@ -61,26 +61,6 @@ def order_of(
         idempotency_key=None if attempt is None else attempt.key,
         request_hash=None if attempt is None else attempt.request_hash,
     )
-
-
-async def once(
-    engine: Engine,
-    asked: Asked,
-    attempt: Attempt | None,
-    begin: Callable[[Attempt | None], Awaitable[Mapping[str, Any]]],
-) -> Mapping[str, Any]:
-    """The result of ``begin``, or of the request that was made under the same key before; raises what that one did."""
-    if attempt is None:
-        return await begin(None)
-    first = await attempt.first()
-    if first is None:
-        try:
-            return await begin(attempt)
-        except (HostlerError, ServiceError, IntegrityError):
-            first = await attempt.first()  # the same request, which was quicker, may be what is in the way
-            if first is None:
-                raise
-    return await result_again(first, engine.crew, asked.preference)
 
 
 async def carry_out(engine: Engine, asked: Asked, row: Machine, job: Job, perform: Perform) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ from hostler.dispatch import WAITS_FOR_GUEST, Action
 from hostler.engine import Engine
 from hostler.hosts.connection import HostConnection, Lane
 from hostler.jobs.holders import require_free
-from hostler.jobs.idempotency import Attempt
+from hostler.jobs.idempotency import Attempt, once
 from hostler.jobs.ledger import open_job
 from hostler.jobs.models import Job, StepState
 from hostler.jobs.track import JobTrack
@@ -35,7 +35,6 @@ from hostler.machines.operation import (
     carry_out,
     fenced,
     looking_again,
-    once,
     order_of,
     seen,
     set_status,
@@ -117,7 +116,7 @@ async def _carry_out(
         order = order_of(engine, action, asked, parameters, supersedes=supersedes, attempt=attempt)
         return await carry_out(engine, asked, row, await open_job(order, row), PERFORM[action])
 
-    result = await once(engine, asked, asked.attempt(action, row.id, parameters or {}), begin)
+    result = await once(asked.attempt(action, row.id, parameters or {}), engine.crew, asked.preference, begin)
     return done(row, action, bool(result.get("changed", True)))
 
 

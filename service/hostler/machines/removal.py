@@ -14,7 +14,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.plan.step import P
 from hostler.dispatch import Action
 from hostler.engine import Engine
 from hostler.jobs.holders import require_free
-from hostler.jobs.idempotency import Attempt, result_again
+from hostler.jobs.idempotency import Attempt, once, result_again
 from hostler.jobs.ledger import open_job
 from hostler.jobs.models import Executor, Job
 from hostler.jobs.track import JobTrack
@@ -23,7 +23,7 @@ from hostler.machines.dry_run import DryRun, dry_run_of, dry_run_of_words
 from hostler.machines.forgetting import forget
 from hostler.machines.leftovers import delete_left, left_disks, planned_disks
 from hostler.machines.models import Machine, MachineStatus
-from hostler.machines.operation import carry_out, find, once, order_of, set_status, waits
+from hostler.machines.operation import carry_out, find, order_of, set_status, waits
 from hostler.machines.schemas import Deleted
 
 
@@ -53,7 +53,7 @@ async def delete(engine: Engine, asked: Asked, row: Machine, delete_disks: bool)
         return await carry_out(engine, asked, row, await open_job(order, row, asked.check), do_delete)
 
     attempt = asked.attempt(Action.DELETE, row.id, {"delete_disks": delete_disks})
-    return _answer(row.name, await once(engine, asked, attempt, begin))
+    return _answer(row.name, await once(attempt, engine.crew, asked.preference, begin))
 
 
 async def deleted_before(engine: Engine, asked: Asked, vm: int | str, delete_disks: bool) -> Deleted | None:

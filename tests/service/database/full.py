@@ -19,7 +19,7 @@ from hostler.credentials.models import Credential
 from hostler.database.copying import copied_tables
 from hostler.events.models import Event
 from hostler.hosts.models import Server
-from hostler.images.models import Image
+from hostler.images.models import Image, UploadMark
 from hostler.jobs.models import Job, JobLog, JobStep
 from hostler.machines.models import Machine
 from hostler.permission import Permission
@@ -157,6 +157,7 @@ async def _by_hand() -> None:
     await Image.create(
         server=server, name=ODD[:5], pool="images", format="qcow2", capacity=2**40, allocation=1, last_seen=NOW
     )
+    await UploadMark.create(server=server, job_id=1, pool="images", name=ODD[:5])
     job = await Job.create(
         action="vm_create",
         executor="awx",

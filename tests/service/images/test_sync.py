@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import mark_of
 from hostler.events.models import Event
 from hostler.hosts.models import Server
-from hostler.images.models import Image, ImageAction
+from hostler.images.marks import expect_mark
+from hostler.images.models import Image, ImageAction, UploadMark
 from hostler.images.recovery import recover
 from hostler.images.sync import sync_images
 from hostler.jobs.ledger import Order, open_host_job
@@ -161,6 +162,8 @@ async def of_another_process(make_user: MakeUser, server: Server, action: ImageA
     caller = Caller(user.id, user.username, frozenset(), Credential.SESSION)
     order = Order(action.value, Executor.DIRECT, caller, {"pool": "images", "name": name})
     job = await open_host_job(order, server.id)
+    if action == ImageAction.UPLOAD:
+        await expect_mark(job, server, "images", name)
     await Job.filter(id=job.id).update(lease_owner="elsewhere:1:x")
     return job
 
@@ -200,6 +203,7 @@ async def test_a_job_whose_service_was_killed_is_settled(
         assert job.error_code == "cut_off"
     assert (folder / "a.raw").exists() is stays
     assert not (folder / mark_of("a.raw")).exists()
+    assert not await UploadMark.exists()
 
 
 async def test_what_somebody_else_is_uploading_is_left_alone(
@@ -216,6 +220,22 @@ async def test_what_somebody_else_is_uploading_is_left_alone(
     clean_host.virsh("vol-delete", mark_of("theirs.raw"), "--pool", "images")
     await again(app, server)
     assert "theirs.raw" in await listed(api)
+
+
+async def test_what_somebody_else_uploads_after_an_upload_of_ours_has_failed_is_left_alone(
+    app: FastAPI, api: httpx.AsyncClient, server: Server, folder: Path
+) -> None:
+    failed = await api.post(f"/api/images?server_id={server.id}&name=a.raw&sha256={'0' * 64}", content=bytes(1024))
+    assert failed.status_code == 400, failed.text
+    assert not (folder / mark_of("a.raw")).exists()
+    for name in ("a.raw", mark_of("a.raw")):
+        (folder / name).write_bytes(bytes(1024))
+
+    await refresh(api, server)
+    await again(app, server)
+
+    assert (folder / "a.raw").exists()
+    assert (folder / mark_of("a.raw")).exists()
 
 
 async def test_each_change_is_told_of(app: FastAPI, api: httpx.AsyncClient, server: Server, folder: Path) -> None:

@@ -298,6 +298,46 @@ async def test_an_upload_that_is_canceled_leaves_nothing_when_its_job_ends(
     assert (await upload(api, server, "slow.raw", bytes(MIB))).status_code == 201
 
 
+@pytest.mark.rule("idempotency")
+async def test_an_upload_under_its_key_is_one_and_its_repeat_reads_nothing(
+    api: httpx.AsyncClient, server: Server, folder: Path
+) -> None:
+    key = {"Idempotency-Key": "nightly build 7"}
+    sha256 = hashlib.sha256(bytes(MIB)).hexdigest()
+
+    first, meanwhile = await asyncio.gather(
+        *(upload(api, server, "once.raw", slowly(bytes(MIB)), headers=key, sha256=sha256) for _ in range(2))
+    )
+    again = await upload(api, server, "once.raw", never(), headers=key, sha256=sha256)
+
+    assert (first.status_code, meanwhile.status_code, again.status_code) == (201, 201, 201), again.text
+    assert first.json() == meanwhile.json() == again.json()
+    assert await Job.filter(action="image_upload").count() == 1
+    other = await upload(api, server, "other.raw", never(), headers=key, sha256=sha256)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    unkeyed = await upload(api, server, "once.raw", never(), sha256=sha256)
+    assert (unkeyed.status_code, unkeyed.json()["code"]) == (409, "name_taken")
+    assert "other.raw" not in names(folder)
+
+
+@pytest.mark.rule("idempotency")
+async def test_a_delete_under_its_key_is_answered_again_when_its_image_is_gone(
+    api: httpx.AsyncClient, server: Server, folder: Path
+) -> None:
+    image = (await upload(api, server, "gone.raw", bytes(MIB))).json()
+    key = {"Idempotency-Key": "k"}
+
+    first, again = [await api.delete(f"/api/images/{image['id']}", headers=key) for _ in range(2)]
+
+    assert (first.status_code, again.status_code) == (200, 200), again.text
+    assert again.json() == first.json()
+    assert await Job.filter(action="image_delete").count() == 1
+    assert (await api.delete(f"/api/images/{image['id']}")).status_code == 404
+    other = await api.delete(f"/api/images/{image['id'] + 1}", headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert "gone.raw" not in names(folder)
+
+
 async def test_a_dry_run_reads_nothing_and_says_what_would_be(
     api: httpx.AsyncClient, server: Server, folder: Path
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from hostler.events.retention import Retention, forgetting
 from hostler.hosts.models import Server
+from hostler.images.models import UploadMark
 from hostler.jobs.idempotency import Attempt
 from hostler.jobs.models import Job, JobLog, JobStep
 from hostler.jobs.retention import prune_jobs
@@ -116,16 +117,14 @@ async def test_the_jobs_of_a_vm_that_is_to_be_finished_stay() -> None:
     assert await prune_jobs(90) == 2
 
 
-async def test_a_failed_upload_stays_until_its_server_has_been_seen() -> None:
+async def test_an_upload_stays_for_as_long_as_its_mark_may_be_on_its_server() -> None:
     away = await host("away", last_seen=LONG_AGO - timedelta(minutes=1))
-    never = await host("never")
-    back = await host("back", last_seen=LONG_AGO + timedelta(minutes=1))
-    wanted = [await job("image_upload", "failed", server_id=server.id) for server in (away, never)]
-    await job("image_upload", "failed", server_id=back.id)
-    await job("image_upload", "failed", server_id=99)
-    await job("image_upload", "succeeded", server_id=away.id)
+    wanted = [await job("image_upload", state, server_id=away.id) for state in ("failed", "succeeded")]
+    for one in wanted:
+        await UploadMark.create(server=away, job_id=one.id, pool="images", name="a.raw")
+    await job("image_upload", "failed", server_id=away.id)
 
-    assert await prune_jobs(90) == 3
+    assert await prune_jobs(90) == 1
 
     assert await kept() == [one.id for one in wanted]
 

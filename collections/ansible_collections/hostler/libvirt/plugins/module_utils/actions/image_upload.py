@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Iterable, Iterator, List, Mapping, Optional, Sequence
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image import mark_of
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import is_disk_name
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.images import is_disk_name, unmark
 from ansible_collections.hostler.libvirt.plugins.module_utils.digests import Digests
 from ansible_collections.hostler.libvirt.plugins.module_utils.disk_image import (
     FORMATS,
@@ -23,9 +23,11 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.disk_image import 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
     FieldError,
     HostlerError,
+    HostUnreachable,
     InvalidSpec,
     NameTaken,
     NotEnoughSpace,
+    OperationFailed,
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.fields import LIBVIRT_NAME_PATTERN, facts, field_errors
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
@@ -89,6 +91,10 @@ class Uploaded:
         return self.digests["sha256"]
 
 
+class Unfinished(OperationFailed):
+    """An upload failed, and what it had written, with its mark, could not be taken away."""
+
+
 def check_new_image(image: NewImage) -> None:
     """Raise `InvalidSpec`, with every wrong field, for an image that could be nowhere."""
     errors: List[FieldError] = list(field_errors(image))
@@ -111,8 +117,18 @@ def upload(hypervisor: Hypervisor, pool_name: str, image: NewImage, pieces: Iter
     """Write the image and answer what it is; what a failed upload wrote is gone afterwards.
 
     ``pieces`` are its bytes in order; what they raise ends the upload and is raised. Raises what `check_room` does, and
-    `InvalidSpec` for content that is not what it should be. After `HostUnreachable` the mark, and what was written, are
-    there still: `images.discard_unfinished`.
+    `InvalidSpec` for content that is not what it should be. After `HostUnreachable` and `Unfinished` the mark, and what
+    was written, are there still: `images.discard_unfinished`.
+    """
+    uploaded = write_marked(hypervisor, pool_name, image, pieces)
+    unmark(hypervisor, pool_name, image.name)
+    return uploaded
+
+
+def write_marked(hypervisor: Hypervisor, pool_name: str, image: NewImage, pieces: Iterable[bytes]) -> Uploaded:
+    """All of `upload` but its last step: the image is there and right, and becomes one by `images.unmark`.
+
+    For who writes down that it is done between the two. Raises what `upload` does.
     """
     check_new_image(image)
     pool = _room(hypervisor, pool_name, image)
@@ -133,14 +149,23 @@ def upload(hypervisor: Hypervisor, pool_name: str, image: NewImage, pieces: Iter
             seen = _filled(pool, volume, image, kind, content)
         finally:
             content.close()
-    except BaseException:  # Ctrl-C may come at any moment
-        # the mark stays as long as what it stands for
-        if ours:
-            pool.discard(image.name)
-        mark.delete()
+    except BaseException as error:  # Ctrl-C may come at any moment
+        _take_away(pool, image.name if ours else None, mark, error)
         raise
-    mark.delete()
     return Uploaded(seen, content.digests, content.size)
+
+
+def _take_away(pool: Pool, name: Optional[str], mark: Volume, error: BaseException) -> None:
+    """Take away what was written before ``error``; the mark stays as long as what it stands for."""
+    try:
+        if name is not None:
+            pool.discard(name)
+        mark.delete()
+    except HostUnreachable:
+        raise
+    except HostlerError as left:
+        reason = f"{error.message}; " if isinstance(error, HostlerError) else ""
+        raise Unfinished(f"{reason}what was written could not be taken away: {left.message}") from error
 
 
 def _made(pool: Pool, image: NewImage) -> Volume:

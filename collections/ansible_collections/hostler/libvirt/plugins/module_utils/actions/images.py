@@ -116,6 +116,11 @@ def discard_unfinished(hypervisor: Hypervisor, pool_name: str, name: str) -> boo
     return True
 
 
+def unmark(hypervisor: Hypervisor, pool_name: str, name: str) -> None:
+    """Make an image of what an upload has written whole; no error if it is one."""
+    hypervisor.pool(pool_name).require_active().discard(mark_of(name))
+
+
 def _could_be_image(name: str) -> bool:
     # one that can't be asked for by its name is no image
     return not name.startswith(".") and not is_disk_name(name) and re.fullmatch(LIBVIRT_NAME_PATTERN, name) is not None
