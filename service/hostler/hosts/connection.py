@@ -50,12 +50,14 @@ class Lane(Enum):
     """Pulling plugs: never behind a call that hangs on a sick guest."""
     LONG = "long"
     """What takes as long as a client does, an upload, say; each has a connection of its own, which ends with it."""
+    SLOW = "slow"
+    """What the host itself may take minutes for: a snapshot with a guest's memory."""
     WATCH = "watch"
     """Looking what the host's VMs are."""
 
 
 # at the same time on one host; in the common lane as many as the operator says
-_AT_ONCE = {Lane.URGENT: 1, Lane.LONG: 2, Lane.WATCH: 4}
+_AT_ONCE = {Lane.URGENT: 1, Lane.LONG: 2, Lane.SLOW: 4, Lane.WATCH: 4}
 
 
 @dataclass(frozen=True)

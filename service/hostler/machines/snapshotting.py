@@ -12,6 +12,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connect
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.snapshot_wish import SnapshotWish
 from ansible_collections.hostler.libvirt.plugins.module_utils.selection import OneMachine
 from hostler.engine import Engine
+from hostler.hosts.connection import Lane
 from hostler.jobs.models import Job
 from hostler.jobs.track import JobTrack
 from hostler.machines.misfit import bad_field
@@ -28,7 +29,7 @@ async def _snapshot(engine: Engine, row: Machine, job: Job, track: JobTrack) -> 
         return ensure_snapshot(hypervisor, OneMachine(uuid=row.uuid), wish, on_step=track.report, fence=track.fence)
 
     try:
-        done = await engine.host(row.server).call(act)
+        done = await engine.host(row.server).call(act, lane=Lane.SLOW)
     except (core.InvalidSpec, core.Unsupported) as error:
         raise bad_field(error) from None
     return {"changed": done["changed"], "snapshot": done["snapshot"], "removed": done["removed"]}

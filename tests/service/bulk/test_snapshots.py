@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from hostler.hosts.connection import Lane
 from hostler.hosts.models import Server
 from hostler.jobs.models import Job
 from hostler.machines.recovery import recover
@@ -124,3 +127,20 @@ async def test_one_that_was_taken_when_its_service_was_killed_is_called_taken(
     assert (taken.state, taken.result) == ("succeeded", {"recovered": True})
     assert (not_taken.state, not_taken.error_code) == ("failed", "cut_off")
     assert len(snapshots(clean_host, "off")) == 1
+
+
+async def test_snapshots_that_take_long_hold_up_no_other_vm_of_their_host(
+    app: FastAPI, api: httpx.AsyncClient, server: Server, two: list[dict[str, Any]]
+) -> None:
+    host, off, on = engine_of(app).host(server), *two
+    long = threading.Event()
+    snapshots = [asyncio.create_task(host.call(lambda _: long.wait(30), lane=Lane.SLOW)) for _ in range(4)]
+    try:
+        accepted = await api.post(PATH, json={"action": "snapshot", "ids": [on["id"]]})
+        assert (await api.post(f"/api/vms/{off['id']}/start")).status_code == 200
+        waiting = await children(api, accepted.json())
+        assert [job["state"] for job in waiting] == ["running"]
+    finally:
+        long.set()
+        await asyncio.gather(*snapshots)
+    assert (await ended(api, accepted))["state"] == "succeeded"
