@@ -18,6 +18,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import Supe
 from hostler.awx import AwxError, Controller, Launch, Retelling
 from hostler.awx.launch import mark_of
 from hostler.awx.states import AwxState
+from hostler.database import DatabaseUnavailable
 from hostler.dispatch import Action
 from hostler.engine import Engine
 from hostler.hosts.models import AnsibleConnection, Server
@@ -30,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 NOTE = "step"
 """The stream of the lines that we add to what Ansible printed."""
+
+_WRITE_AGAIN_SECONDS = 1.0
 
 _WORDS = {
     AwxState.NEW: "waits at AWX",
@@ -56,10 +59,12 @@ async def run_at_awx(engine: Engine, server: Server, variables: Mapping[str, Any
     }
     launch = launch_of(controller, track.job, {**variables, **where})
     # a request that is cut off may have been heard, so it is waited for
-    launching = asyncio.create_task(controller.launch(launch, lambda number: _keep(track, number)))
+    leaving = asyncio.Event()
+    launching = asyncio.create_task(controller.launch(launch, lambda number: _keep(track, number, leaving)))
     try:
         number = await asyncio.shield(launching)
     except asyncio.CancelledError:
+        leaving.set()
         await _end_launch(controller, launching, track)
         raise
     return await follow_at_awx(engine, number, track, Retelling())
@@ -113,8 +118,21 @@ async def told_so_far(job: Job, track: JobTrack) -> Retelling:
     return Retelling(lines=lines, begun=len(steps), ended=len(ended))
 
 
-async def _keep(track: JobTrack, number: int) -> None:
-    await Job.filter(id=track.job.id).update(external_id=str(number))
+async def _keep(track: JobTrack, number: int, leaving: asyncio.Event) -> None:
+    """Write down which job it is there, as soon as that can be written: it runs, whatever becomes of our database.
+
+    Raises DatabaseUnavailable when we are ``leaving``: the next start finds it by its mark.
+    """
+    while True:
+        try:
+            await Job.filter(id=track.job.id).update(external_id=str(number))
+        except DatabaseUnavailable as error:
+            if leaving.is_set():
+                raise
+            log.warning("awx.launch_unwritten", awx_job=number, reason=str(error))
+            await asyncio.sleep(_WRITE_AGAIN_SECONDS)
+        else:
+            break
     track.job.external_id = str(number)
     log.info("awx.launched", awx_job=number)
 
@@ -123,8 +141,8 @@ async def _end_launch(controller: Controller, launching: asyncio.Task[int], trac
     """Wait for what comes of a launch whose job was cut off, and have it end there, unless the next start goes on."""
     try:
         number = await launching
-    except AwxError as error:
-        log.warning("awx.launch_cut_off", reason=error.message)
+    except (AwxError, DatabaseUnavailable) as error:
+        log.warning("awx.launch_cut_off", reason=str(error))
         return
     if await _is_to_end(track):
         await controller.cancel(number)

@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
+import sqlite3
+import threading
 
 import httpx
 import pytest
 
+from hostler.database import config
 from hostler.hosts.models import Server
 from hostler.jobs.models import Job
+from hostler.settings import Settings
 from lab.host import Host
 from tests.awx_setup.controller.faults import Fault
 from tests.service.awx.conftest import CREATE, WAITS, Awx, open_gate
@@ -291,3 +296,30 @@ async def is_running(awx: Awx) -> bool:
     return any(
         event["task"] == WAITS["name"] for job in awx.launched for event in awx.controller.jobs.events[job["id"]]
     )
+
+
+@pytest.fixture
+def impatient_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite waits for a lock for a tenth of a second."""
+    monkeypatch.setattr("hostler.database.sqlite_backend.BUSY_SECONDS", 0.1)
+
+
+async def test_a_job_that_was_launched_while_nothing_could_be_written_down_is_followed_all_the_same(
+    impatient_database: None, settings: Settings, api: httpx.AsyncClient, server: Server, awx: Awx
+) -> None:
+    file = config.parse(settings.database_url).file
+    if file is None:
+        pytest.skip("whose lock it is can be said of SQLite's file alone")
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+
+    def lock_for_a_while() -> None:
+        other.execute("BEGIN IMMEDIATE")
+        threading.Timer(2, other.rollback).start()
+
+    awx.controller.before_launch = lock_for_a_while
+    with contextlib.closing(other):
+        answer = await post(api, server)
+
+    assert answer.status_code == 201, answer.text
+    assert [(job.state, job.external_id) for job in await Job.all()] == [("succeeded", str(awx.launched[0]["id"]))]
+    assert launches(awx) == 1
