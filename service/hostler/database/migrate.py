@@ -31,6 +31,10 @@ class SchemaTooNew(OperatorError):
     """A newer program has migrated this database."""
 
 
+class SchemaBroken(OperatorError):
+    """What the database says of its own migrations can't be."""
+
+
 class SchemaTooOld(OperatorError):
     """The database has migrations pending, and it is the operator's to say when they run."""
 
@@ -48,7 +52,10 @@ class _Executor(MigrationExecutor):
 
 
 async def pending(connection: BaseDBAsyncClient, apps: dict[str, Any]) -> list[str]:
-    """Return the migrations that the database lacks, by name; raises SchemaTooNew if it has one that we don't know."""
+    """Return the migrations that the database lacks, by name.
+
+    Raises SchemaTooNew if it has one that we don't know, and SchemaBroken if it lacks one before the last that it has.
+    """
     executor = _Executor(connection, apps)
     await executor.loader.build_graph()
     applied = await executor.recorder.applied_migrations()
@@ -56,6 +63,14 @@ async def pending(connection: BaseDBAsyncClient, apps: dict[str, Any]) -> list[s
     if unknown := sorted(key.name for key in applied if key not in known):
         raise SchemaTooNew(
             f"A newer hostler has changed this database ({', '.join(unknown)}); run that version, or restore a backup"
+        )
+    names, have = sorted(key.name for key in known), {key.name for key in applied}
+    gap = next((name for name in names if name not in have), None)
+    later = next((name for name in names if gap is not None and name > gap and name in have), None)
+    if later is not None:
+        raise SchemaBroken(
+            f"The database says that {later} was applied, and {gap} before it was not: "
+            "its table tortoise_migrations was changed by somebody else"
         )
     return [step.migration.name for step in await executor.plan()]
 
@@ -65,7 +80,7 @@ async def migrate(
 ) -> list[str]:
     """Apply what is pending (up to ``targets``, where given) and make missing indexes, all or nothing.
 
-    Returns the names of what was applied. Raises SchemaTooNew. No service may be working on the database.
+    Returns the names of what was applied. Raises SchemaTooNew, SchemaBroken. No service may be working on the database.
     """
     sqlite = connection.capabilities.dialect == "sqlite"
     await pending(connection, apps)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from hostler.database import Database, append_only, config, indexes, rows, search
-from hostler.database.migrate import SchemaTooNew
+from hostler.database.migrate import SchemaBroken, SchemaTooNew
 from hostler.database.sqlite_file import DatabaseFileError, damage, open_to_read
 from hostler.doctor.finding import Finding, failed, ok, warning
 from hostler.settings import Settings
@@ -65,6 +65,8 @@ async def schema(database: Database) -> Finding:
         pending = await database.pending()
     except SchemaTooNew as error:
         return failed("schema", str(error), "Run the newer version; a database can't be taken back")
+    except SchemaBroken as error:
+        return failed("schema", str(error), _RESTORE)
     if pending:
         return failed("schema", f"The database lacks the migrations {', '.join(pending)}", _MIGRATE)
     return ok("schema", "The schema is this version's")

@@ -14,6 +14,7 @@ import pytest
 
 from hostler.database import Database, config
 from hostler.database.indexes import EXPECTED
+from hostler.database.migrate import SchemaBroken
 from hostler.doctor import database as check
 from hostler.doctor.finding import Finding, Level
 from hostler.events.models import Event
@@ -92,6 +93,20 @@ class TestSchema:
 
         assert (found.level, found.message) == (Level.FAILED, f"The database lacks the migrations {NAMES[-1]}")
         assert "hostler migrate" in str(found.remedy)
+
+    async def test_one_is_missing_in_the_middle(self, database: Database) -> None:
+        await database.connection.execute_query(f"DELETE FROM tortoise_migrations WHERE name = '{NAMES[2]}'")  # noqa: S608 - a file's name
+
+        found = await check.schema(database)
+
+        assert found.level is Level.FAILED
+        assert found.message == (
+            f"The database says that {NAMES[3]} was applied, and {NAMES[2]} before it was not: "
+            "its table tortoise_migrations was changed by somebody else"
+        )
+        assert "hostler db restore" in str(found.remedy)
+        with pytest.raises(SchemaBroken):
+            await database.migrate()
 
     async def test_a_newer_one(self, database: Database) -> None:
         await database.connection.execute_query("UPDATE tortoise_migrations SET name = '9999_later' WHERE id = 1")
