@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +18,7 @@ import httpx
 from bench.errors import BenchError
 from bench.figures import Figure
 from bench.fleet import settings_for
+from bench.job_worker import JobWorker
 from bench.postgres import Postgres
 from bench.service import Service
 from bench.workspace import Workspace
@@ -92,7 +91,7 @@ def _on(workspace: Workspace, host: Host, url: str, workers: int) -> _Took:
         contextlib.ExitStack() as stack,
     ):
         for number in range(workers):
-            stack.enter_context(_worker(service, state / f"worker{number}.log"))
+            stack.enter_context(JobWorker(service, state / f"worker{number}.log"))
         token = service.token()
         return asyncio.run(_take(state, service, url, token))
 
@@ -108,27 +107,6 @@ async def _register(state: Path, nodes: Path, host: Host, url: str) -> None:
             await Server.create(
                 hostname=f"node{number:02}", libvirt_uri=f"test+unix://{node}?socket={socket}", virt_type="qemu"
             )
-
-
-@contextlib.contextmanager
-def _worker(service: Service, log: Path) -> Iterator[None]:
-    environment = {name: value for name, value in service.environment.items() if name != "HOSTLER_TAKES_JOBS"}
-    with log.open("wb") as stderr:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "hostler", "worker"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        )
-    try:
-        assert worker.stdout is not None  # noqa: S101 - a pipe, as asked for
-        if not worker.stdout.readline():
-            raise BenchError(f"a worker does not start; {log} says why")
-        yield
-    finally:
-        worker.terminate()
-        worker.communicate(timeout=60)
 
 
 async def _take(state: Path, service: Service, url: str, token: str) -> _Took:

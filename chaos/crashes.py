@@ -8,6 +8,7 @@ import os
 import signal
 from pathlib import Path
 
+from bench.job_worker import JobWorker
 from bench.postgres import Postgres
 from bench.service import Service
 from chaos.worker import Worker
@@ -16,11 +17,12 @@ _LONGEST_ABSENCE = 3.0
 
 
 class Crashes(Worker):
-    """Kills the service, one of its playbooks or its PostgreSQL, at moments that nobody chooses."""
+    """Kills the service, its worker, a playbook or PostgreSQL, at moments that nobody chooses."""
 
-    def __init__(self, service: Service, postgres: Postgres | None, seed: int) -> None:
+    def __init__(self, service: Service, worker: JobWorker | None, postgres: Postgres | None, seed: int) -> None:
         super().__init__("crashes", seed, 1.0, 8.0)
         self._service = service
+        self._worker = worker
         self._postgres = postgres
 
     def act(self) -> None:
@@ -30,11 +32,19 @@ class Crashes(Worker):
             return
         if self.random.random() < 0.5:
             playbooks = playbooks_of(self._service.pid)
+            if self._worker is not None:
+                playbooks += playbooks_of(self._worker.pid)
             if playbooks:
                 with contextlib.suppress(ProcessLookupError):  # it has just ended
                     os.kill(self.random.choice(playbooks), signal.SIGKILL)
                 self.did["ansible-playbook killed"] += 1
                 return
+        if self._worker is not None and self.random.random() < 0.5:
+            self._worker.kill()
+            self.wait(self.random.uniform(0, _LONGEST_ABSENCE))
+            self._worker.start()
+            self.did["worker killed"] += 1
+            return
         self._service.kill()
         self.wait(self.random.uniform(0, _LONGEST_ABSENCE))
         self._service.start_again()

@@ -9,16 +9,18 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
 import httpx
 
 from bench.guests import add_server
+from bench.job_worker import JobWorker
 from bench.service import Service
 from chaos.api import Api, ApiSilent
 from chaos.operations import PREFIX, Clone, Create, Delete, Operation, Resize, Snapshot, usual_seconds
-from chaos.stage import set_up
+from chaos.stage import Stage, set_up
 from chaos.verdict import all_vms, differences, stray_disks
 from chaos.victims import Victims
 from lab.host import Host
@@ -32,6 +34,7 @@ _KINDS: Mapping[str, Sequence[str]] = {
     "delete": ("service", "libvirtd"),
     "snapshot": ("service", "libvirtd", "QEMU"),
 }
+_OF_WORKERS = ("create", "resize", "delete", "snapshot")
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,19 @@ class MomentsOutcome:
 
 def run_moments(plan: MomentsPlan) -> MomentsOutcome:
     """Do it, in a folder of its own. Raises what ended it before its time."""
-    with set_up(1, plan.postgres) as stage, stage.service() as service:
+    with set_up(1, plan.postgres) as stage, _served(stage) as (service, worker):
         (host,) = stage.hosts
         add_server(service, host)
         with contextlib.closing(Api(service.url, service.token())) as api:
-            return _work(plan, host, service, api)
+            chance = random.Random(plan.seed)  # noqa: S311  no secret
+            return _work(plan, chance, host, Victims(service, worker, host, chance), api)
 
 
-def _work(plan: MomentsPlan, host: Host, service: Service, api: Api) -> MomentsOutcome:
-    chance = random.Random(plan.seed)  # noqa: S311  no secret
-    victims = Victims(service, host, chance)
+def _served(stage: Stage) -> AbstractContextManager[tuple[Service, JobWorker | None]]:
+    return stage.service_and_worker(**({} if stage.postgres is None else {"takes_jobs": "false"}))
+
+
+def _work(plan: MomentsPlan, chance: random.Random, host: Host, victims: Victims, api: Api) -> MomentsOutcome:
     operations: dict[str, Operation] = {
         "create": Create(api, host),
         "clone": Clone(api, host),
@@ -79,6 +85,7 @@ def _work(plan: MomentsPlan, host: Host, service: Service, api: Api) -> MomentsO
     }
     outcome = MomentsOutcome(usual={name: usual_seconds(one) for name, one in operations.items()})
     pairs = [(name, victim) for name, killed in _KINDS.items() for victim in killed]
+    pairs += [(name, "worker") for name in _OF_WORKERS] if plan.postgres else []
     began = time.monotonic()
     for name, victim in itertools.islice(itertools.cycle(pairs), _ATTEMPTS * plan.times):
         if outcome.moments == plan.times:

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from bench.fleet import settings_for
+from bench.job_worker import JobWorker
 from bench.service import Service
 from chaos.callers import OURS, Caller
 from chaos.crashes import Crashes
@@ -70,13 +71,13 @@ def run(plan: Plan) -> Outcome:
     """Do it, in a folder of its own. Raises what ended it before its time."""
     with contextlib.ExitStack() as stack:
         stage = stack.enter_context(set_up(plan.hosts, plan.postgres))
-        asyncio.run(_migrate(stage.folder / "state", stage.url))
         gates = {host.name: stack.enter_context(_gate(host)) for host in stage.hosts}
-        service = stack.enter_context(stage.service(dispatch='{"vm_create": "direct"}', reread_seconds=_REREAD))
-        return _work(plan, stage, gates, service)
+        settings = {"dispatch": '{"vm_create": "direct"}', "reread_seconds": _REREAD}
+        service, worker = stack.enter_context(stage.service_and_worker(**settings))
+        return _work(plan, stage, gates, service, worker)
 
 
-def _work(plan: Plan, stage: Stage, gates: dict[str, Gate], service: Service) -> Outcome:
+def _work(plan: Plan, stage: Stage, gates: dict[str, Gate], service: Service, worker: JobWorker | None) -> Outcome:
     hosts = stage.hosts
     for host in hosts:
         service.command("server", "add", host.name, gates[host.name].uri, "--virt-type", host.virt_type)
@@ -90,7 +91,7 @@ def _work(plan: Plan, stage: Stage, gates: dict[str, Gate], service: Service) ->
         callers = [Caller(number, service.url, token, list(servers.values()), plan.seed) for number in range(CALLERS)]
         strangers = [Stranger(host, stage.folder, plan.seed) for host in hosts]
         faults = [Faults(host, gates[host.name], plan.seed) for host in hosts] if plan.with_faults else []
-        crashes = [Crashes(service, stage.postgres, plan.seed)] if plan.with_faults else []
+        crashes = [Crashes(service, worker, stage.postgres, plan.seed)] if plan.with_faults else []
         usage = UsageOf(lambda: service.pid)
         outcome = Outcome()
         began = time.monotonic()
@@ -100,8 +101,8 @@ def _work(plan: Plan, stage: Stage, gates: dict[str, Gate], service: Service) ->
         finally:
             for fault in faults:
                 fault.mend()
-        for worker in (*workers, usage):
-            worker.join(_END_SECONDS)
+        for one in (*workers, usage):
+            one.join(_END_SECONDS)
         outcome.seconds = time.monotonic() - began
         _judge(outcome, client, hosts, servers, callers)
         newest = asyncio.run(_events(service.state, stage.url))
@@ -164,11 +165,6 @@ def _unfinished(client: httpx.Client) -> list[str]:
         answer.raise_for_status()
         found += [f"job {job['id']} ({job['action']}) is still {state}" for job in answer.json()["items"]]
     return found
-
-
-async def _migrate(state: Path, url: str) -> None:
-    async with Database(settings_for(state, url)) as database:
-        await database.migrate()
 
 
 async def _events(state: Path, url: str) -> list[int]:

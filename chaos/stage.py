@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.fleet import settings_for
+from bench.job_worker import JobWorker
 from bench.postgres import Postgres
 from bench.service import Service
+from hostler.database import Database
 from lab.cache import REPOSITORY
 from lab.host import Host
 from lab.lab import Lab
@@ -40,6 +44,22 @@ class Stage:
             finally:
                 (_PARENT / "service.log").write_bytes((service.state / "service.log").read_bytes())
 
+    @contextlib.contextmanager
+    def service_and_worker(self, **settings: str) -> Iterator[tuple[Service, JobWorker | None]]:
+        """A service, and on PostgreSQL a worker beside it."""
+        if self.postgres is None:
+            with self.service(**settings) as service:
+                yield service, None
+            return
+        with (
+            self.service(**settings) as service,
+            JobWorker(service, self.folder / "worker.log") as worker,
+        ):
+            try:
+                yield service, worker
+            finally:
+                (_PARENT / "worker.log").write_bytes((self.folder / "worker.log").read_bytes())
+
 
 @contextlib.contextmanager
 def set_up(hosts: int, postgres: bool) -> Iterator[Stage]:
@@ -51,4 +71,11 @@ def set_up(hosts: int, postgres: bool) -> Iterator[Stage]:
         lab.up(hosts=hosts)
         if postgres:
             folder.chmod(0o711)  # PostgreSQL's own user has to enter it
-        yield Stage(folder, lab.hosts, stack.enter_context(Postgres()) if postgres else None)
+        stage = Stage(folder, lab.hosts, stack.enter_context(Postgres()) if postgres else None)
+        asyncio.run(_migrate(folder / "state", stage.url))  # a PostgreSQL no service migrates by itself
+        yield stage
+
+
+async def _migrate(state: Path, url: str) -> None:
+    async with Database(settings_for(state, url)) as database:
+        await database.migrate()

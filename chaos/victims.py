@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from bench.job_worker import JobWorker
 from bench.service import Service
 from chaos.crashes import playbooks_of
 from chaos.operations import Clone, Operation, Snapshot
@@ -24,12 +25,14 @@ Victim = Callable[[Operation], bool]
 class Victims:
     """By their names."""
 
-    def __init__(self, service: Service, host: Host, chance: random.Random) -> None:
+    def __init__(self, service: Service, worker: JobWorker | None, host: Host, chance: random.Random) -> None:
         self._service = service
+        self._worker = worker
         self._host = host
         self._chance = chance
         self.by_name: dict[str, Victim] = {
             "service": self._kill_service,
+            "worker": self._kill_worker,
             "ansible-playbook": self._kill_playbook,
             "libvirtd": self._kill_libvirtd,
             "QEMU": self._kill_guest,
@@ -41,6 +44,14 @@ class Victims:
         self._service.start_again()
         return True
 
+    def _kill_worker(self, _operation: Operation) -> bool:
+        if self._worker is None:
+            return False
+        self._worker.kill()
+        self._pause()
+        self._worker.start()
+        return True
+
     def _kill_playbook(self, operation: Operation) -> bool:
         if isinstance(operation, Clone):
             with contextlib.suppress(ProcessLookupError):  # it has just ended
@@ -48,7 +59,7 @@ class Victims:
                 kill = self._chance.choice([os.killpg, os.kill])
                 kill(operation.pid, signal.SIGKILL)
             return True
-        running = playbooks_of(self._service.pid)
+        running = playbooks_of(self._service.pid if self._worker is None else self._worker.pid)
         for number in running[:1]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)

@@ -10,9 +10,12 @@ from chaos.moments import MomentsPlan, run_moments
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 
-def test_whatever_is_killed_in_the_middle_of_an_operation_nothing_is_lost_or_left() -> None:
-    outcome = run_moments(MomentsPlan(times=13, seed=1))
+# on PostgreSQL a worker carries the jobs out, and is killed, too
+@pytest.mark.parametrize(("postgres", "times"), [(False, 13), (True, 17)], ids=["SQLite", "PostgreSQL"])
+def test_whatever_is_killed_in_the_middle_of_an_operation_nothing_is_lost_or_left(postgres: bool, times: int) -> None:
+    outcome = run_moments(MomentsPlan(times, 1, postgres))
 
     assert outcome.wrong == []
-    assert outcome.moments == 13
+    assert outcome.moments == times
+    assert any(what.endswith(", worker") for what in outcome.ends) == postgres
     assert {what.split(", ")[0] for what in outcome.ends} == {"create", "clone", "resize", "delete", "snapshot"}

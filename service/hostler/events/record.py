@@ -47,6 +47,10 @@ class Kind(StrEnum):
     """A base image is there: one that was uploaded, or one that others put there."""
     IMAGE_CHANGED = "image.changed"
     IMAGE_DELETED = "image.deleted"
+    SCHEDULE_CREATED = "schedule.created"
+    SCHEDULE_CHANGED = "schedule.changed"
+    """It was changed, paused or resumed, has made a run, or has left one out."""
+    SCHEDULE_DELETED = "schedule.deleted"
 
 
 class _Told(NamedTuple):

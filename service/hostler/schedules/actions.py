@@ -19,17 +19,19 @@ from hostler.bulk.actions import parameters_of, rehearsed, vms_of
 from hostler.bulk.schemas import ManyBody, ManyDryRun
 from hostler.dispatch import Action
 from hostler.errors import BadRequest, Conflict, FieldProblem, InvalidRequest, NotFound
+from hostler.events.record import Kind
 from hostler.jobs.family import ACTION_ON_MANY
 from hostler.jobs.idempotency import Attempt
 from hostler.jobs.models import Job
 from hostler.jobs.turns import moved
 from hostler.machines.asked import Asked
 from hostler.permission import Caller
-from hostler.schedules.due import passed_by, times_of
+from hostler.schedules.due import passed_by
 from hostler.schedules.models import Outcome, Schedule
 from hostler.schedules.runs import CanNotRun, begin, body_of, meant_by, noted, owner_of, unfinished_run
 from hostler.schedules.shown_to_audit import audited, target_of
-from hostler.schedules.times import Times, UnreadableTimes
+from hostler.schedules.telling import tell
+from hostler.schedules.times import Times, UnreadableTimes, times_of
 from hostler.settings import Settings
 
 MOST = 1000
@@ -66,6 +68,7 @@ async def create(fields: Mapping[str, Any], do: ManyBody, owner: Caller, setting
                 next_run_at=next_run_at,
             )
             record("schedule.create", target=target_of(schedule), after=audited(schedule))
+            await tell(Kind.SCHEDULE_CREATED, schedule.id)
             return schedule
     except IntegrityError:
         raise _name_taken(fields["name"]) from None
@@ -131,6 +134,7 @@ async def delete(schedule: Schedule) -> None:
     """Make no run any more; what it has begun goes on, and its snapshots stay."""
     async with in_transaction():
         locked = await _locked(schedule)
+        await tell(Kind.SCHEDULE_DELETED, locked.id)
         await locked.delete()
         record("schedule.delete", target=target_of(locked), before=audited(locked))
 
@@ -163,6 +167,7 @@ async def run_now(schedule: Schedule, asked: Asked, settings: Settings) -> Job |
             job, changes = await begin(settings, asked.caller, locked, body, vms, now, attempt)
             changes |= noted(Outcome.BEGUN, left_out, now)
             await Schedule.filter(id=locked.id).update(**changes)
+            await tell(Kind.SCHEDULE_CHANGED, locked.id)
             record("schedule.run", AuditOutcome.ACCEPTED, target=target_of(locked), details={"job_id": job.id})
     except IntegrityError:
         first = None if attempt is None else await attempt.first()  # the same request, which was quicker
@@ -180,6 +185,7 @@ async def _update(locked: Schedule, action: str, changes: Mapping[str, Any]) -> 
     before, after = differences(audited(locked), audited(changed))
     if after:
         record(action, target=target_of(changed), before=before, after=after)
+        await tell(Kind.SCHEDULE_CHANGED, changed.id)
     return changed
 
 

@@ -19,11 +19,13 @@ from hostler.audit.record import record
 from hostler.bodies import zulu
 from hostler.database import rows
 from hostler.errors import BadRequest
+from hostler.events.record import Kind
 from hostler.jobs.turns import moved
 from hostler.schedules.models import Missed, Outcome, Schedule
 from hostler.schedules.runs import CanNotRun, begin, body_of, meant_by, noted, owner_of, unfinished_run
 from hostler.schedules.shown_to_audit import target_of
-from hostler.schedules.times import Times, UnreadableTimes
+from hostler.schedules.telling import tell
+from hostler.schedules.times import UnreadableTimes, times_of
 from hostler.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -48,6 +50,7 @@ async def attend_to(schedule_id: int, settings: Settings, now: datetime) -> Outc
             return None
         changes = await _settled(schedule, settings, now)
         await Schedule.filter(id=schedule.id).update(**changes)
+        await tell(Kind.SCHEDULE_CHANGED, schedule.id)
         if changes.get("paused"):
             record(
                 "schedule.pause",
@@ -68,11 +71,6 @@ async def attend_to(schedule_id: int, settings: Settings, now: datetime) -> Outc
         reason=changes["outcome_detail"],
     )
     return outcome
-
-
-def times_of(schedule: Schedule) -> Times:
-    """When it runs."""
-    return Times(schedule.at, schedule.cron, schedule.time_zone)
 
 
 def passed_by(schedule: Schedule, now: datetime) -> dict[str, Any] | None:

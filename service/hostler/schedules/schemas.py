@@ -12,9 +12,8 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Stri
 
 from hostler.bodies import RequestBody, ResponseBody, Timestamp
 from hostler.bulk.schemas import ManyBody
-from hostler.schedules.due import times_of
 from hostler.schedules.models import Missed, Outcome, Overlap, Schedule
-from hostler.schedules.times import UnreadableTimes, checked_cron, checked_time_zone
+from hostler.schedules.times import UnreadableTimes, checked_cron, checked_time_zone, times_of
 
 T = TypeVar("T")
 

@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 
 from cronsim import CronSim, CronSimError
 
+from hostler.schedules.models import Schedule
+
 _FIELDS = 5
 _SOME_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 _PLACE = re.compile(r"(?!posix/|right/)[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
@@ -98,3 +100,8 @@ def checked_time_zone(name: str) -> str:
 def _lower(error: CronSimError) -> str:
     text = str(error)
     return text[:1].lower() + text[1:]
+
+
+def times_of(schedule: Schedule) -> Times:
+    """When a schedule runs."""
+    return Times(schedule.at, schedule.cron, schedule.time_zone)
