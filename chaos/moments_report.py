@@ -11,7 +11,8 @@ _SAYS = """Of each row, operations are asked for one after the other, and someth
 beginning and the time that they usually take; then it is started again. A clone is a playbook that an operator runs,
 and runs again where it did not come to its end. After each it is looked at whether the job ended, whether what it says
 is true, whether anything is left of what is not there, and whether each domain is shown as it is: at the latest within
-a minute, for a host that was away is looked at when it is back. On PostgreSQL the service leaves the jobs to a worker."""
+a minute, for a host that was away is looked at when it is back. On PostgreSQL
+the service leaves the jobs to a worker."""
 
 
 def moments_part(_name: str, title: str, data: dict[str, Any]) -> str:
