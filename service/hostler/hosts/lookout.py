@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Hashable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -76,6 +76,17 @@ class Clock:
     reread: float
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What the watches of all hosts have in common."""
+
+    connections: HostConnections
+    clock: Clock
+    pace: Pace = field(default_factory=Pace)
+    departures: Departures = field(default_factory=Departures)
+    precedence: Precedence = field(default_factory=Precedence)
+
+
 def _nobody(*_word: object) -> None:
     """There is no other service."""
 
@@ -90,11 +101,7 @@ class Lookout:
     def __init__(
         self,
         server: Server,
-        connections: HostConnections,
-        clock: Clock,
-        pace: Pace,
-        departures: Departures,
-        precedence: Precedence,
+        shared: Shared,
         condition: Query | None = None,
         tell: Callable[..., None] = _nobody,
     ) -> None:
@@ -103,11 +110,7 @@ class Lookout:
         self.seen: datetime | None = None
         """When the host was last known to be as the database says, UTC."""
         self.is_in_sight = False
-        self._connections = connections
-        self._clock = clock
-        self._pace = pace
-        self._departures = departures
-        self._precedence = precedence
+        self._shared = shared
         self._condition = condition
         self._tell = tell
         self._has_to_compare = False
@@ -170,20 +173,20 @@ class Lookout:
             self._failures += 1
             pause = min(_SHORTEST_PAUSE_SECONDS * 2**self._failures, longest)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  no secret
-            await self._pace.turn()
+            await self._shared.pace.turn()
 
     def _is_canceled(self) -> bool:
         return bool(self.task.cancelling())
 
     async def _follow(self, server: Server) -> bool:
         """Watch the server for as long as its connection stands; whether it is worth while to try again at once."""
-        host = self._connections.of(server.id, server.hostname, server.libvirt_uri)
+        host = self._shared.connections.of(server.id, server.hostname, server.libvirt_uri)
         is_new = self.seen is None and not self._failures
         patience = _FIRST_SECONDS if is_new else _PATIENT_SECONDS if self._failures else _BRIEF_SECONDS
         try:
             with contextlib.ExitStack() as begun:
                 if is_new:
-                    begun.enter_context(self._precedence.first())
+                    begun.enter_context(self._shared.precedence.first())
                 async with host.listening(self._listen, seconds=patience, lane=Lane.WATCH) as heard:
                     host.be_away(False)
                     await self._watch(server, host, heard, begun.close)
@@ -209,7 +212,7 @@ class Lookout:
         begun()
         addresses = AddressWatch(server, host)
         async with asyncio.TaskGroup() as tasks:
-            backlog = Backlog(server, host, self._departures, self._precedence, there, tasks)
+            backlog = Backlog(server, host, self._shared.departures, self._shared.precedence, there, tasks)
             others = [
                 tasks.create_task(addresses.run(), name=f"watch-addresses-{server.id}"),
                 tasks.create_task(self._look_at_images(server, host), name=f"watch-images-{server.id}"),
@@ -261,7 +264,7 @@ class Lookout:
                 self._has_to_recover = False
                 await recover(server, host)
                 await recover_images(server, host)
-            if self._has_to_compare or compared + self._clock.resync <= time.monotonic():
+            if self._has_to_compare or compared + self._shared.clock.resync <= time.monotonic():
                 self._has_to_compare = False
                 backlog.extend(await self._resync(server, host))
                 compared = time.monotonic()
@@ -269,13 +272,13 @@ class Lookout:
 
     def _due(self, compared: float) -> float:
         """In how many seconds there is something to do that no event tells of."""
-        resync = compared + self._clock.resync - time.monotonic()
+        resync = compared + self._shared.clock.resync - time.monotonic()
         return min(resync, _LOOK_AGAIN_SECONDS) if self._waiting else resync
 
     async def _look(
         self, server: Server, host: HostConnection, uuids: Collection[str], began: Collection[str] = ()
     ) -> None:
-        self._take_note(await look(server, host, uuids, began=began, departures=self._departures))
+        self._take_note(await look(server, host, uuids, began=began, departures=self._shared.departures))
 
     def _take_note(self, found: Look) -> None:
         self._definitions.update(found.fingerprints)
@@ -290,8 +293,8 @@ class Lookout:
         over = {uuid for uuid, since in self._waiting.items() if since + ON_THE_WAY_SECONDS <= time.monotonic()}
         await self._look(server, host, self._waiting.keys() - over)
         if over:
-            await look(server, host, over, departures=self._departures, patient=False)
-            self._departures.forget(over, server.id)
+            await look(server, host, over, departures=self._shared.departures, patient=False)
+            self._shared.departures.forget(over, server.id)
             self._waiting = {uuid: since for uuid, since in self._waiting.items() if uuid not in over}
 
     async def _resync(self, server: Server, host: HostConnection) -> list[str]:
@@ -313,7 +316,7 @@ class Lookout:
         self._definitions = {uuid: number for uuid, number in self._definitions.items() if uuid in there}
         if not self._to_read:
             self._to_read = deque(sorted(there))
-        share = math.ceil(len(there) * min(self._clock.resync / self._clock.reread, 1))
+        share = math.ceil(len(there) * min(self._shared.clock.resync / self._shared.clock.reread, 1))
         uuids = [self._to_read.popleft() for _ in range(min(share, len(self._to_read)))]
         read = await definitions(host, uuids)
         # one that was not read before can't be told to be what was looked at
@@ -342,7 +345,7 @@ class Lookout:
                 raise
             except HostlerError as error:
                 log.warning("host.unreadable", host=server.hostname, reason=error.message)
-            await asyncio.sleep(self._clock.resync)
+            await asyncio.sleep(self._shared.clock.resync)
 
     def _sighted(self) -> None:
         self.seen = datetime.now(UTC)
@@ -361,11 +364,11 @@ class Lookout:
     def _heed(self, sign: Sign) -> None:
         if sign.what == STARTED:
             self._began.add(sign.uuid)
-            if self._departures.left.get(sign.uuid) == self.server_id:
-                self._departures.forget([sign.uuid], self.server_id)  # it has come back
+            if self._shared.departures.left.get(sign.uuid) == self.server_id:
+                self._shared.departures.forget([sign.uuid], self.server_id)  # it has come back
                 self._tell("stayed", self.server_id, sign.uuid)
         elif sign.what == LEFT:
-            self._departures.left[sign.uuid] = self.server_id
+            self._shared.departures.left[sign.uuid] = self.server_id
             self._tell("left", self.server_id, sign.uuid)
         elif sign.what == WATCHDOG:
             log.warning("vm.watchdog", server=self.server_id, uuid=sign.uuid)

@@ -17,12 +17,9 @@ from tortoise.transactions import in_transaction
 from hostler.database import DatabaseUnavailable, rows
 from hostler.hosts.connection import HostConnections
 from hostler.hosts.leases import HostLeases, Roll
-from hostler.hosts.lookout import ON_THE_WAY_SECONDS, Clock, Lookout
+from hostler.hosts.lookout import ON_THE_WAY_SECONDS, Clock, Lookout, Shared
 from hostler.hosts.models import Server, ServerState
-from hostler.hosts.pace import Pace
-from hostler.hosts.precedence import Precedence
 from hostler.hosts.sight import mark_disabled, note_seen
-from hostler.machines.arrivals import Departures
 from hostler.services.alive import alive_processes
 from hostler.services.presence import Presence, Word
 
@@ -43,10 +40,7 @@ class HostWatch:
 
     def __init__(self, connections: HostConnections, clock: Clock, presence: Presence | None = None) -> None:
         self._connections = connections
-        self._clock = clock
-        self._pace = Pace()
-        self._departures = Departures()
-        self._precedence = Precedence()
+        self._shared = Shared(connections, clock)
         self._presence = presence
         self._leases = None if presence is None else HostLeases(presence)
         self._lookouts: dict[int, Lookout] = {}
@@ -147,18 +141,8 @@ class HostWatch:
 
     def _lookout(self, server: Server) -> Lookout:
         if self._leases is None or self._presence is None:
-            return Lookout(server, self._connections, self._clock, self._pace, self._departures, self._precedence)
-        condition = self._leases.condition(server.id)
-        return Lookout(
-            server,
-            self._connections,
-            self._clock,
-            self._pace,
-            self._departures,
-            self._precedence,
-            condition,
-            self._presence.tell,
-        )
+            return Lookout(server, self._shared)
+        return Lookout(server, self._shared, self._leases.condition(server.id), self._presence.tell)
 
     async def _newly_disabled(self, roll: Roll) -> list[Server]:
         off = [
@@ -190,11 +174,13 @@ class HostWatch:
                 if server_id in self._lookouts:
                     self._lookouts[server_id].note(uuid)
             case ["left", int(server_id), str(uuid)]:
-                self._departures.left[uuid] = server_id
+                self._shared.departures.left[uuid] = server_id
                 # whoever saw it leave waits no longer either
-                asyncio.get_running_loop().call_later(ON_THE_WAY_SECONDS, self._departures.forget, [uuid], server_id)
+                asyncio.get_running_loop().call_later(
+                    ON_THE_WAY_SECONDS, self._shared.departures.forget, [uuid], server_id
+                )
             case ["stayed", int(server_id), str(uuid)]:
-                self._departures.forget([uuid], server_id)
+                self._shared.departures.forget([uuid], server_id)
             case _:
                 log.warning("hosts.word_unknown")
 
