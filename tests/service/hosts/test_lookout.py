@@ -8,6 +8,7 @@ import itertools
 import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -249,7 +250,7 @@ async def test_what_libvirt_tells_nobody_of_is_seen_in_its_turn(
     defined(clean_host, "secret")
     vm = await appears("secret")
     (lookout,) = engine_of(app).watch._lookouts.values()
-    lookout._clock = Clock(resync=0.2, reread=0.4)
+    lookout._shared = replace(lookout._shared, clock=Clock(resync=0.2, reread=0.4))
     for cpus in ("2", "3"):
         clean_host.virsh("setvcpus", "secret", cpus, "--config", "--maximum")
         clean_host.virsh("setvcpus", "secret", cpus, "--config")
