@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,32 +18,34 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Manage credentials, with which servers are reached.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="What the credential is called.")]
+SshKey = Annotated[
+    Path | None, typer.Option(help="File of an SSH private key without a passphrase.", exists=True, dir_okay=False)
+]
+KnownHosts = Annotated[
+    Path | None, typer.Option(help="With it: a known_hosts file of the servers' keys.", exists=True, dir_okay=False)
+]
+CaCertificate = Annotated[
+    Path | None, typer.Option(help="PEM file of the servers' authority, for TLS.", exists=True, dir_okay=False)
+]
+ClientCertificate = Annotated[
+    Path | None, typer.Option(help="With it: PEM file of one's own certificate.", exists=True, dir_okay=False)
+]
+ClientKey = Annotated[
+    Path | None, typer.Option(help="With it: PEM file of that certificate's key.", exists=True, dir_okay=False)
+]
 
 
 @app.command("add")
 def add(
     name: Name,
-    ssh_key: Annotated[
-        Path | None, typer.Option(help="File of an SSH private key without a passphrase.", exists=True, dir_okay=False)
-    ] = None,
-    known_hosts: Annotated[
-        Path | None,
-        typer.Option(help="With it: a known_hosts file of the servers' keys.", exists=True, dir_okay=False),
-    ] = None,
-    ca_certificate: Annotated[
-        Path | None, typer.Option(help="PEM file of the servers' authority, for TLS.", exists=True, dir_okay=False)
-    ] = None,
-    client_certificate: Annotated[
-        Path | None, typer.Option(help="With it: PEM file of one's own certificate.", exists=True, dir_okay=False)
-    ] = None,
-    client_key: Annotated[
-        Path | None, typer.Option(help="With it: PEM file of that certificate's key.", exists=True, dir_okay=False)
-    ] = None,
+    ssh_key: SshKey = None,
+    known_hosts: KnownHosts = None,
+    ca_certificate: CaCertificate = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
     description: Annotated[str, typer.Option(help="Free text.")] = "",
 ) -> None:
     """Keep an SSH key with the servers' host keys, or a TLS client certificate, sealed."""
-    from pydantic import ValidationError
-
     from hostler.credentials import actions
     from hostler.credentials.keeping import Keeper
     from hostler.credentials.models import CredentialKind
@@ -51,25 +53,14 @@ def add(
     from hostler.errors import OperatorError
     from hostler.settings import Settings
 
-    files = {
-        "private_key": ssh_key,
-        "known_hosts": known_hosts,
-        "ca_certificate": ca_certificate,
-        "client_certificate": client_certificate,
-        "client_key": client_key,
-    }
-    if not any(files.values()):
+    parts = _parts(ssh_key, known_hosts, ca_certificate, client_certificate, client_key)
+    if not parts:
         raise OperatorError(
             "Nothing is to be kept: name --ssh-key and --known-hosts, or --ca-certificate, --client-certificate and "
             "--client-key"
         )
     kind = "tls" if ssh_key is None and known_hosts is None else "ssh"
-    parts = {part: _text(file) for part, file in files.items() if file is not None}
-    try:
-        body = CredentialBody.model_validate({"name": name, "kind": kind, "description": description, **parts})
-    except ValidationError as error:
-        problems = [f"{item['loc'][0]}: {item['msg'].lower()}" for item in error.errors(include_input=False)]
-        raise OperatorError(f"The credential can't be added: {'; '.join(problems)}") from None
+    body = _checked(CredentialBody, {"name": name, "kind": kind, "description": description, **parts}, "added")
 
     async def work() -> Credential:
         keeper = Keeper.of(Settings.load())
@@ -77,6 +68,40 @@ def add(
 
     credential = run(work())
     typer.echo(f"Credential {credential.id} '{credential.name}' added: {credential.fingerprint}")
+
+
+@app.command("change")
+def change(
+    name: Name,
+    new_name: Annotated[str | None, typer.Option(help="What it is called from now on.")] = None,
+    ssh_key: SshKey = None,
+    known_hosts: KnownHosts = None,
+    ca_certificate: CaCertificate = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
+    description: Annotated[str | None, typer.Option(help="Free text.")] = None,
+) -> None:
+    """Change what the options name; the next connection is made with it."""
+    from hostler.credentials import actions
+    from hostler.credentials.keeping import Keeper
+    from hostler.credentials.schemas import CredentialChange
+    from hostler.errors import OperatorError
+    from hostler.settings import Settings
+
+    parts = _parts(ssh_key, known_hosts, ca_certificate, client_certificate, client_key)
+    words = {"name": new_name, "description": description}
+    given = {**parts, **{field: value for field, value in words.items() if value is not None}}
+    if not given:
+        raise OperatorError("Nothing is to be changed: say what by an option")
+    body = _checked(CredentialChange, given, "changed")
+
+    async def work() -> Credential:
+        fields = body.model_dump(include=words.keys(), exclude_unset=True)
+        credential = await credential_named(name)
+        return await actions.change(Keeper.of(Settings.load()), credential, fields, body.parts)
+
+    credential = run(work())
+    typer.echo(f"Credential {credential.id} '{credential.name}' changed: {credential.fingerprint}")
 
 
 @app.command("list")
@@ -126,6 +151,36 @@ async def credential_named(name: str) -> Credential:
     if credential is None:
         raise OperatorError(f"There is no credential named '{name}'")
     return credential
+
+
+def _parts(
+    ssh_key: Path | None,
+    known_hosts: Path | None,
+    ca_certificate: Path | None,
+    client_certificate: Path | None,
+    client_key: Path | None,
+) -> dict[str, str]:
+    files = {
+        "private_key": ssh_key,
+        "known_hosts": known_hosts,
+        "ca_certificate": ca_certificate,
+        "client_certificate": client_certificate,
+        "client_key": client_key,
+    }
+    return {part: _text(file) for part, file in files.items() if file is not None}
+
+
+def _checked(kind: type[Any], fields: dict[str, str], done: str) -> Any:
+    """The body; raises OperatorError that names what is wrong with it."""
+    from pydantic import ValidationError
+
+    from hostler.errors import OperatorError
+
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        problems = [f"{item['loc'][0]}: {item['msg'].lower()}" for item in error.errors(include_input=False)]
+        raise OperatorError(f"The credential can't be {done}: {'; '.join(problems)}") from None
 
 
 def _text(file: Path) -> str:

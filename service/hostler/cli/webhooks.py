@@ -89,16 +89,46 @@ def list_webhooks() -> None:
     )
 
 
+@app.command("change")
+def change(
+    webhook_id: WebhookId,
+    url: Annotated[str | None, typer.Option(help="Where to send events from now on.")] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", "-k", help="Only these events from now on; may be given again, '' for all."),
+    ] = None,
+    vm_id: Annotated[int | None, typer.Option(help="Only events of this VM; 0 for those of all.")] = None,
+    server_id: Annotated[int | None, typer.Option(help="Only events of this server; 0 for those of all.")] = None,
+    description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+) -> None:
+    """Change what the options name; what waits to be sent again is sent now."""
+    from hostler.errors import OperatorError
+    from hostler.webhooks.schemas import WebhookChange
+
+    known = {
+        "url": url,
+        "kinds": None if kind is None else [one for one in kind if one],
+        "description": description,
+        "vm_id": vm_id,
+        "server_id": server_id,
+    }
+    given: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
+    if not given:
+        raise OperatorError("Nothing is to be changed: say what by an option")
+    given.update({name: None for name in ("vm_id", "server_id") if given.get(name) == 0})
+    _change(webhook_id, _checked(WebhookChange, given).model_dump(exclude_unset=True), "changed")
+
+
 @app.command("enable")
 def enable(webhook_id: WebhookId) -> None:
     """Send what happens, and what has happened since it was disabled."""
-    _set_enabled(webhook_id, True)
+    _change(webhook_id, {"enabled": True}, "enabled")
 
 
 @app.command("disable")
 def disable(webhook_id: WebhookId) -> None:
     """Send nothing until it is enabled again."""
-    _set_enabled(webhook_id, False)
+    _change(webhook_id, {"enabled": False}, "disabled")
 
 
 @app.command("remove")
@@ -213,16 +243,16 @@ def redeliver(
         raise typer.Exit(1)
 
 
-def _set_enabled(webhook_id: int, enabled: bool) -> None:
+def _change(webhook_id: int, fields: dict[str, Any], done: str) -> None:
     from hostler.settings import Settings
     from hostler.webhooks import actions
 
     async def work() -> None:
         webhook = await actions.get_webhook(webhook_id)
-        await actions.change(webhook, {"enabled": enabled}, Settings.load().webhook_destinations)
+        await actions.change(webhook, fields, Settings.load().webhook_destinations)
 
     run(work())
-    typer.echo(f"Webhook {webhook_id} {'enabled' if enabled else 'disabled'}")
+    typer.echo(f"Webhook {webhook_id} {done}")
 
 
 def _given(from_stdin: bool) -> str | None:

@@ -45,6 +45,15 @@ def test_credentials_are_added_from_files_named_by_servers_and_kept_while_they_a
     listed = succeeded(hostler("credential", "list"))
     assert "kvm1" in listed
     assert "PRIVATE" not in listed
+    (tmp_path / "key").write_text(ssh_key())
+    changed = succeeded(hostler("credential", "change", "rack", *by_ssh, "--new-name", "rack-2"))
+    assert changed.startswith("Credential 1 'rack-2' changed: SHA256:")
+    assert changed.split()[-1] != added.split()[-1]
+    succeeded(hostler("credential", "change", "rack-2", "--new-name", "rack", "--description", "of rack 2"))
+    for options, says in ((by_ssh, "'pki'"), ((), "Nothing is to be changed"), (("--new-name", ""), "name")):
+        refused = hostler("credential", "change", "pki", *options)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert says in refused.stderr or "private_key" in refused.stderr
     refused = hostler("credential", "remove", "rack")
     assert refused.stderr == "hostler: Credential 'rack' is what 'kvm1' is reached with\n"
     succeeded(hostler("server", "change", "kvm1", "--credential", ""))

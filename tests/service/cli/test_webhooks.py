@@ -64,6 +64,12 @@ def test_webhooks_are_managed_tested_and_their_dead_letters_sent_without_a_servi
     assert receiver.received[-1].is_signed_with(secret[1])
     assert succeeded(hostler("webhook", "failed", "1")).count("\n") == 1
 
+    changed = hostler("webhook", "change", "1", "-k", "job.*", "-k", "schedule.*", "--server-id", "7", **loopback)
+    assert succeeded(changed) == "Webhook 1 changed\n"
+    assert " job.*,schedule.* " in succeeded(hostler("webhook", "list"))
+    succeeded(hostler("webhook", "change", "1", "-k", "", "--server-id", "0"))
+    assert " all " in succeeded(hostler("webhook", "list"))
+    succeeded(hostler("webhook", "change", "1", "-k", "vm.*", "--description", "the portal"))
     succeeded(hostler("webhook", "disable", "1"))
     line = succeeded(hostler("webhook", "list")).splitlines()[1]
     assert re.fullmatch(rf"1 +{re.escape(receiver.url)} +vm\.\* +disabled +never +0 +-", line)
@@ -81,6 +87,9 @@ def test_webhooks_are_managed_tested_and_their_dead_letters_sent_without_a_servi
             ("add", "http://x/", "--kind", "vm.started"),
             "hostler: The webhook is not valid: kinds: each should be one of",
         ),
+        (("change", "1"), "hostler: Nothing is to be changed: say what by an option"),
+        (("change", "1", "--kind", "vm.started"), "hostler: The webhook is not valid: kinds: each should be one of"),
+        (("change", "1", "--description", "x"), "hostler: Webhook with ID 1 not found"),
         (("add", "http://x/", "--secret-stdin"), "hostler: The webhook is not valid: secret: it should be whsec_"),
     ],
 )
