@@ -66,6 +66,13 @@ def test_systemd_takes_the_unit_and_finds_little_to_fear_in_it(rendered: Any, tm
     assert exposure.returncode == 0, exposure.stdout
 
 
+@pytest.mark.parametrize(("settings", "seconds"), [({}, 75), ({"shutdown_seconds": 120}, 255)])
+def test_systemd_waits_for_longer_than_both_waits_of_the_service(
+    rendered: Any, settings: dict[str, Any], seconds: int
+) -> None:
+    assert f"TimeoutStopSec={seconds}\n" in rendered("hostler.service.j2", service_settings=settings).read_text()
+
+
 def test_the_settings_are_toml_whatever_stands_in_them(rendered: Any) -> None:
     url = 'postgres://hostler:p"\\ä@db/hostler'
     settings = {
