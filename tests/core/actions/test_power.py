@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """On, off and on again, with guests that obey, that don't, and that somebody else has switched meanwhile."""
 
+import re
 import uuid as uuids
+from pathlib import Path
 
 import pytest
 
@@ -242,6 +244,25 @@ def test_a_paused_guest_can_not_restart_itself_and_can_be_reset(hypervisor: Hype
     assert named(hypervisor, "frozen").status == "paused"
     assert power.power_cycle(hypervisor, vm.uuid) is True
     assert named(hypervisor, "frozen").status == "running"
+
+
+def test_a_power_cycle_whose_start_fails_once_is_done(hypervisor: Hypervisor, lab_host: Host, tmp_path: Path) -> None:
+    vm = made(hypervisor, desired(lab_host, "cycled", "running"))
+    domain = hypervisor.domain(vm.uuid)
+    xml = domain.xml(inactive=True, secure=True)
+    (emulator,) = re.findall("<emulator>(.*)</emulator>", xml)
+    once = tmp_path / "qemu"
+    once.write_text(f"""#!/bin/sh
+case "$*" in *guest=cycled*) [ -e {tmp_path}/failed ] || {{ touch {tmp_path}/failed; exit 1; }} ;; esac
+exec {emulator} "$@"
+""")
+    once.chmod(0o755)
+    hypervisor.redefine(xml.replace(emulator, str(once)))
+
+    assert power.power_cycle(hypervisor, vm.uuid) is True
+
+    assert (tmp_path / "failed").exists()
+    assert named(hypervisor, "cycled").status == "running"
 
 
 def test_a_power_cycle_that_does_not_come_back_says_that_the_vm_is_off(hypervisor: Hypervisor, lab_host: Host) -> None:

@@ -200,7 +200,12 @@ def power_cycle(hypervisor: Hypervisor, uuid: str, fence: Callable[[], None] = l
     force_stop(hypervisor, uuid)
     fence()  # whoever wants it off, and came meanwhile, has it off
     try:
-        start(hypervisor, uuid)
+        try:
+            start(hypervisor, uuid)
+        except OperationFailed:
+            # libvirt on a busy host may take the end of the QEMU of before for that of the one that it starts
+            fence()
+            start(hypervisor, uuid)
     except HostlerError as error:
         if isinstance(error, (HostUnreachable, MachineNotFound)):
             raise
