@@ -6,6 +6,7 @@ It is read in pieces, so a chain of any length takes the same memory.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +15,14 @@ from typing import Any
 from hostler.audit.entry import NO_HASH, hash_of, parsed, shown
 from hostler.audit.record import PRUNE
 from hostler.database import rows
+from hostler.database.unavailable import DatabaseDamaged
 from hostler.errors import OperatorError
 
 _PIECE = 1000
 _AFTER = "SELECT * FROM audit_entry WHERE id > ? ORDER BY id LIMIT ?"
+_NUMBERS_AFTER = "SELECT id FROM audit_entry WHERE id > ? ORDER BY id LIMIT ?"
+_ONE = "SELECT * FROM audit_entry WHERE id = ?"
+_BEFORE_FIRST = "SELECT id FROM audit_entry WHERE id < 1 ORDER BY id LIMIT 1"
 _NEWEST = "SELECT id, hash FROM audit_entry ORDER BY id DESC LIMIT 1"
 _PRUNED = "SELECT id, target_id, after FROM audit_entry WHERE action = ? ORDER BY id"
 _HEAD_PATTERN = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
@@ -80,17 +85,33 @@ async def newest() -> Head | None:
 async def entries(after: int = 0) -> AsyncIterator[tuple[dict[str, Any], str]]:
     """Yield all entries after that number, as they were hashed, each with the hash that is stored with it."""
     async for row in _rows(after):
+        if isinstance(row, int):
+            raise OperatorError(f"Entry {row} of the audit can't be read: 'hostler audit verify' says more")
         yield shown(row), row["hash"]
 
 
 async def _rows(after: int = 0) -> AsyncIterator[Any]:
+    """Yield the entries after that number, and the number of one that can't be read."""
     while True:
-        piece: Sequence[Any] = await rows(_AFTER, after, _PIECE)
+        piece: Sequence[Any] = await _piece(after)
         for row in piece:
             yield row
         if len(piece) < _PIECE:
             return
-        after = piece[-1]["id"]
+        last = piece[-1]
+        after = last if isinstance(last, int) else last["id"]
+
+
+async def _piece(after: int) -> Sequence[Any]:
+    with contextlib.suppress(DatabaseDamaged):
+        return await rows(_AFTER, after, _PIECE)
+    found: list[Any] = []
+    for row in await rows(_NUMBERS_AFTER, after, _PIECE):
+        try:
+            found += await rows(_ONE, row["id"])
+        except DatabaseDamaged:
+            found.append(row["id"])
+    return found
 
 
 async def verify(*heads: Head) -> Verdict:
@@ -103,9 +124,13 @@ async def verify(*heads: Head) -> Verdict:
     expected: dict[int, set[str]] = {}
     for head in heads:
         expected.setdefault(head.id, set()).add(head.hash)
+    for row in await rows(_BEFORE_FIRST):
+        return verdict.broken_at(row["id"], "it was not written by the service, whose numbers begin with 1")
     marks = await _marks()
     previous = Head(0, NO_HASH)
     async for row in _rows():
+        if isinstance(row, int):
+            return verdict.broken_at(row, "it holds what is no text, so it was changed after it was written")
         number = row["id"]
         if number != previous.id + 1:
             marks = await _marks()  # older ones may have been pruned since
@@ -163,7 +188,11 @@ def _problem(row: Any, previous: Head, marks: Mapping[int, _Mark], expected: Map
 async def _marks() -> dict[int, _Mark]:
     """What the chain says of the last entries that were to be deleted, by their numbers."""
     marks = {}
-    for row in await rows(_PRUNED, PRUNE):
+    try:
+        pruned = await rows(_PRUNED, PRUNE)
+    except DatabaseDamaged:
+        return {}  # whoever comes to that entry finds it
+    for row in pruned:
         try:
             after = parsed(row["after"]) or {}
         except ValueError:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import structlog
+from tortoise.exceptions import OperationalError
 
 from hostler.audit.entry import FIELDS, NO_HASH, canonical, hash_of, moment, storable, text
 from hostler.audit.models import Outcome
@@ -116,6 +117,11 @@ async def _append(records: Sequence[_Record]) -> Callable[[], None]:
         previous = hash_of(entry)
         written.append((entry, at, previous))
     await write_many(_INSERT, [_values(entry, at, own) for entry, at, own in written])
+    kept = await rows(_HEAD)
+    if not kept or kept[0]["hash"] != previous:
+        raise OperationalError(
+            "The audit does not keep what is written to it: its table has a trigger that is not ours"
+        )
     return lambda: _tell(written)
 
 

@@ -71,8 +71,10 @@ class FilterBody(RequestBody):
 
     status: MachineStatus | None = Field(default=None, description="In this status")
     server_id: Annotated[int | None, Field(description="On this server", ge=1, le=2**31 - 1, strict=True)] = None
-    os_type: StorableText | None = Field(default=None, description="With this OS type", max_length=64)
-    search: StorableText | None = Field(default=None, description="With this text in the name", max_length=255)
+    os_type: StorableText | None = Field(default=None, description="With this OS type", min_length=1, max_length=64)
+    search: StorableText | None = Field(
+        default=None, description="With this text in the name", min_length=1, max_length=255
+    )
     drifted: bool | None = Field(default=None, description="Which others have changed, or only the others", strict=True)
     tags: list[Tag] = Field(default=[], description="With all of these tags", max_length=16)
 

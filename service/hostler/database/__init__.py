@@ -15,7 +15,7 @@ from tortoise.context import TortoiseContext
 from hostler.database import append_only, config, indexes, search
 from hostler.database.fence import Fenced, check_fence, fence
 from hostler.database.lock import DatabaseInUse, service_lock
-from hostler.database.migrate import SchemaTooOld, migrate, pending
+from hostler.database.migrate import SchemaTooOld, is_new, migrate, pending
 from hostler.database.queries import read, rows, version_now, write_many
 from hostler.database.unavailable import DatabaseUnavailable
 
@@ -130,11 +130,12 @@ class Database:
     async def for_command(self) -> AsyncIterator[Self]:
         """Be connected and up to date in the block, beside a service or without one.
 
-        Raises DatabaseInUse if a service of an older version runs, and what ``for_service`` raises.
+        A new SQLite file is made whole here. An older one is not: who only looks at it wants it as it is, and the older
+        program would not take it any more. Raises DatabaseInUse, and what ``for_service`` raises.
         """
         async with self:
             if await self.pending():
-                if self.url.file is None:
+                if self.url.file is None or not await is_new(self.connection):
                     raise SchemaTooOld("The database is older than this hostler; run 'hostler migrate' first")
                 await self.migrate()
             yield self

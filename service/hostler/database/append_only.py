@@ -79,6 +79,10 @@ FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
 JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE t.tgrelid = 'audit_entry'::regclass AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
 """
+_POSTGRES_STRANGE = """
+SELECT tgname AS name FROM pg_trigger WHERE tgrelid = 'audit_entry'::regclass AND NOT tgisinternal
+UNION ALL SELECT rulename FROM pg_rewrite WHERE ev_class = 'audit_entry'::regclass
+"""
 _POSTGRES_SCHEMA = """
 SELECT format('%I', n.nspname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = 'audit_entry'::regclass
@@ -95,6 +99,20 @@ async def missing(connection: BaseDBAsyncClient) -> list[str]:
         return [name for name, statement in _SQLITE.items() if present.get(name) != statement]
     found = {row["name"]: row for row in await connection.execute_query_dict(_POSTGRES_PRESENT)}
     return [name for name in _POSTGRES if name not in found or not _is_as_it_should_be(found[name])]
+
+
+async def strange(connection: BaseDBAsyncClient) -> list[str]:
+    """Return the triggers of the audit's table that are not ours, and PostgreSQL's rules, by name.
+
+    Such a one can have an entry vanish as it is written.
+    """
+    if connection.capabilities.dialect == "sqlite":
+        found = await connection.execute_query_dict(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND LOWER(tbl_name) = 'audit_entry'"
+        )
+        return sorted(row["name"] for row in found if row["name"] not in _SQLITE)
+    found = await connection.execute_query_dict(_POSTGRES_STRANGE)
+    return sorted(row["name"] for row in found if row["name"] not in _POSTGRES)
 
 
 def _is_as_it_should_be(row: dict[str, Any]) -> bool:

@@ -20,7 +20,7 @@ import psycopg.conninfo
 
 from hostler.database import config
 from hostler.database.placing import copied, draft_of, placed, require_free
-from hostler.database.sqlite_file import DatabaseFileError, open_to_read, require_ours, require_sound
+from hostler.database.sqlite_file import DatabaseFileError, beside, open_to_read, require_ours, require_sound
 from hostler.errors import OperatorError
 from hostler.settings import Settings
 
@@ -49,8 +49,13 @@ def back_up(settings: Settings, file: Path, *, force: bool = False, with_keys: b
             f"pg_dump --format=custom --file={file} --dbname='{without_password(settings)}'"
         )
     keys = {copy_of(file, name): path for name, path in key_files(settings).items()} if with_keys else {}
+    for key_file in keys.values():
+        if not key_file.is_file():
+            raise OperatorError(f"{key_file} is no file, so the keys can't be copied along")
     for path in (file, *keys):
         require_free(path, force)
+        if path.resolve() in _of_the_service(settings, source):
+            raise OperatorError(f"{path} is a file that the service itself needs")
     if file.exists() and file.samefile(source):
         raise OperatorError(f"{file} is the database itself")
     with contextlib.closing(open_to_read(source)) as connection:
@@ -64,6 +69,13 @@ def back_up(settings: Settings, file: Path, *, force: bool = False, with_keys: b
             copied(key_file, draft)
             placed(draft, path, replacing=force)
     return Backup(file, size, list(keys))
+
+
+def _of_the_service(settings: Settings, source: Path) -> set[Path]:
+    """Files beside the database, whether they are there at the moment or not, and those of the keys."""
+    used = [*beside(source), *(source.with_name(source.name + end) for end in ("-journal", ".lock"))]
+    used += [path for path in (settings.sealing_keys_file, settings.signing_keys_file) if path is not None]
+    return {path.resolve() for path in used}
 
 
 def write(connection: sqlite3.Connection, draft: Path) -> None:

@@ -197,7 +197,8 @@ def _send(
                     digest.add(row)
                     copying.write_row(row)
                 progress(table, digest.rows, total)
-    except (psycopg.DataError, psycopg.IntegrityError, ValueError) as error:
+    # SQLite keeps anything in any column: bytes, text that is no UTF-8, a number where a time should be
+    except (psycopg.DataError, psycopg.IntegrityError, ValueError, TypeError, AttributeError, sqlite3.Error) as error:
         place = f" ({error.diag.context})" if isinstance(error, psycopg.Error) and error.diag.context else ""
         said = (error.diag.message_primary if isinstance(error, psycopg.Error) else None) or str(error)
         raise CopyError(f"PostgreSQL can't take a row of {table}: {said}{place}; nothing was kept") from error

@@ -30,6 +30,7 @@ def service_lock(database: Path) -> Iterator[None]:
 
     Raises PlacingError where the lock can't be made, or something else has its name.
     """
+    database = database.resolve()  # by whatever links it is reached, it is one
     path = database.with_name(database.name + ".lock")
     with opened(path, os.O_RDWR | os.O_CREAT) as descriptor:
         if os.geteuid() == 0:  # a command that root types must leave nothing that keeps the service's user out

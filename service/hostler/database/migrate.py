@@ -16,6 +16,7 @@ from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.transactions import in_transaction
 
 from hostler.database import append_only, indexes, search
+from hostler.database.columns import tables_present
 from hostler.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tortoise.backends.base.client import BaseDBAsyncClient
     from tortoise.migrations.executor import MigrationTarget
 
+_FIRST_TABLE = "user_account"
 _ADVISORY_LOCK = 0x686F73746C65  # "hostle": any number that nobody else locks
 
 
@@ -64,6 +66,11 @@ async def pending(connection: BaseDBAsyncClient, apps: dict[str, Any]) -> list[s
         raise SchemaTooNew(
             f"A newer hostler has changed this database ({', '.join(unknown)}); run that version, or restore a backup"
         )
+    if not applied and _FIRST_TABLE in await tables_present(connection):
+        raise SchemaBroken(
+            "The database has Hostler's tables, and its table tortoise_migrations says of no migration that it was "
+            "applied: somebody else has changed that"
+        )
     names, have = sorted(key.name for key in known), {key.name for key in applied}
     gap = next((name for name in names if name not in have), None)
     later = next((name for name in names if gap is not None and name > gap and name in have), None)
@@ -73,6 +80,11 @@ async def pending(connection: BaseDBAsyncClient, apps: dict[str, Any]) -> list[s
             "its table tortoise_migrations was changed by somebody else"
         )
     return [step.migration.name for step in await executor.plan()]
+
+
+async def is_new(connection: BaseDBAsyncClient) -> bool:
+    """Whether a SQLite database has nothing in it."""
+    return not await connection.execute_query_dict("SELECT name FROM sqlite_master LIMIT 1")
 
 
 async def migrate(

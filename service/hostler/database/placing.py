@@ -68,6 +68,8 @@ def require_free(path: Path, force: bool) -> None:
         raise PlacingError(f"{path} is a folder; name a file in it")
     if not path.parent.is_dir():
         raise PlacingError(f"There is no folder {path.parent}")
+    if path.exists() and not path.is_file():
+        raise PlacingError(f"{path} is not an ordinary file, and is not replaced")
     if path.exists() and not force:
         raise PlacingError(f"{path} is there already; --force replaces it")
 

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tortoise.exceptions import OperationalError
 from tortoise.transactions import in_transaction
 
 from hostler.audit.record import Target, record
-from hostler.database import Database, config
+from hostler.database import Database, columns, config
 from hostler.database.backup import SEALING, SIGNING, NotSqlite, copy_of, without_password, write
 from hostler.database.lock import DatabaseInUse, service_lock
 from hostler.database.placing import copied, draft_of, give_owner, kept_name, sync_folder
@@ -37,6 +38,7 @@ _SEALED = {
     ("webhook", "secret"): "SELECT 'webhook ' || id, secret FROM webhook ORDER BY id",
 }
 """The owner and the text of what is sealed, for the columns that hold it."""
+_COUNTED = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
 
 
 class RestoreError(OperatorError):
@@ -87,13 +89,23 @@ def restore(settings: Settings, file: Path, *, with_keys: bool = False) -> Resto
             draft = stack.enter_context(draft_of(target))
             write(backup, draft)
             drafted = settings.model_copy(update={"database_url": f"sqlite://{draft}"})
-            pending = asyncio.run(_noted(drafted, file))
+            try:
+                pending = asyncio.run(_noted(drafted, file))
+            except OperationalError as error:
+                raise _not_whole(file, error) from None
             with _alone(target) as present:
-                canceled = _made_current(draft, present)
+                try:
+                    canceled = _made_current(draft, present)
+                except sqlite3.Error as error:
+                    raise _not_whole(file, error) from None
                 kept = [_replace(draft, target)]
             kept += [_replace(key_draft, place) for key_draft, place in key_drafts]
     found = [path for path in kept if path is not None]
     return Restored(target, found, list(keys.values()), pending, _locked(target, settings), canceled)
+
+
+def _not_whole(file: Path, error: Exception) -> RestoreError:
+    return RestoreError(f"The backup {file} lacks something that a database of Hostler's has: {error}")
 
 
 def _keys_beside(settings: Settings, file: Path) -> dict[Path, Path]:
@@ -118,6 +130,8 @@ async def _noted(settings: Settings, file: Path) -> list[str]:
     async with Database(settings) as database:
         pending = await database.pending()
         if not pending:
+            if absent := await columns.missing(database.connection):
+                raise RestoreError(f"The backup {file} lacks {', '.join(absent)}")
             async with in_transaction():
                 record("database.restore", target=Target("database"), details={"backup": str(file)})
         return pending
@@ -154,13 +168,13 @@ def _made_current(draft: Path, present: sqlite3.Connection | None) -> int:
         with contextlib.suppress(sqlite3.Error):
             counters = dict(present.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
     with contextlib.closing(open_to_write(draft)) as restored:
-        for name, highest in restored.execute("SELECT name, seq FROM sqlite_sequence").fetchall():
-            restored.execute(
-                "UPDATE sqlite_sequence SET seq = ? WHERE name = ?",
-                [max(highest, counters.get(name, highest + GAP)), name],
-            )
-        for name in counters.keys() - {row[0] for row in restored.execute("SELECT name FROM sqlite_sequence")}:
-            restored.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [name, counters[name]])
+        given = dict(restored.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+        # a table without rows so far has no counter yet, and may have been given rows since
+        for name in (row[0] for row in restored.execute(_COUNTED).fetchall()):
+            highest = given.get(name, 0)
+            seq = max(highest, counters.get(name, 0 if counters and name not in given else highest + GAP))
+            restored.execute("DELETE FROM sqlite_sequence WHERE name = ?", [name])
+            restored.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [name, seq])
         canceled = cancel_waiting(restored)
         restored.execute("PRAGMA journal_mode=DELETE")
         return canceled

@@ -39,7 +39,7 @@ from tortoise.exceptions import IntegrityError, OperationalError, TransactionMan
 
 from hostler.database.commits import Ending, Savepoint
 from hostler.database.sqlite_thread import SqliteThread
-from hostler.database.unavailable import DatabaseUnavailable
+from hostler.database.unavailable import DatabaseDamaged, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from tortoise.connection import ConnectionToken
@@ -79,6 +79,8 @@ async def _on(thread: SqliteThread | None, call: Call[T]) -> T:
         # the low byte is the primary code, the rest its details
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNAVAILABLE_CODES:
             raise DatabaseUnavailable(error) from error
+        if str(error).startswith("Could not decode to UTF-8"):  # sqlite3's own, it has no code
+            raise DatabaseDamaged(error) from error
         raise OperationalError(error) from error
 
 

@@ -41,6 +41,8 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 def _connect(path: Path, parameters: str) -> sqlite3.Connection:
     if not path.exists():
         raise DatabaseFileError(f"There is no database {path}")
+    if not path.is_file():  # to open a pipe would wait for whoever writes to it
+        raise DatabaseFileError(f"{path} is no file")
     uri = f"file:{quote(str(path.absolute()))}?{parameters}"
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
@@ -56,8 +58,11 @@ def _connect(path: Path, parameters: str) -> sqlite3.Connection:
 
 def require_ours(connection: sqlite3.Connection, path: Path) -> None:
     """Raise DatabaseFileError unless it is a database of this program's, of whatever version."""
-    found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [RECORDS]).fetchone()
-    if found is None or not connection.execute(f'SELECT 1 FROM "{RECORDS}" WHERE app = ?', ["hostler"]).fetchone():  # noqa: S608 - a name of our own
+    columns = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", [RECORDS])}
+    if (
+        not columns >= {"app", "name", "applied_at"}
+        or not connection.execute(f'SELECT 1 FROM "{RECORDS}" WHERE app = ?', ["hostler"]).fetchone()  # noqa: S608 - a name of our own
+    ):
         raise DatabaseFileError(f"The file {path} is no database of Hostler's")
 
 

@@ -24,6 +24,14 @@ def table_names() -> list[str]:
     return [str(models[name]._meta.db_table) for name in order.static_order()]  # noqa: SLF001 - see above
 
 
+def columns_of_tables() -> dict[str, list[str]]:
+    """The columns of each table, by its name."""
+    return {
+        str(model._meta.db_table): sorted(model._meta.fields_db_projection_reverse)  # noqa: SLF001 - see above
+        for model in _models()
+    }
+
+
 def _models() -> Iterator[type[Model]]:
     for module in MODELS:
         for thing in vars(importlib.import_module(module)).values():

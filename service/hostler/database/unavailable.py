@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The error of a database that can't serve just now: gone, locked by another for too long, or out of space."""
+"""Errors of a database that can't serve just now (gone, locked by another for too long, out of space), or is spoilt."""
 
 from tortoise.exceptions import OperationalError
+
+
+class DatabaseDamaged(OperationalError):
+    """The database holds what no program of ours has written: text that is not UTF-8."""
 
 
 class DatabaseUnavailable(OperationalError):

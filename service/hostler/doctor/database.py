@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from hostler.database import Database, append_only, config, indexes, rows, search
+from hostler.database import Database, append_only, columns, config, indexes, rows, search
 from hostler.database.migrate import SchemaBroken, SchemaTooNew
 from hostler.database.sqlite_file import DatabaseFileError, damage, open_to_read
 from hostler.doctor.finding import Finding, failed, ok, warning
@@ -72,6 +72,14 @@ async def schema(database: Database) -> Finding:
     return ok("schema", "The schema is this version's")
 
 
+async def all_columns(database: Database) -> Finding:
+    """Whether the tables have the columns that the migrations have made."""
+    absent = await columns.missing(database.connection)
+    if absent:
+        return failed("columns", f"The database lacks {', '.join(absent)}", _RESTORE)
+    return ok("columns", "All tables and columns are there")
+
+
 async def all_indexes(database: Database) -> Finding:
     """Whether the indexes are there that keep it right and fast."""
     connection = database.connection
@@ -87,6 +95,9 @@ async def audit_guards(database: Database) -> Finding:
     if absent:
         message = f"The database lets the audit be changed: it lacks the triggers {', '.join(absent)}"
         return failed("audit", message, f"Find out who has dropped them ('hostler audit verify'). {_MIGRATE}")
+    if strange := await append_only.strange(database.connection):
+        message = f"The audit's table has triggers or rules that are not Hostler's: {', '.join(strange)}"
+        return warning("audit", message, "See who made them, and what for: such a one can have entries vanish")
     return ok("audit", "The database keeps the audit append-only")
 
 

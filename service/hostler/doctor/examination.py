@@ -55,6 +55,7 @@ async def _of(database: Database, settings: Settings, path: str) -> list[Finding
         message = "What the database holds was not looked at: its schema is not this version's"
         return [*found, warning("hosts", message, "Mend the schema first")]
     checks: dict[str, Check] = {
+        "columns": lambda: of_database.all_columns(database),
         "indexes": lambda: of_database.all_indexes(database),
         "audit": lambda: of_database.audit_guards(database),
         "times": lambda: of_database.times(database),

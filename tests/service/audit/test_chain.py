@@ -8,15 +8,16 @@ import json
 from typing import Any
 
 import pytest
-from tortoise.exceptions import TransactionManagementError
+from tortoise.exceptions import OperationalError, TransactionManagementError
 from tortoise.transactions import in_transaction
 
 from hostler.accounts.models import User
 from hostler.audit import chain
 from hostler.audit.chain import Head, entries, newest, verify
+from hostler.audit.entry import FIELDS
 from hostler.audit.models import AuditEntry
 from hostler.audit.record import PRUNE, Target, record
-from hostler.database import Database
+from hostler.database import Database, append_only
 from hostler.errors import OperatorError
 from tests.service.audit.conftest import audited, unguarded
 from tests.service.conftest import DATABASE
@@ -164,6 +165,8 @@ async def test_a_change_of_any_column_is_found_and_named(database: Database, col
         ("actor_id", "x'00ff'"),
         ("hash", "7"),
         ("actor", "1e999"),
+        ("actor", "CAST(x'ff' AS TEXT)"),
+        ("action", "CAST(x'ff' AS TEXT)"),
     ],
 )
 async def test_what_no_column_should_hold_is_a_change_like_any_other(
@@ -181,6 +184,34 @@ async def test_what_no_column_should_hold_is_a_change_like_any_other(
     await database.connection.execute_query(f"UPDATE audit_entry SET {column} = {value} WHERE id = 3")  # noqa: S608
 
     assert (await verify()).broken == 3
+
+
+async def test_an_entry_before_the_first_is_found(database: Database) -> None:
+    await write("a", "b")
+    await unguarded(database)
+    columns = ", ".join(FIELDS[1:])
+    await database.connection.execute_query(
+        f"INSERT INTO audit_entry (id, {columns}, hash) SELECT -5, {columns}, hash FROM audit_entry WHERE id = 2"  # noqa: S608
+    )
+
+    verdict = await verify()
+
+    assert verdict.broken == -5
+    assert "numbers begin with 1" in str(verdict.problem)
+
+
+@pytest.mark.skipif(DATABASE == "postgres", reason="the trigger is SQLite's")
+async def test_what_a_strange_trigger_would_have_vanish_is_not_done(database: Database) -> None:
+    await write("a")
+    await database.connection.execute_query(
+        "CREATE TRIGGER strange BEFORE INSERT ON audit_entry WHEN NEW.target_name = 'b' BEGIN SELECT RAISE(IGNORE); END"
+    )
+
+    with pytest.raises(OperationalError, match="a trigger that is not ours"):
+        await write("b")
+
+    assert await append_only.strange(database.connection) == ["strange"]
+    assert (await verify()).problem is None
 
 
 async def test_what_is_pruned_while_the_chain_is_read_is_not_missed(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import threading
@@ -10,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
+import pytest
 
 from hostler.settings import Settings
 from tests.service.cli.command import Hostler, succeeded
@@ -133,6 +135,37 @@ def test_what_can_not_be_is_a_sentence(settings: Settings, tmp_path: Path, hostl
     assert "can't be read: file is not a database" in hostler("db", "backup", str(tmp_path / "it")).stderr
     assert "There is no folder" in hostler("db", "backup", str(tmp_path / "no" / "it")).stderr
     assert "is a folder" in hostler("db", "backup", str(tmp_path), "--force").stderr
+    assert not (tmp_path / "it").exists()
+
+
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal", ".lock"])
+def test_what_the_service_itself_needs_is_not_replaced(database: Path, hostler: Hostler, end: str) -> None:
+    refused = hostler("db", "backup", f"{database}{end}", "--force")
+
+    assert refused.returncode == 1
+    assert "is a file that the service itself needs" in refused.stderr
+
+
+def test_what_is_no_ordinary_file_is_not_replaced(database: Path, tmp_path: Path, hostler: Hostler) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    refused = hostler("db", "backup", str(tmp_path / "pipe"), "--force")
+
+    assert refused.stderr == f"hostler: {tmp_path}/pipe is not an ordinary file, and is not replaced\n"
+    assert (tmp_path / "pipe").is_fifo()
+    assert hostler("db", "restore", str(tmp_path / "pipe")).stderr == f"hostler: {tmp_path}/pipe is no file\n"
+
+
+def test_keys_that_are_no_file_are_told_of_before_anything_is_written(
+    database: Path, tmp_path: Path, hostler: Hostler
+) -> None:
+    (database.parent / "sealing-keys.json").unlink()
+    (database.parent / "sealing-keys.json").mkdir()
+
+    refused = hostler("db", "backup", str(tmp_path / "it"), "--with-keys")
+
+    assert "sealing-keys.json is no file" in refused.stderr
+    assert "Traceback" not in refused.stderr
     assert not (tmp_path / "it").exists()
 
 

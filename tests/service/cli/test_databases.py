@@ -50,6 +50,33 @@ def test_an_older_program_leaves_a_newer_database_alone(newer: Path, hostler: Ho
     assert dump(newer) == before
 
 
+@pytest.mark.parametrize("command", [("audit", "verify"), ("server", "list"), ("user", "list")], ids=" ".join)
+def test_a_command_changes_no_older_database(database: Path, hostler: Hostler, command: tuple[str, ...]) -> None:
+    change(database, "DROP TABLE upload_mark", "DELETE FROM tortoise_migrations WHERE name = '0013_upload_marks'")
+    before = dump(database)
+
+    refused = hostler(*command)
+
+    assert refused.stderr == "hostler: The database is older than this hostler; run 'hostler migrate' first\n"
+    assert dump(database) == before
+    assert "0013_upload_marks" in succeeded(hostler("migrate"))
+    succeeded(hostler(*command))
+
+
+def test_one_file_is_one_database_by_whatever_link_it_is_reached(database: Path, serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "linked.sqlite3").symlink_to(database)
+    read_until(serve(), "is listening on")
+
+    second = serve(
+        HOSTLER_STATE_DIR=str(tmp_path / "other"), HOSTLER_DATABASE_URL=f"sqlite://{tmp_path}/other/linked.sqlite3"
+    )
+    _, said = second.communicate()
+
+    assert second.returncode == 1
+    assert "Another hostler service" in said
+
+
 def test_a_service_that_is_told_to_stop_leaves_one_whole_file(
     database: Path, serve: Serve, hostler: Hostler, tmp_path: Path
 ) -> None:

@@ -164,6 +164,39 @@ def test_no_id_that_was_given_since_is_given_again(database: Path, backup: Path,
     assert counters(database) == before | {"vm": before["vm"] + 7, "event": before["event"] + 7}
 
 
+def test_a_table_that_had_no_row_yet_gives_no_id_again_either(database: Path, backup: Path, hostler: Hostler) -> None:
+    change(backup, "DELETE FROM schedule", "DELETE FROM sqlite_sequence WHERE name = 'schedule'")
+    database.unlink()
+
+    succeeded(hostler("db", "restore", str(backup)))
+
+    assert counters(database)["schedule"] == GAP
+
+
+LOSSES = {
+    "job": ("PRAGMA foreign_keys = OFF", "DROP TABLE job"),
+    "audit_entry": ("DROP TABLE audit_entry",),
+    "tortoise_migrations": (
+        "DROP TABLE tortoise_migrations",
+        "CREATE TABLE tortoise_migrations (app TEXT)",
+        "INSERT INTO tortoise_migrations VALUES ('hostler')",
+    ),
+}
+
+
+@pytest.mark.parametrize("lost", LOSSES)
+def test_a_backup_that_lacks_something_is_a_sentence(database: Path, backup: Path, hostler: Hostler, lost: str) -> None:
+    before = dump(database)
+    change(backup, *LOSSES[lost])
+
+    refused = hostler("db", "restore", str(backup))
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("hostler: ")
+    assert "Traceback" not in refused.stderr
+    assert dump(database) == before
+
+
 def test_where_nobody_knows_which_ids_were_given_some_are_passed_over(
     database: Path, backup: Path, hostler: Hostler
 ) -> None:

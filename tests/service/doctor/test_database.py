@@ -82,6 +82,18 @@ class TestReachable:
         assert found.message.startswith("PostgreSQL ")
 
 
+class TestColumns:
+    async def test_all_are_there(self, database: Database) -> None:
+        assert (await check.all_columns(database)).level is Level.OK
+
+    async def test_one_is_gone(self, database: Database) -> None:
+        await database.connection.execute_query("ALTER TABLE server DROP COLUMN virt_type")
+
+        found = await check.all_columns(database)
+
+        assert (found.level, found.message) == (Level.FAILED, "The database lacks server.virt_type")
+
+
 class TestSchema:
     async def test_this_version(self, database: Database) -> None:
         assert (await check.schema(database)).level is Level.OK
@@ -107,6 +119,14 @@ class TestSchema:
         assert "hostler db restore" in str(found.remedy)
         with pytest.raises(SchemaBroken):
             await database.migrate()
+
+    async def test_its_record_is_gone(self, database: Database) -> None:
+        await database.connection.execute_query("DELETE FROM tortoise_migrations")
+
+        found = await check.schema(database)
+
+        assert found.level is Level.FAILED
+        assert "says of no migration that it was applied" in found.message
 
     async def test_a_newer_one(self, database: Database) -> None:
         await database.connection.execute_query("UPDATE tortoise_migrations SET name = '9999_later' WHERE id = 1")

@@ -58,6 +58,7 @@ def test_beside_a_service_everything_is_well_and_nothing_is_changed(
             "database",
             "schema",
             "integrity",
+            "columns",
             "indexes",
             "audit",
             "times",
