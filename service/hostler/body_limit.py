@@ -13,6 +13,8 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_LONGEST_NUMBER = 18  # digits of a length that can be
+
 
 class BodyLimit:
     """ASGI middleware: raises HTTPException(413) to whoever reads a body of more than ``largest`` bytes.
@@ -31,9 +33,13 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         left = self.largest
+        announced = dict(scope["headers"]).get(b"content-length", b"")
+        is_too_much = announced.isdigit() and (len(announced) > _LONGEST_NUMBER or int(announced) > self.largest)
 
         async def counted() -> Message:
             nonlocal left
+            if is_too_much:  # which need not come for that to be known
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             message = await receive()
             if message["type"] == "http.request":
                 left -= len(message.get("body", b""))

@@ -8,6 +8,7 @@ import re
 import uuid
 from time import perf_counter
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 import structlog
 
@@ -65,6 +66,10 @@ class RequestContext:
                 # neither SQLite nor PostgreSQL takes it in a text, and nothing of ours has it in a name
                 refusal = answer(scope, 422, "The address holds a NUL character", code=InvalidRequest.code)
                 await refusal(scope, receive, send_with_id)
+            elif not _is_text(scope["query_string"]) or not _is_text(scope.get("raw_path") or b""):
+                # it would be taken for another text, with a mark in the place of what can't be read
+                refusal = answer(scope, 422, "The address is not UTF-8", code=InvalidRequest.code)
+                await refusal(scope, receive, send_with_id)
             else:
                 await self.app(scope, receive, send_with_id)
         except Exception:
@@ -83,3 +88,14 @@ class RequestContext:
                 status=status,
                 milliseconds=round((perf_counter() - started) * 1000, 1),
             )
+
+
+def _is_text(address: bytes) -> bool:
+    """Whether what is escaped in it is UTF-8."""
+    if b"%" not in address:
+        return address.isascii()
+    try:
+        unquote_to_bytes(address).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

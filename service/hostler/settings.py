@@ -239,8 +239,9 @@ class Settings(BaseSettings):
     webhook_destinations: tuple[Literal["private", "loopback", "link-local"], ...] = Field(
         default=("private",),
         description="Which addresses webhooks may be sent to, besides public ones: private (10.0.0.0/8, 172.16.0.0/12, "
-        "192.168.0.0/16, 100.64.0.0/10, fc00::/7), loopback (the service's own machine), link-local (169.254.0.0/16, "
-        "fe80::/10, where clouds keep their machines' credentials). What counts is the address that is connected to.",
+        "192.168.0.0/16, 100.64.0.0/10, fc00::/7), loopback (the service's own machine, by any of its addresses), "
+        "link-local (169.254.0.0/16, fe80::/10, and where else clouds keep their machines' credentials). What counts "
+        "is the address that is connected to.",
     )
     webhook_timeout_seconds: int = Field(
         default=10,

@@ -26,7 +26,16 @@ def check(answer: httpx.Response) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/healthz", 200), ("/docs", 200), ("/api/vms", 401), ("/nowhere", 404), ("/%00", 422), ("/docs/x/y", 404)],
+    [
+        ("/healthz", 200),
+        ("/docs", 200),
+        ("/api/vms", 401),
+        ("/nowhere", 404),
+        ("/%00", 422),
+        ("/%ff", 422),
+        ("/api/vms?search=caf%e9", 422),
+        ("/docs/x/y", 404),
+    ],
 )
 async def test_every_answer_has_them(client: httpx.AsyncClient, path: str, status: int) -> None:
     answer = await client.get(path)

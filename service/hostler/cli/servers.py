@@ -202,9 +202,10 @@ def disable(hostname: Hostname) -> None:
 def remove(hostname: Hostname) -> None:
     """Forget a server that has no VMs; nothing happens on the server itself."""
     from hostler.hosts import actions
+    from hostler.services.alive import EVERYBODY
 
     async def work() -> None:
-        await actions.remove(await server_named(hostname))
+        await actions.remove(await server_named(hostname), EVERYBODY)
 
     run(work())
     typer.echo(f"Server '{hostname}' removed")

@@ -10,23 +10,31 @@ import hashlib
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
+    NoEncryption,
+    PrivateFormat,
     PublicFormat,
     load_pem_private_key,
     load_ssh_private_key,
 )
 
 _KINDS = ("ssh-", "ecdsa-", "sk-")
+_BEGIN, _END = "-----BEGIN OPENSSH PRIVATE KEY-----\n", "\n-----END OPENSSH PRIVATE KEY-----\n"
 _MARKERS = ("@cert-authority", "@revoked")
 
 
 def checked_key(text: str) -> tuple[str, str]:
-    """The private key as OpenSSH takes it, and its public half's fingerprint; raises ValueError with what is wrong."""
+    """The private key as OpenSSH takes it, and its public half's fingerprint; raises ValueError with what is wrong.
+
+    What is not in OpenSSH's own form, or has lines around it, is written anew: OpenSSH would not load all of that.
+    """
     key = text.replace("\r\n", "\n").strip() + "\n"
     load = load_ssh_private_key if "BEGIN OPENSSH PRIVATE KEY" in key else load_pem_private_key
     try:
         # to try the primes of a large key takes minutes; here nothing is signed with it
-        public = load(key.encode(), password=None, unsafe_skip_rsa_key_validation=True).public_key()
-        line = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        loaded = load(key.encode(), password=None, unsafe_skip_rsa_key_validation=True)
+        if not key.startswith(_BEGIN) or not key.endswith(_END):
+            key = loaded.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+        line = loaded.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     except TypeError:
         raise ValueError("has a passphrase, which nobody could be asked for: give a key without one") from None
     except (ValueError, UnsupportedAlgorithm):

@@ -7,9 +7,13 @@ RETRY = b"retry: 2000\n"
 """How long a client waits before it comes again, in milliseconds; part of a stream's first block."""
 
 
+# only to Unicode they end a line; readers that split lines by its rules would cut the data there
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+
+
 def frame(event: str, data: str, event_id: str) -> bytes:
     """An event; ``data`` is JSON in one line. A client that comes again says the id of the last one that it got."""
-    return f"id: {event_id}\nevent: {event}\ndata: {data}\n\n".encode()
+    return f"id: {event_id}\nevent: {event}\ndata: {data.translate(_LINE_ENDS)}\n\n".encode()
 
 
 def opening(event_id: str) -> bytes:

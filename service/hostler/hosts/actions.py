@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from tortoise.exceptions import IntegrityError
@@ -18,7 +18,11 @@ from hostler.events.record import Kind, record_server
 from hostler.hosts.models import AnsibleConnection, Server, ServerState
 from hostler.hosts.reached_with import check_credential
 from hostler.hosts.sight import mark_unreachable, read_host
+from hostler.images.models import Image
+from hostler.images.observation import forget as forget_images
 from hostler.images.sync import sync_images
+from hostler.jobs.ledger import close_job
+from hostler.jobs.models import Job, JobState
 from hostler.machines.models import Machine
 from hostler.machines.sync import SyncReport, sync_host
 
@@ -75,10 +79,20 @@ async def change(server: Server, fields: Mapping[str, Any]) -> Server:
     return server
 
 
-async def remove(server: Server) -> None:
-    """Forget a server; `Conflict` as long as VMs of it are known."""
+async def remove(server: Server, alive: Container[str]) -> None:
+    """Forget a server; `Conflict` as long as it has VMs, or a job of a process that is ``alive`` is at work there."""
     try:
         async with in_transaction():
+            # whoever is about to begin a job there locks it, too
+            await Server.select_for_update().get_or_none(id=server.id)
+            for job in await Job.filter(server_id=server.id, state=JobState.RUNNING.value).order_by("id"):
+                if job.lease_owner in alive:
+                    message = f"Server '{server.hostname}' is at work: {job.action} runs there (job {job.id})"
+                    raise Conflict(message, code="server_in_use")
+                # of a process that is gone; who would look at the host what became of it is told to forget that host
+                detail = "The service was stopped while this ran, and the server was removed since"
+                await close_job(job, JobState.FAILED, error_code="cut_off", error_detail=detail)
+            await forget_images(*(image.id for image in await Image.filter(server_id=server.id).order_by("id")))
             await record_server(Kind.SERVER_DELETED, server.id)
             await server.delete()
             before = {"hostname": server.hostname, "libvirt_uri": server.libvirt_uri}

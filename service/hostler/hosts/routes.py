@@ -17,6 +17,7 @@ from hostler.hosts.uri import checked_uri
 from hostler.paging import Page, Paging, fetch_page
 from hostler.permission import Caller, Requires
 from hostler.routing import Router
+from hostler.services.alive import alive_processes
 
 router = Router(prefix="/api/servers", tags=["servers"])
 
@@ -71,7 +72,7 @@ async def change_server(caller: Admin, engine: EngineOf, server: ServerOf, body:
 @router.delete("/{server_id}", summary="Remove a server")
 async def remove_server(caller: Admin, engine: EngineOf, server: ServerOf) -> Done:
     """Forget a server that has no VMs; nothing happens on the server itself."""
-    await actions.remove(server)
+    await actions.remove(server, await alive_processes())
     await engine.watch.servers_changed()
     return Done(message=f"Server '{server.hostname}' removed")
 

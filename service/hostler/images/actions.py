@@ -25,6 +25,7 @@ from hostler.images.conveyor import Conveyor
 from hostler.images.marks import expect_mark, forget_mark
 from hostler.images.models import Image, ImageAction
 from hostler.images.observation import forget, write_down
+from hostler.images.schemas import ImageShown
 from hostler.images.writing import Writing
 from hostler.jobs.crew import StillRunning, Work
 from hostler.jobs.idempotency import Attempt, once, result_again
@@ -35,13 +36,14 @@ from hostler.machines.asked import Asked
 from hostler.machines.dry_run import DryRun, dry_run_of_words
 from hostler.machines.misfit import bad_field
 
+_NOT_COME = ("upload_cut_off", "upload_stalled")
 _LEAVING_SECONDS = 20.0  # after 15 s libvirt gives up a daemon that hangs
 
 
 async def upload(
     engine: Engine, asked: Asked, server_id: int, image: NewImage, largest: int, content: AsyncIterator[bytes]
-) -> Image | DryRun:
-    """Write the image to the server's image pool as its bytes come, all or nothing, and answer its row.
+) -> ImageShown | DryRun:
+    """Write the image to the server's image pool as its bytes come, all or nothing, and answer what it is.
 
     Nothing of ``content``, of which ``largest`` bytes may come, is read before it is known that the image may come.
     Raises the core's `InvalidSpec` for a name that no image can have, `BadRequest` for an image or a server that can't
@@ -70,13 +72,16 @@ async def upload(
         return await _carry_out(engine, asked, job, work, conveyor, content)
 
     attempt = _attempt(ImageAction.UPLOAD, asked, {"server": server.id, **parameters})
+    if attempt is not None:
+        await _forget_cut_off(attempt)
     done = await once(attempt, engine.crew, asked.preference, begin)
-    # of one that a restart has settled nobody has written down its id
-    found = {"id": done["image"]["id"]} if "image" in done else {"server_id": server.id, "name": image.name}
-    row = await Image.get_or_none(**found).select_related("server")
+    if "image" in done:
+        return ImageShown.model_validate(done["image"])
+    # a restart has settled it, and told nobody what it is
+    row = await Image.get_or_none(server_id=server.id, name=image.name).select_related("server")
     if row is None:
         raise NotFound(f"Image '{image.name}' was deleted meanwhile", code="image_not_found")
-    return row
+    return ImageShown.of(row)
 
 
 async def _write(engine: Engine, server: Server, writing: Writing, job: Job, track: JobTrack) -> Mapping[str, Any]:
@@ -95,7 +100,8 @@ async def _write(engine: Engine, server: Server, writing: Writing, job: Job, tra
                 await forget_mark(job)
     track.step_finished(title, StepState.SUCCEEDED, changed=True, detail=f"{done.size} bytes")
     row = await write_down(server, done.volume)
-    return {"image": {"id": row.id, "name": row.name}, "sha256": done.sha256, "size": done.size}
+    row.server = server
+    return {"image": ImageShown.of(row).model_dump(mode="json"), "sha256": done.sha256, "size": done.size}
 
 
 async def delete(engine: Engine, asked: Asked, row: Image) -> Done | DryRun:
@@ -214,6 +220,13 @@ async def _require_room(engine: Engine, server: Server, pool: str, image: NewIma
         raise _taken(image, server) from None
     except (core.InvalidSpec, core.NotFound, core.NotEnoughSpace) as error:
         raise bad_field(error) from None
+
+
+async def _forget_cut_off(attempt: Attempt) -> None:
+    """Let an upload be repeated under its key that failed for its bytes did not come: nothing of it was done."""
+    first = await attempt.first()
+    if first is not None and first.error_code in _NOT_COME:
+        await Job.filter(id=first.id, idempotency_key=attempt.key).update(idempotency_key=None, request_hash=None)
 
 
 def _deleted(name: str, hostname: str, done: Mapping[str, Any]) -> Done:

@@ -27,7 +27,10 @@ class Conveyor:
     """`carry` puts the bytes in, in the event loop; iterating takes them out, in another thread, once."""
 
     def __init__(self, largest: int, idle_seconds: float = _IDLE_SECONDS) -> None:
-        """Let ``largest`` bytes pass at most, and wait ``idle_seconds`` for each piece of them."""
+        """Let ``largest`` bytes pass at most, and wait ``idle_seconds`` for each quarter of a MiB of them.
+
+        Who sends less holds a thread of the host's for ever, and others wait for that.
+        """
         self._largest = largest
         self._idle_seconds = idle_seconds
         self._loop = asyncio.get_running_loop()
@@ -72,7 +75,8 @@ class Conveyor:
         """What ``source`` yields, put together to pieces that are worth a hop from thread to thread."""
         held = bytearray()
         taken = 0
-        while (one := await self._next(source)) is not None:
+        deadline = self._loop.time() + self._idle_seconds
+        while (one := await self._next(source, deadline)) is not None:
             taken += len(one)
             if taken > self._largest:
                 raise too_large(self._largest)
@@ -80,17 +84,18 @@ class Conveyor:
             if len(held) >= _PIECE_BYTES:
                 yield bytes(held)
                 held.clear()
+                deadline = self._loop.time() + self._idle_seconds  # the host may have taken its time, too
         if held:
             yield bytes(held)
 
-    async def _next(self, source: AsyncIterator[bytes]) -> bytes | None:
+    async def _next(self, source: AsyncIterator[bytes], deadline: float) -> bytes | None:
         try:
-            async with asyncio.timeout(self._idle_seconds):
+            async with asyncio.timeout_at(deadline):
                 return await anext(source)
         except StopAsyncIteration:
             return None
         except TimeoutError:
-            message = f"Nothing of the image came for {self._idle_seconds:g} s"
+            message = f"Less than {_PIECE_BYTES // 1024} KiB of the image came in {self._idle_seconds:g} s"
             raise BadRequest(message, code="upload_stalled") from None
         except ClientDisconnect:
             raise _cut_off() from None

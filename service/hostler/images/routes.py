@@ -117,7 +117,7 @@ async def upload_image(
     outcome = await actions.upload(
         engine, asked, server_id, NewImage(name, format, sha256, size), largest, aiter(request.stream())
     )
-    return _answer(outcome)
+    return JSONResponse(outcome.model_dump(mode="json")) if isinstance(outcome, DryRun) else outcome
 
 
 @router.get("/{image_id}", summary="Show an image")
@@ -139,10 +139,6 @@ async def delete_image(
             raise
         return deleted
     return await actions.delete(engine, asked, row)
-
-
-def _answer(outcome: Image | DryRun) -> ImageShown | JSONResponse:
-    return JSONResponse(outcome.model_dump(mode="json")) if isinstance(outcome, DryRun) else ImageShown.of(outcome)
 
 
 def _announced_size(request: Request, largest: int) -> int | None:

@@ -163,8 +163,10 @@ async def begin(job_id: int, most_of_server: int) -> Job | None:
 
 
 async def open_host_job(order: Order, server_id: int) -> Job:
-    """Write down a running job on a server that is about none of its VMs."""
+    """Write down a running job on a server that is about none of its VMs; raises `NotFound` for one that is removed."""
     async with in_transaction():
+        if await Server.select_for_update(no_key=True).get_or_none(id=server_id) is None:
+            raise NotFound(f"Server with ID {server_id} not found", code="server_not_found")
         job = await Job.create(
             action=order.action,
             executor=order.executor.value,

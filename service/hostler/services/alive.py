@@ -20,6 +20,10 @@ class _Everybody:
         return True
 
 
+EVERYBODY: Container[str] = _Everybody()
+"""For who can't tell: a command beside a service."""
+
+
 @contextlib.contextmanager
 def told_by(is_back: Callable[[], bool]) -> Iterator[None]:
     """Have ``is_back`` say in the block whether this service has been there long enough to tell who is dead."""
@@ -45,5 +49,5 @@ async def alive_processes() -> Container[str]:
     """
     names = await processes()
     if PROCESS not in names or not all(is_back() for is_back in _tellers):
-        return _Everybody()
+        return EVERYBODY
     return names

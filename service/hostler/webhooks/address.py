@@ -30,6 +30,11 @@ _PRIVATE = tuple(
     # the last one was given up for the one before, and is global to Python
     for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10")
 )
+_OF_CLOUDS = frozenset(
+    # where they keep what their machines may do: of AWS over IPv6, Alibaba, Azure; 169.254.169.254 is link-local
+    ipaddress.ip_address(address)
+    for address in ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")
+)
 _LONGEST_LABEL = 63  # RFC 1035, 2.3.4
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -75,12 +80,26 @@ def reach_of(address: Address) -> Reach:
             return reach_of(inner)
     if address.is_loopback:
         return Reach.LOOPBACK
-    if address.is_link_local:
+    if address.is_link_local or address in _OF_CLOUDS:
         return Reach.LINK_LOCAL
-    if any(address.version == network.version and address in network for network in _PRIVATE):
-        return Reach.PRIVATE
+    is_private = any(address.version == network.version and address in network for network in _PRIVATE)
     is_odd = address.is_multicast or (address.version == 6 and address in _IPV4_COMPATIBLE)
-    return Reach.PUBLIC if address.is_global and not is_odd else Reach.NOBODY
+    if not is_private and (is_odd or not address.is_global):
+        return Reach.NOBODY
+    if _is_own(address):
+        return Reach.LOOPBACK
+    return Reach.PRIVATE if is_private else Reach.PUBLIC
+
+
+def _is_own(address: Address) -> bool:
+    """Whether it is one of this machine's: only such a one can be bound to. Nothing is sent, and nothing listens."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return False
+    return True
 
 
 class NotAllowed(Exception):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import load_pem_x509_certificate
@@ -134,6 +135,22 @@ def test_a_large_key_is_looked_at_without_its_primes_being_tried(form: str) -> N
     found = checked(SSH, {**ssh_parts(), "private_key": text})
 
     assert found.fingerprint.startswith("SHA256:")
+
+
+@pytest.mark.parametrize("before", ["", "junk\n", "# of rack 2\n"])
+@pytest.mark.parametrize("kind", ["OpenSSH", "PKCS8"])
+def test_whatever_key_is_taken_ssh_can_load(tmp_path: Path, kind: str, before: str) -> None:
+    shape = PrivateFormat.OpenSSH if kind == "OpenSSH" else PrivateFormat.PKCS8
+    text = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, shape, NoEncryption()).decode()
+
+    kept = checked(SSH, {**ssh_parts(), "private_key": before + text})
+
+    file = tmp_path / "key"
+    file.touch(mode=0o600)
+    file.write_text(kept.parts["private_key"])
+    shown = subprocess.run(["ssh-keygen", "-lf", file], capture_output=True, text=True, check=True).stdout
+    assert kept.fingerprint in shown
+    subprocess.run(["ssh-keygen", "-y", "-P", "", "-f", file], capture_output=True, check=True)
 
 
 def test_what_is_shown_of_checked_parts_holds_no_secret() -> None:

@@ -64,7 +64,7 @@ async def test_vms_and_servers_come_change_and_go(
         other = await actions.register({"hostname": "other", "libvirt_uri": "qemu+tls://192.0.2.8/system"})
         await actions.change(other, {"enabled": False})
         shown = (await api.get(f"/api/servers/{other.id}")).json()
-        await actions.remove(other)
+        await actions.remove(other, ())
         machine = await new_machine(known_server, "fleeting")
         await forget(machine.id)
         await forget(machine.id)

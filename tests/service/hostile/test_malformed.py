@@ -357,6 +357,14 @@ async def test_a_body_that_ends_in_one_large_piece_is_not_taken_for_a_head(app: 
     assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"422"]
 
 
+async def test_a_large_body_that_is_announced_is_413_though_nothing_of_it_comes(wire: Wire) -> None:
+    announced = b"POST /api/auth/refresh HTTP/1.1\r\n" + HEAD + b"Content-Type: application/json\r\n"
+
+    said = await wire.say(announced + b"Content-Length: 99999999999\r\n\r\n", patience=20)
+
+    assert said.startswith(b"HTTP/1.1 413 "), said[:200]
+
+
 async def test_a_large_body_in_chunks_is_413_without_being_read_to_its_end(wire: Wire) -> None:
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     endless = b"POST /api/auth/refresh HTTP/1.1\r\n" + HEAD + b"Content-Type: application/json\r\n"

@@ -227,7 +227,7 @@ async def test_a_server_on_which_a_vm_has_just_been_found_is_not_removed(app: Fa
     async with in_transaction():
         await Machine.create(uuid="x", server=server, name="found", cpu_cores=1, memory_mb=64, disk_gb=1)
         # nobody else sees the VM yet
-        removing = asyncio.create_task(actions.remove(server), context=outside)
+        removing = asyncio.create_task(actions.remove(server, ()), context=outside)
         await asyncio.sleep(0.2)
 
     with pytest.raises(Conflict, match="has 1 VMs"):
@@ -237,7 +237,7 @@ async def test_a_server_on_which_a_vm_has_just_been_found_is_not_removed(app: Fa
 
 async def test_a_server_that_is_removed_while_it_is_changed_is_not_found(app: FastAPI) -> None:
     server = await Server.create(hostname="shelf", libvirt_uri="qemu:///system", enabled=False)
-    await actions.remove(await Server.get(id=server.id))
+    await actions.remove(await Server.get(id=server.id), ())
 
     for fields in ({"draining": True}, {"hostname": "another"}):
         with pytest.raises(NotFound, match=f"^Server with ID {server.id} not found$"):

@@ -76,6 +76,20 @@ async def test_one_byte_too_many_is_too_many() -> None:
         await taken(does_not)
 
 
+async def test_who_sends_a_byte_now_and_then_has_stalled() -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.05)
+
+    conveyor = Conveyor(largest=MIB, idle_seconds=0.3)
+
+    await asyncio.gather(conveyor.carry(drip()))
+
+    with pytest.raises(BadRequest, match=r"Less than 256 KiB of the image came in 0\.3 s"):
+        await taken(conveyor)
+
+
 @pytest.mark.parametrize("gone", [ClientDisconnect(), OSError("what nobody expected")])
 async def test_a_client_that_goes_away_is_told_where_its_bytes_are_taken(gone: Exception) -> None:
     conveyor = Conveyor(largest=MIB)

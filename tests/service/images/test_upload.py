@@ -14,7 +14,9 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from starlette.requests import ClientDisconnect
 
+from hostler.events.models import Event
 from hostler.hosts.models import Server
 from hostler.images.models import Image
 from hostler.jobs.models import Job
@@ -22,7 +24,7 @@ from hostler.settings import Settings
 from lab.commands import run
 from lab.host import Host
 from tests.service.conftest import Headers
-from tests.service.machines.lab_service import create, engine_of, eventually
+from tests.service.machines.lab_service import create, engine_of, eventually, registered
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lab]
 
@@ -80,7 +82,7 @@ async def test_an_image_that_is_uploaded_is_listed_and_a_vm_is_made_from_it(
     assert (shown["state"], shown["vm_id"], shown["server_id"]) == ("succeeded", None, server.id)
     assert shown["parameters"]["name"] == "debian-12.qcow2"
     assert shown["result"] == {
-        "image": {"id": image["id"], "name": "debian-12.qcow2"},
+        "image": image,
         "sha256": digest,
         "size": len(content),
     }
@@ -318,6 +320,50 @@ async def test_an_upload_under_its_key_is_one_and_its_repeat_reads_nothing(
     unkeyed = await upload(api, server, "once.raw", never(), sha256=sha256)
     assert (unkeyed.status_code, unkeyed.json()["code"]) == (409, "name_taken")
     assert "other.raw" not in names(folder)
+
+
+@pytest.mark.rule("idempotency")
+async def test_an_upload_whose_bytes_did_not_come_is_made_anew_under_its_key(
+    api: httpx.AsyncClient, server: Server, folder: Path
+) -> None:
+    key = {"Idempotency-Key": "again"}
+
+    async def cut() -> AsyncIterator[bytes]:
+        yield bytes(MIB)
+        raise ClientDisconnect
+
+    first = await upload(api, server, "cut.raw", cut(), headers=key)
+    again = await upload(api, server, "cut.raw", slowly(bytes(MIB)), headers=key)
+
+    assert (first.status_code, first.json()["code"]) == (400, "upload_cut_off")
+    assert again.status_code == 201, again.text
+    assert (await upload(api, server, "cut.raw", never(), headers=key)).json() == again.json()
+    assert (await api.delete(f"/api/images/{again.json()['id']}")).status_code == 200
+    assert (await upload(api, server, "cut.raw", never(), headers=key)).json() == again.json(), "the first answer"
+
+
+async def test_a_server_is_not_removed_under_an_upload_and_then_with_its_images(
+    app: FastAPI, api: httpx.AsyncClient, clean_host: Host, settings: Settings, admin_headers: Headers
+) -> None:
+    server = await registered(app, clean_host, hostname="leaving")
+    refused: list[httpx.Response] = []
+
+    async def while_it_is_removed() -> AsyncIterator[bytes]:
+        yield bytes(MIB)
+        refused.append(await api.delete(f"/api/servers/{server.id}", headers=admin_headers))
+        yield bytes(MIB)
+
+    made = await upload(api, server, "here.raw", while_it_is_removed())
+
+    assert made.status_code == 201, made.text
+    assert (refused[0].status_code, refused[0].json()["code"]) == (409, "server_in_use")
+    job = await Job.get(action="image_upload")
+    assert refused[0].json()["detail"] == f"Server 'leaving' is at work: image_upload runs there (job {job.id})"
+    removed = await api.delete(f"/api/servers/{server.id}", headers=admin_headers)
+    assert removed.status_code == 200, removed.text
+    told = [event.data["name"] for event in await Event.filter(kind="image.deleted")]
+    assert "here.raw" in told
+    assert await Image.all().count() == 0
 
 
 @pytest.mark.rule("idempotency")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import subprocess
 from typing import Any
 
 import httpx
@@ -25,11 +26,12 @@ UNSPECIFIED = "0.0.0.0"  # noqa: S104 - nothing is bound to it
     ("reach", "addresses"),
     [
         ("public", ["1.1.1.1", "172.32.0.1", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]),
-        ("private", ["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "fd00:ec2::254"]),
+        ("private", ["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "fd00:ec2::253"]),
         ("private", ["::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "::ffff:0:a00:1", "fec0::1", "feff::1"]),
         ("loopback", ["127.0.0.1", "127.255.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"]),
         ("loopback", ["::ffff:0:7f00:1"]),
         ("link-local", ["169.254.169.254", "fe80::1", "febf::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"]),
+        ("link-local", ["fd00:ec2::254", "100.100.100.200", "168.63.129.16", "::ffff:100.100.100.200"]),
         ("special", [UNSPECIFIED, "::", "224.0.0.1", "239.1.1.1", "255.255.255.255", "240.0.0.1", "192.0.2.1"]),
         ("special", ["ff02::1", "ff0e::1"]),
         ("special", ["198.18.0.1", "2001:db8::1", "::ffff:0.0.0.0", "64:ff9b::", "::127.0.0.1"]),
@@ -39,6 +41,12 @@ def test_who_can_be_at_an_address(reach: str, addresses: list[str]) -> None:
     assert {address: reach_of(ipaddress.ip_address(address)).value for address in addresses} == dict.fromkeys(
         addresses, reach
     )
+
+
+def test_no_address_of_this_machine_is_reached_where_loopback_is_not_allowed() -> None:
+    said = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=True).stdout.split()
+
+    assert [one for one in said if may_be_reached(ipaddress.ip_address(one), ("private",))] == []
 
 
 def test_only_public_ones_and_those_of_the_setting_may_be_reached() -> None:
