@@ -160,6 +160,11 @@ def _problem(item: Mapping[str, Any]) -> FieldProblem:
     if kind == "extra_forbidden":
         return FieldProblem(field, "there is no such field")
     message = item["msg"].removeprefix("Value error, ").rstrip(".")
+    if kind in ("too_long", "too_short") and isinstance(item.get("input"), str):
+        # pydantic knows of a text that one of our own functions looks at first only that it has a length
+        most = kind == "too_long"
+        number = item["ctx"]["max_length" if most else "min_length"]
+        message = f"it should have at {'most' if most else 'least'} {number} character{'' if number == 1 else 's'}"
     return FieldProblem(field, message[:1].lower() + message[1:])
 
 

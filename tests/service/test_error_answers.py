@@ -20,6 +20,7 @@ from hostler.bodies import RequestBody, StorableText
 from hostler.database import DatabaseUnavailable
 from hostler.permission import Public
 from hostler.routing import Router
+from tests.service.conftest import Headers
 
 pytestmark = pytest.mark.anyio
 
@@ -279,3 +280,11 @@ async def test_a_sane_request_id_is_kept_and_another_replaced(
 
     assert (answer.headers["x-request-id"] == sent) is taken
     assert answer.headers["x-request-id"]
+
+
+@pytest.mark.rule("error-shape")
+async def test_a_text_that_is_too_long_is_told_its_characters(client: httpx.AsyncClient, read_headers: Headers) -> None:
+    answer = await client.get("/api/vms", params={"search": "x" * 256}, headers=read_headers)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "search", "message": "it should have at most 255 characters"}]
