@@ -58,12 +58,12 @@ async def upload(
     if asked.dry_run:
         await _require_room(engine, server, pool, image)
         return dry_run_of_words(f"Upload image '{image.name}' to storage pool '{pool}'", None)
-    parameters = {"pool": pool, "name": image.name, "format": image.format, "size": image.size, "sha256": image.sha256}
+    sent = {"name": image.name, "format": image.format, "size": image.size, "sha256": image.sha256}
 
     async def begin(attempt: Attempt | None) -> Mapping[str, Any]:
         await _require_no_upload(server, image.name)
         await _require_room(engine, server, pool, image)
-        order = _order(ImageAction.UPLOAD, asked, parameters, attempt)
+        order = _order(ImageAction.UPLOAD, asked, {"pool": pool, **sent}, attempt)
         async with in_transaction():
             job = await open_host_job(order, server.id)
             await expect_mark(job, server, pool, image.name)
@@ -71,7 +71,7 @@ async def upload(
         work = partial(_write, engine, server, Writing(pool, image, conveyor), job)
         return await _carry_out(engine, asked, job, work, conveyor, content)
 
-    attempt = _attempt(ImageAction.UPLOAD, asked, {"server": server.id, **parameters})
+    attempt = _attempt(ImageAction.UPLOAD, asked, {"server": server.id, **sent})
     if attempt is not None:
         await _forget_cut_off(attempt)
     done = await once(attempt, engine.crew, asked.preference, begin)
