@@ -25,10 +25,13 @@ def svg(group: str, figures: Sequence[Figure]) -> str:
     for row, figure in enumerate(shown):
         _bars(axes, row, figure)
     axes.set_yticks(range(len(shown)), [figure.name for figure in shown])
-    axes.set_title(
+    # over all of the plot: beside long names on the left a title over the bars alone would be cut off
+    canvas.suptitle(
         f"{group} ({shown[0].unit}, {'more' if shown[0].better == 'higher' else 'less'} is better)",
-        loc="left",
+        x=0.01,
+        ha="left",
         color=INK,
+        fontsize="large",
         fontweight="bold",
     )
     axes.set_xlim(0, 1.14 * max(max(one.value, one.peer or 0, one.target or 0) for one in shown))
