@@ -20,7 +20,7 @@ from hostler.machines.recovery import recover
 from hostler.machines.snapshot_name import name_of
 from lab.host import Host
 from tests.service.bulk.test_routes import PATH, children, ended
-from tests.service.machines.lab_service import create, engine_of
+from tests.service.machines.lab_service import create, engine_of, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.rule("many-snapshots")]
 
@@ -138,8 +138,11 @@ async def test_snapshots_that_take_long_hold_up_no_other_vm_of_their_host(
     try:
         accepted = await api.post(PATH, json={"action": "snapshot", "ids": [on["id"]]})
         assert (await api.post(f"/api/vms/{off['id']}/start")).status_code == 200
-        waiting = await children(api, accepted.json())
-        assert [job["state"] for job in waiting] == ["running"]
+
+        async def is_at_work() -> bool:
+            return [job["state"] for job in await children(api, accepted.json())] == ["running"]
+
+        await eventually(is_at_work, "the snapshot waits for its turn")
     finally:
         long.set()
         await asyncio.gather(*snapshots)

@@ -343,7 +343,7 @@ async def test_an_upload_whose_bytes_did_not_come_is_made_anew_under_its_key(
 
 
 async def test_a_server_is_not_removed_under_an_upload_and_then_with_its_images(
-    app: FastAPI, api: httpx.AsyncClient, clean_host: Host, settings: Settings, admin_headers: Headers
+    app: FastAPI, api: httpx.AsyncClient, folder: Path, clean_host: Host, admin_headers: Headers
 ) -> None:
     server = await registered(app, clean_host, hostname="leaving")
     refused: list[httpx.Response] = []
