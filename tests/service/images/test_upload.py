@@ -16,8 +16,12 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image_upload import Uploaded
+from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import VolumeFacts
 from hostler.events.models import Event
 from hostler.hosts.models import Server
+from hostler.images import actions
+from hostler.images.conveyor import Conveyor
 from hostler.images.models import Image
 from hostler.jobs.models import Job
 from hostler.settings import Settings
@@ -382,6 +386,20 @@ async def test_a_delete_under_its_key_is_answered_again_when_its_image_is_gone(
     other = await api.delete(f"/api/images/{image['id'] + 1}", headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert "gone.raw" not in names(folder)
+
+
+async def test_an_upload_that_is_done_by_the_time_its_cancel_is_heard_is_done() -> None:
+    done = Uploaded(VolumeFacts("a", "/a", "raw", 1, 1, None), {}, 1)
+
+    async def ends_all_the_same() -> Uploaded:
+        await asyncio.sleep(0.1)
+        return done
+
+    writing = asyncio.create_task(actions._whole(ends_all_the_same(), Conveyor(largest=1)))
+    await asyncio.sleep(0)
+    writing.cancel()
+
+    assert await writing is done
 
 
 async def test_a_dry_run_reads_nothing_and_says_what_would_be(
