@@ -161,13 +161,13 @@ async def _write(
     async with in_transaction():
         open_changes = await _still_open(changed, again)
         # out of each other's way, under names that no domain can have: they may have swapped theirs
-        renamed = [row for row, columns in open_changes if "name" in columns]
+        renamed = [row for row, columns, _ in open_changes if "name" in columns]
         for row in renamed:
             await Machine.filter(id=row.id).update(name=f"/{row.uuid}")
         await forget_gone(server.id, [arrival.machine.name for arrival in arrived] + [row.name for row in renamed])
-        for row, columns in open_changes:
+        for row, columns, _ in open_changes:
             await row.save(update_fields=[*columns, *_TIMES])
-        told = [row.id for row, columns in open_changes if is_told(columns)]
+        told = [row.id for row, columns, current in open_changes if is_told(columns, current, row)]
         for row, machine in moved:
             row.server_id = server.id
             fill(row, machine, server)
@@ -185,8 +185,8 @@ async def _write(
     return {**ids, **{row.uuid: row.id for row, _ in moved}}
 
 
-async def _still_open(changed: Sequence[_Change], again: set[str]) -> list[tuple[Machine, list[str]]]:
-    """Lock these rows, and answer of each which columns are to be saved.
+async def _still_open(changed: Sequence[_Change], again: set[str]) -> list[tuple[Machine, list[str], Machine]]:
+    """Lock these rows, and answer of each which columns are to be saved, and the row as the database has it.
 
     Between the look and now others may have written: a job that has ended, and looked, too, or one that has asked for
     something else. What is other by then than it was may be newer than the look: it is left to another look.
@@ -206,7 +206,7 @@ async def _still_open(changed: Sequence[_Change], again: set[str]) -> list[tuple
         if newer.intersection(new):
             again.add(row.uuid)
         if to_save := [name for name in new if name not in newer]:
-            still_open.append((row, to_save))
+            still_open.append((row, to_save, now))
     return still_open
 
 

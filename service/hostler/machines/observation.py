@@ -66,14 +66,15 @@ async def write_down(row: Machine, observed: ObservedMachine, server: Server) ->
         changed = difference(row, observed, server)
         if changed:
             await row.save(update_fields=changed)
-            if is_told(changed):
+            if is_told(changed, current, row):
                 await record_vms(Kind.VM_CHANGED, [row.id])
     return bool(changed)
 
 
-def is_told(columns: Iterable[str]) -> bool:
-    """Whether a change of these columns is one that can be seen."""
-    return any(name in SEEN and name not in _NOT_SHOWN for name in columns)
+def is_told(columns: Iterable[str], before: Machine, now: Machine) -> bool:
+    """Whether a change of these columns is one that can be seen; of its drift, whether there is any."""
+    seen = {name for name in columns if name in SEEN and name not in _NOT_SHOWN}
+    return bool(seen - {"drift"}) or ("drift" in seen and (before.drift is None) != (now.drift is None))
 
 
 def difference(row: Machine, observed: ObservedMachine, server: Server, *, address: str = "seen") -> list[str]:

@@ -132,9 +132,12 @@ async def seen(engine: Engine, row: Machine) -> ObservedMachine:
 
 
 async def set_status(row: Machine, status: MachineStatus) -> None:
-    """Show what is being done to the VM."""
+    """Show what is being done to the VM, unless that is what it shows."""
     row.status = status.value
     async with in_transaction():
+        current = await Machine.filter(id=row.id).select_for_update().first()
+        if current is None or current.status == status.value:
+            return
         await row.save(update_fields=["status", "updated_at"])
         await record_vms(Kind.VM_CHANGED, [row.id])
 

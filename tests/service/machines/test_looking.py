@@ -84,6 +84,23 @@ async def test_what_was_asked_for_since_the_look_stays_and_what_the_host_says_is
     assert (row.status, row.cpu_cores, row.memory_mb) == ("running", 1, 64)
 
 
+async def test_nobody_is_told_of_another_drift_that_shows_nowhere(
+    server: Server, host: HostConnection, row: Machine
+) -> None:
+    await Machine.filter(id=row.id).update(revision=2, spec={**ASKED, "cpu_cores": 4})
+    await look(server, host, [UUID])
+    await row.refresh_from_db()
+    assert row.drift
+    await Machine.filter(id=row.id).update(drift=[{"field": "cpu_cores", "asked": 4, "found": 3}])
+    told = await Event.all().count()
+
+    await look(server, host, [UUID])
+
+    await row.refresh_from_db()
+    assert row.drift != [{"field": "cpu_cores", "asked": 4, "found": 3}]
+    assert await Event.all().count() == told
+
+
 async def test_what_a_job_has_written_down_since_the_look_stays_and_is_looked_at_again(
     server: Server, host: HostConnection, row: Machine
 ) -> None:
