@@ -14,6 +14,7 @@ import contextlib
 import contextvars
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -23,7 +24,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostTimeout, HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostTimeout, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Credentials, Hypervisor
 from hostler.hosts.door import Door
 from hostler.hosts.refusal import refusal_in
@@ -121,6 +122,8 @@ class HostConnection:
             if not deadline.expired():
                 raise  # the function's own
             raise HostTimeout(f"Host '{self.hostname}' did not answer within {seconds:g} s") from None
+        finally:
+            del call  # it has the error, whose traceback has this frame: neither would be let go of for minutes
 
     def be_away(self, is_away: bool = True) -> None:
         """Have calls wait for no connection, as long as whoever watches the host knows that it can't be reached.
@@ -222,16 +225,25 @@ class HostConnection:
             return function(hypervisor)
         except HostUnreachable as error:
             lost = True
+            _let_go(error)
             raise self._unreachable(error) from error
+        except HostlerError as error:
+            _let_go(error)
+            raise
         finally:
             self._leave(hypervisor, lost)
+            del hypervisor
 
     def _run_apart(self, function: Callable[[Hypervisor], T]) -> T:
         try:
             with Hypervisor.open(self.uri, credentials=self._credentials) as hypervisor:
                 return function(hypervisor)
         except HostUnreachable as error:
+            _let_go(error)
             raise self._unreachable(error) from error
+        except HostlerError as error:
+            _let_go(error)
+            raise
 
     def _unreachable(self, error: HostUnreachable) -> HostUnreachable:
         log.warning("host.unreachable", host=self.hostname, reason=error.message)
@@ -298,6 +310,17 @@ class HostConnection:
             self._forget(closing)
         for one in closing:
             one.close()
+
+
+def _let_go(error: BaseException) -> None:
+    """Have an error hold nothing that was at hand where it came from.
+
+    Whoever has it, a task say, may have it for minutes, and a connection stands for as long as there is a handle of it.
+    """
+    one: BaseException | None = error
+    while one is not None:
+        traceback.clear_frames(one.__traceback__)
+        one = one.__cause__ or one.__context__
 
 
 class HostConnections:

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostTimeout, HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostTimeout, HostUnreachable, WrongState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.watching import Sign, watching
 from hostler.hosts.connection import HostConnection, HostConnections, Lane
 from lab.host import Host
+from tests.service.machines.lab_service import eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lab]
 
@@ -278,3 +281,34 @@ async def test_a_long_call_to_a_host_that_is_not_there_names_it() -> None:
 
     with pytest.raises(HostUnreachable, match=r"^Host 'lost-host' is unreachable$"):
         await nowhere.call(Hypervisor.resources, lane=Lane.LONG)
+
+
+class Thing:
+    """What a call has at hand."""
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def test_an_error_holds_nothing_and_is_let_go_of_at_once(host: HostConnection, no_collector: None) -> None:
+    known: list[weakref.ref[object]] = []
+
+    def fails(_hypervisor: Hypervisor) -> None:
+        thing = Thing()
+        known.append(weakref.ref(thing))
+        raise WrongState("it can't be")
+
+    with pytest.raises(WrongState) as caught:
+        await host.call(fails)
+    assert known[0]() is None, "though the error is there still"
+    known.append(weakref.ref(caught.value))
+    del caught
+
+    async def is_gone() -> bool:
+        return known[1]() is None
+
+    await eventually(is_gone, "nobody holds the error", 2)
