@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 MAKEFLAGS += --no-print-directory
 # those of tests/service that are the same on any database
 SERVICE_TESTS := $(addprefix tests/service/,accounts events faults health hosts hostile jobs machines metrics \
-    placement credentials statistics webhooks drift audit bulk schedules)
+    placement credentials statistics webhooks drift audit bulk schedules images)
 # a process for each core, each with a lab of its own; more than four labs only get in each other's way
 PYTEST := $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup
 .DEFAULT_GOAL := help

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hostler.cli.options import body_of
 from hostler.cli.running import run
 from hostler.cli.table import show_table
 
@@ -60,7 +61,8 @@ def add(
             "--client-key"
         )
     kind = "tls" if ssh_key is None and known_hosts is None else "ssh"
-    body = _checked(CredentialBody, {"name": name, "kind": kind, "description": description, **parts}, "added")
+    given = {"name": name, "kind": kind, "description": description, **parts}
+    body = body_of(CredentialBody, given, "The credential can't be added")
 
     async def work() -> Credential:
         keeper = Keeper.of(Settings.load())
@@ -93,10 +95,10 @@ def change(
     given = {**parts, **{field: value for field, value in words.items() if value is not None}}
     if not given:
         raise OperatorError("Nothing is to be changed: say what by an option")
-    body = _checked(CredentialChange, given, "changed")
+    body = body_of(CredentialChange, given, "The credential can't be changed")
 
     async def work() -> Credential:
-        fields = body.model_dump(include=words.keys(), exclude_unset=True)
+        fields = body.model_dump(include=set(words), exclude_unset=True)
         credential = await credential_named(name)
         return await actions.change(Keeper.of(Settings.load()), credential, fields, body.parts)
 
@@ -168,19 +170,6 @@ def _parts(
         "client_key": client_key,
     }
     return {part: _text(file) for part, file in files.items() if file is not None}
-
-
-def _checked(kind: type[Any], fields: dict[str, str], done: str) -> Any:
-    """The body; raises OperatorError that names what is wrong with it."""
-    from pydantic import ValidationError
-
-    from hostler.errors import OperatorError
-
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as error:
-        problems = [f"{item['loc'][0]}: {item['msg'].lower()}" for item in error.errors(include_input=False)]
-        raise OperatorError(f"The credential can't be {done}: {'; '.join(problems)}") from None
 
 
 def _text(file: Path) -> str:

@@ -3,25 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hostler.cli.credentials import credential_named
+from hostler.cli.options import body_of
 from hostler.cli.running import run, run_alone
 from hostler.cli.table import printable, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hostler.bodies import RequestBody
     from hostler.hosts.models import Server
     from hostler.hosts.rebuild import HostRebuilt
     from hostler.hosts.schemas import ServerShown
     from hostler.machines.sync import SyncReport
 
-Body = TypeVar("Body", bound="RequestBody")
 
 app = typer.Typer(help="Manage servers, the hypervisors.", no_args_is_help=True)
 
@@ -86,7 +84,7 @@ def add(
     async def work() -> Server:
         if credential is not None:
             given["credential_id"] = (await credential_named(credential)).id
-        return await actions.register(_checked(ServerBody, given, "added").model_dump())
+        return await actions.register(body_of(ServerBody, given, "The server can't be added").model_dump())
 
     server = run(work())
     typer.echo(f"Server {server.id} '{server.hostname}' added")
@@ -139,7 +137,7 @@ def change(
     async def work() -> None:
         if credential is not None:
             given["credential_id"] = (await credential_named(credential)).id if credential else None
-        fields = _checked(ServerChange, given, "changed").model_dump(exclude_unset=True)
+        fields = body_of(ServerChange, given, "The server can't be changed").model_dump(exclude_unset=True)
         await actions.change(await server_named(hostname), fields)
 
     run(work())
@@ -308,19 +306,6 @@ def _state(server: ServerShown) -> str:
         return "disabled"
     words = "drained" if server.drained else "draining" if server.draining else None
     return server.state.value if words is None else f"{server.state.value}, {words}"
-
-
-def _checked(model: type[Body], given: Mapping[str, Any], words: str) -> Body:
-    """The body that the options make; raises OperatorError naming each wrong one."""
-    from pydantic import ValidationError
-
-    from hostler.errors import OperatorError
-
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        problems = [f"{item['loc'][0]}: {item['msg'].lower()}" for item in error.errors(include_input=False)]
-        raise OperatorError(f"The server can't be {words}: {'; '.join(problems)}") from None
 
 
 async def server_named(hostname: str) -> Server:
