@@ -15,6 +15,7 @@ from hostler.jobs.models import Job, JobLog, JobState, JobStep, StepState
 from hostler.jobs.track import JobTrack
 from tests.service.conftest import Headers
 from tests.service.events.stream import Sent, opened
+from tests.service.machines.lab_service import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -101,6 +102,12 @@ async def test_who_comes_again_gets_what_is_new_since(app: FastAPI, api: httpx.A
     track.step_started("two")
     track.line("half way")
     await JobLog.create(job_id=other.id, at=job.created_at, stream="stdout", line="another's")
+
+    async def is_written() -> bool:
+        return await JobLog.filter(job_id=job.id, line="half way").exists()
+
+    # or the line may be told before the step that it follows: PostgreSQL shows each what was committed before it
+    await eventually(is_written, "the line is written")
     async with opened(app, f"/api/jobs/{job.id}/events", headers) as stream:
         while (last := await stream.event()).data.get("line") != "half way":
             pass
