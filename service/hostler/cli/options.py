@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hostler.cli.table import printable
+
 if TYPE_CHECKING:
     from hostler.bodies import RequestBody
 
@@ -21,5 +23,8 @@ def body_of(model: type[Body], given: Mapping[str, Any], sentence: str) -> Body:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        problems = [f"{item['loc'][0]}: {item['msg'].lower()}" for item in error.errors(include_input=False)]
-        raise OperatorError(f"{sentence}: {'; '.join(problems)}") from None
+        found = [
+            (item["loc"][0], item["msg"].removeprefix("Value error, ")) for item in error.errors(include_input=False)
+        ]
+        problems = "; ".join(f"{name}: {message[:1].lower()}{message[1:]}" for name, message in found)
+        raise OperatorError(f"{sentence}: {printable(problems)}") from None

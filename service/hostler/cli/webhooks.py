@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hostler.cli.options import body_of
 from hostler.cli.running import run
-from hostler.cli.table import printable, show_table
+from hostler.cli.table import show_table
 
 if TYPE_CHECKING:
     from hostler.webhooks.models import Webhook, WebhookDelivery
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Manage webhooks.", no_args_is_help=True)
 
+_NOT_VALID = "The webhook is not valid"
 WebhookId = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="Its id, as 'hostler webhook list' shows it.")]
 SecretStdin = Annotated[
     bool, typer.Option("--secret-stdin", help="Read the secret from standard input; without, one is made.")
@@ -40,17 +42,15 @@ def add(
     from hostler.webhooks import actions
     from hostler.webhooks.schemas import WebhookBody
 
-    body = _checked(
-        WebhookBody,
-        {
-            "url": url,
-            "kinds": kind or [],
-            "vm_id": vm_id,
-            "server_id": server_id,
-            "description": description,
-            "secret": _given(secret_stdin),
-        },
-    )
+    given = {
+        "url": url,
+        "kinds": kind or [],
+        "vm_id": vm_id,
+        "server_id": server_id,
+        "description": description,
+        "secret": _given(secret_stdin),
+    }
+    body = body_of(WebhookBody, given, _NOT_VALID)
 
     async def work() -> tuple[Webhook, str]:
         settings = Settings.load()
@@ -116,7 +116,7 @@ def change(
     if not given:
         raise OperatorError("Nothing is to be changed: say what by an option")
     given.update({name: None for name in ("vm_id", "server_id") if given.get(name) == 0})
-    _change(webhook_id, _checked(WebhookChange, given).model_dump(exclude_unset=True), "changed")
+    _change(webhook_id, body_of(WebhookChange, given, _NOT_VALID).model_dump(exclude_unset=True), "changed")
 
 
 @app.command("enable")
@@ -155,7 +155,7 @@ def rotate_secret(
     from hostler.webhooks import actions
     from hostler.webhooks.schemas import Rotation
 
-    body = _checked(Rotation, {"secret": _given(secret_stdin), "overlap_hours": overlap_hours})
+    body = body_of(Rotation, {"secret": _given(secret_stdin), "overlap_hours": overlap_hours}, _NOT_VALID)
 
     async def work() -> str:
         webhook = await actions.get_webhook(webhook_id)
@@ -258,19 +258,3 @@ def _change(webhook_id: int, fields: dict[str, Any], done: str) -> None:
 def _given(from_stdin: bool) -> str | None:
     """A secret is never an argument, which others on the machine see."""
     return sys.stdin.readline().rstrip("\n") if from_stdin else None
-
-
-def _checked(kind: type[Any], fields: dict[str, Any]) -> Any:
-    """The body; raises OperatorError that names what is wrong with it."""
-    from pydantic import ValidationError
-
-    from hostler.errors import OperatorError
-
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as error:
-        problems = [
-            f"{item['loc'][0]}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors(include_input=False)
-        ]
-        raise OperatorError(f"The webhook is not valid: {printable('; '.join(problems))}") from None

@@ -71,7 +71,7 @@ async def upload(
         work = partial(_write, engine, server, Writing(pool, image, conveyor), job)
         return await _carry_out(engine, asked, job, work, conveyor, content)
 
-    attempt = _attempt(ImageAction.UPLOAD, asked, {"server": server.id, **sent})
+    attempt = asked.attempt_at(ImageAction.UPLOAD.value, {"server": server.id, **sent})
     if attempt is not None:
         await _forget_cut_off(attempt)
     done = await once(attempt, engine.crew, asked.preference, begin)
@@ -152,13 +152,13 @@ async def delete(engine: Engine, asked: Asked, row: Image) -> Done | DryRun:
         order = _order(ImageAction.DELETE, asked, {"pool": pool, "name": name}, attempt)
         return await engine.crew.carry_out(await open_host_job(order, server.id), work, asked.preference)
 
-    attempt = _attempt(ImageAction.DELETE, asked, {"image": row.id})
+    attempt = asked.attempt_at(ImageAction.DELETE.value, {"image": row.id})
     return _deleted(name, server.hostname, await once(attempt, engine.crew, asked.preference, begin))
 
 
 async def deleted_before(engine: Engine, asked: Asked, image_id: int) -> Done | None:
     """What a delete of an image that is gone was answered, if it was made under the same key."""
-    attempt = _attempt(ImageAction.DELETE, asked, {"image": image_id})
+    attempt = asked.attempt_at(ImageAction.DELETE.value, {"image": image_id})
     first = None if attempt is None else await attempt.first()
     if first is None:
         return None
@@ -232,12 +232,6 @@ async def _forget_cut_off(attempt: Attempt) -> None:
 def _deleted(name: str, hostname: str, done: Mapping[str, Any]) -> Done:
     more = "" if done.get("changed", True) else f": server '{hostname}' no longer had it"
     return Done(message=f"Image '{name}' deleted successfully{more}")
-
-
-def _attempt(action: ImageAction, asked: Asked, asked_for: Mapping[str, Any]) -> Attempt | None:
-    if asked.key is None or asked.dry_run:
-        return None
-    return Attempt.of(asked.caller, action.value, asked.key, asked_for)
 
 
 def _order(action: ImageAction, asked: Asked, parameters: Mapping[str, Any], attempt: Attempt | None) -> Order:

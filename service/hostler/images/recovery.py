@@ -45,13 +45,14 @@ async def recover(server: Server, host: HostConnection) -> None:
 async def _settle(job: Job, host: HostConnection) -> None:
     await check_fence()  # another service may have the host, and have settled this
     pool, name = str(job.parameters.get("pool")), str(job.parameters.get("name"))
-    if job.action == ImageAction.UPLOAD and await host.call(partial(discard_unfinished, pool_name=pool, name=name)):
+    is_upload = job.action == ImageAction.UPLOAD
+    was_cut_off = is_upload and await host.call(partial(discard_unfinished, pool_name=pool, name=name))
+    await forget_mark(job)
+    if was_cut_off:
         await _fail(job, f"{_CUT_OFF}; what it had written was taken away")
-        await forget_mark(job)
         return
     # no mark: an upload had ended, or not begun
-    await forget_mark(job)
-    if await host.call(partial(is_there, pool_name=pool, name=name)) == (job.action == ImageAction.UPLOAD):
+    if await host.call(partial(is_there, pool_name=pool, name=name)) == is_upload:
         await close_job(job, JobState.SUCCEEDED, result={"recovered": True})
     else:
         await _fail(job, _CUT_OFF)

@@ -31,10 +31,14 @@ class Asked:
     """Its ``Idempotency-Key``."""
 
     def attempt(self, action: Action, vm_id: int, asked_for: Mapping[str, Any]) -> Attempt | None:
-        """The attempt that it is at an action on that VM; None without a key, and where nothing is to be done."""
+        """The attempt that it is at an action on that VM; None as `attempt_at`."""
+        return self.attempt_at(action.value, {"vm": vm_id, **asked_for})
+
+    def attempt_at(self, action: str, asked_for: Mapping[str, Any]) -> Attempt | None:
+        """The attempt that it is at an action; None without a key, and where nothing is to be done."""
         if self.key is None or self.dry_run:
             return None
-        return Attempt.of(self.caller, action.value, self.key, {"vm": vm_id, **asked_for})
+        return Attempt.of(self.caller, action, self.key, asked_for)
 
     def check(self, row: Machine) -> None:
         """Raise `PreconditionFailed` if the VM is not what the client has seen."""

@@ -53,10 +53,7 @@ async def create(engine: Engine, asked: Asked, body: CreateBody) -> CreatedVm | 
         new = await planned(engine, asked, body)
         await require_free_name(new)
         return dry_run_of(new.plan, None).model_copy(update={"placement": new.shown})
-    attempt = None
-    if asked.key is not None:
-        sent = body.model_dump(mode="json", exclude_unset=True)
-        attempt = Attempt.of(asked.caller, Action.CREATE.value, asked.key, sent)
+    attempt = asked.attempt_at(Action.CREATE.value, body.model_dump(mode="json", exclude_unset=True))
 
     async def begin(attempt: Attempt | None) -> Mapping[str, Any]:
         return await _carry_out(engine, asked, *await written_down(engine, asked, body, attempt))

@@ -21,7 +21,6 @@ from hostler.dispatch import Action
 from hostler.errors import BadRequest, Conflict, FieldProblem, InvalidRequest, NotFound
 from hostler.events.record import Kind
 from hostler.jobs.family import ACTION_ON_MANY
-from hostler.jobs.idempotency import Attempt
 from hostler.jobs.models import Job
 from hostler.jobs.turns import moved
 from hostler.machines.asked import Asked
@@ -145,12 +144,10 @@ async def run_now(schedule: Schedule, asked: Asked, settings: Settings) -> Job |
     Raises `Conflict` while the last run still goes, unless runs may overlap, `BadRequest` where no VM is meant.
     """
     now = datetime.now(UTC)
-    attempt = None
-    if asked.key is not None and not asked.dry_run:
-        attempt = Attempt.of(asked.caller, ACTION_ON_MANY, asked.key, {"schedule": schedule.id})
-        first = await attempt.first()
-        if first is not None:
-            return first
+    attempt = asked.attempt_at(ACTION_ON_MANY, {"schedule": schedule.id})
+    first = None if attempt is None else await attempt.first()
+    if first is not None:
+        return first
     try:
         async with in_transaction():
             locked = await _locked(schedule)

@@ -14,14 +14,9 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from starlette.requests import ClientDisconnect
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.image_upload import Uploaded
-from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.volume import VolumeFacts
 from hostler.events.models import Event
 from hostler.hosts.models import Server
-from hostler.images import actions
-from hostler.images.conveyor import Conveyor
 from hostler.images.models import Image
 from hostler.jobs.models import Job
 from hostler.settings import Settings
@@ -304,48 +299,6 @@ async def test_an_upload_that_is_canceled_leaves_nothing_when_its_job_ends(
     assert (await upload(api, server, "slow.raw", bytes(MIB))).status_code == 201
 
 
-@pytest.mark.rule("idempotency")
-async def test_an_upload_under_its_key_is_one_and_its_repeat_reads_nothing(
-    api: httpx.AsyncClient, server: Server, folder: Path
-) -> None:
-    key = {"Idempotency-Key": "nightly build 7"}
-    sha256 = hashlib.sha256(bytes(MIB)).hexdigest()
-
-    first, meanwhile = await asyncio.gather(
-        *(upload(api, server, "once.raw", slowly(bytes(MIB)), headers=key, sha256=sha256) for _ in range(2))
-    )
-    again = await upload(api, server, "once.raw", never(), headers=key, sha256=sha256)
-
-    assert (first.status_code, meanwhile.status_code, again.status_code) == (201, 201, 201), again.text
-    assert first.json() == meanwhile.json() == again.json()
-    assert await Job.filter(action="image_upload").count() == 1
-    other = await upload(api, server, "other.raw", never(), headers=key, sha256=sha256)
-    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
-    unkeyed = await upload(api, server, "once.raw", never(), sha256=sha256)
-    assert (unkeyed.status_code, unkeyed.json()["code"]) == (409, "name_taken")
-    assert "other.raw" not in names(folder)
-
-
-@pytest.mark.rule("idempotency")
-async def test_an_upload_whose_bytes_did_not_come_is_made_anew_under_its_key(
-    api: httpx.AsyncClient, server: Server, folder: Path
-) -> None:
-    key = {"Idempotency-Key": "again"}
-
-    async def cut() -> AsyncIterator[bytes]:
-        yield bytes(MIB)
-        raise ClientDisconnect
-
-    first = await upload(api, server, "cut.raw", cut(), headers=key)
-    again = await upload(api, server, "cut.raw", slowly(bytes(MIB)), headers=key)
-
-    assert (first.status_code, first.json()["code"]) == (400, "upload_cut_off")
-    assert again.status_code == 201, again.text
-    assert (await upload(api, server, "cut.raw", never(), headers=key)).json() == again.json()
-    assert (await api.delete(f"/api/images/{again.json()['id']}")).status_code == 200
-    assert (await upload(api, server, "cut.raw", never(), headers=key)).json() == again.json(), "the first answer"
-
-
 async def test_a_server_is_not_removed_under_an_upload_and_then_with_its_images(
     app: FastAPI, api: httpx.AsyncClient, folder: Path, clean_host: Host, admin_headers: Headers
 ) -> None:
@@ -368,38 +321,6 @@ async def test_a_server_is_not_removed_under_an_upload_and_then_with_its_images(
     told = [event.data["name"] for event in await Event.filter(kind="image.deleted")]
     assert "here.raw" in told
     assert await Image.all().count() == 0
-
-
-@pytest.mark.rule("idempotency")
-async def test_a_delete_under_its_key_is_answered_again_when_its_image_is_gone(
-    api: httpx.AsyncClient, server: Server, folder: Path
-) -> None:
-    image = (await upload(api, server, "gone.raw", bytes(MIB))).json()
-    key = {"Idempotency-Key": "k"}
-
-    first, again = [await api.delete(f"/api/images/{image['id']}", headers=key) for _ in range(2)]
-
-    assert (first.status_code, again.status_code) == (200, 200), again.text
-    assert again.json() == first.json()
-    assert await Job.filter(action="image_delete").count() == 1
-    assert (await api.delete(f"/api/images/{image['id']}")).status_code == 404
-    other = await api.delete(f"/api/images/{image['id'] + 1}", headers=key)
-    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
-    assert "gone.raw" not in names(folder)
-
-
-async def test_an_upload_that_is_done_by_the_time_its_cancel_is_heard_is_done() -> None:
-    done = Uploaded(VolumeFacts("a", "/a", "raw", 1, 1, None), {}, 1)
-
-    async def ends_all_the_same() -> Uploaded:
-        await asyncio.sleep(0.1)
-        return done
-
-    writing = asyncio.create_task(actions._whole(ends_all_the_same(), Conveyor(largest=1)))
-    await asyncio.sleep(0)
-    writing.cancel()
-
-    assert await writing is done
 
 
 async def test_a_dry_run_reads_nothing_and_says_what_would_be(
