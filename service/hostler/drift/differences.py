@@ -14,6 +14,7 @@ _COMPARED = (
     "name",
     "cpu_cores",
     "memory_mb",
+    "current_memory_mb",
     "disk_gb",
     "firmware",
     "secure_boot",
@@ -36,8 +37,10 @@ def differences(asked: Mapping[str, Any], actual: Mapping[str, Any]) -> list[dic
 
 
 def _differences(asked: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    # a balloon that leaves a VM all of its memory is named by no spec
+    left_out = {**LEFT_OUT, "current_memory_mb": actual.get("memory_mb")}
     for name in _COMPARED:
-        wanted, is_now = asked.get(name, LEFT_OUT.get(name)), actual.get(name, LEFT_OUT.get(name))
+        wanted, is_now = asked.get(name, left_out.get(name)), actual.get(name, left_out.get(name))
         if wanted is not None and is_now is not None and not _is_alike(name, wanted, is_now):
             yield {"field": name, "asked": wanted, "actual": is_now}
     card, is_now = asked.get("network_config") or {}, actual.get("network_config") or {}

@@ -23,10 +23,12 @@ def wanted_again(row: Machine) -> dict[str, Any]:
     """The change that makes the VM what it was asked to be; raises `Conflict` for what no change can."""
     found = row.drift or []
     fields = {str(one["field"]).partition(".")[0] for one in found}
+    if "memory_mb" in fields:
+        fields.discard("current_memory_mb")  # all of the memory is given it with that
     stuck = sorted(fields - set(_REAPPLICABLE))
     if stuck:
         raise Conflict(
-            f"VM '{row.name}' was made with another {', '.join(stuck)}, which no change gives it: adopt what it is",
+            f"VM '{row.name}' was asked for with other {', '.join(stuck)}, which no change gives it: adopt what it is",
             code="not_reapplicable",
         )
     wanted: dict[str, Any] = {name: row.spec.get(name, LEFT_OUT.get(name)) for name in sorted(fields)}

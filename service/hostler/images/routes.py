@@ -100,7 +100,7 @@ async def upload_image(
             description="What it is to be called: the volume's name",
             max_length=255,
             # shown, and checked by the core, which says in words what it asks for
-            json_schema_extra={"pattern": r"^[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*$"},
+            json_schema_extra={"pattern": r"^[^./\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*$"},
         ),
     ],
     format: Annotated[  # noqa: A002

@@ -23,6 +23,7 @@ def found_spec(observed: ObservedMachine, server: Server) -> dict[str, Any]:
         "name": observed.name,
         "cpu_cores": observed.cpu_cores,
         "memory_mb": observed.memory_kib // 1024,
+        "current_memory_mb": None if definition.current_memory_kib is None else definition.current_memory_kib // 1024,
         "disk_gb": observed.disk_gb,
         "firmware": definition.firmware,
         "secure_boot": definition.secure_boot,

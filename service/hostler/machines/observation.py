@@ -145,7 +145,9 @@ def _compare_with_spec(row: Machine, observed: ObservedMachine, server: Server) 
     actual = found_spec(observed, server)
     revision = min(max(record.revision, 1), _LARGEST)
     if row.revision != revision:
-        row.spec, row.revision = {**row.spec, **actual}, revision
+        # what it is now says nothing of a balloon that leaves it all of its memory
+        asked = {name: value for name, value in row.spec.items() if name != "current_memory_mb"}
+        row.spec, row.revision = {**asked, **actual}, revision
     row.drift = differences(row.spec, actual) or None
 
 

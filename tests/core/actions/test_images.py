@@ -291,6 +291,7 @@ def test_what_the_host_takes_for_something_else_is_taken_away_again(
         ("a\nb.raw", "control character"),
         ("a\0.raw", "control character"),
         ("a\x7f.raw", "control character"),
+        ("a\x9b31m.raw", "control character"),  # what a terminal takes for ESC [
         ("\ud800.raw", "control character"),
         ("x" * 300, "without slashes"),
         ("ü" * 121, "longer than 240 bytes"),

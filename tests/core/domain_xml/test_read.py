@@ -160,6 +160,24 @@ def test_the_agent_is_connected_only_when_libvirt_says_so(state: str | None, con
     assert (read.guest_agent, read.guest_agent_connected) == (True, connected)
 
 
+@pytest.mark.parametrize(
+    ("current", "balloon", "kib"),
+    [
+        ("<currentMemory unit='MiB'>64</currentMemory>", "virtio", 64 * 1024),
+        ("<currentMemory unit='MiB'>128</currentMemory>", "virtio", None),
+        ("<currentMemory unit='MiB'>64</currentMemory>", "none", None),
+        ("", "virtio", None),
+    ],
+)
+def test_what_the_balloon_leaves_a_guest_is_known_where_that_is_not_all(
+    current: str, balloon: str, kib: int | None
+) -> None:
+    read = read_domain(domain(f"{current}<devices><memballoon model='{balloon}'/></devices>"))
+
+    assert read.current_memory_kib == kib
+    assert read.memory_kib == 128 * 1024
+
+
 def test_room_to_grow_is_what_the_xml_says() -> None:
     plain = read_domain(domain("<vcpu>4</vcpu>"))
     room = read_domain(domain("<maxMemory slots='8' unit='GiB'>4</maxMemory><vcpu current='2'>4</vcpu>"))

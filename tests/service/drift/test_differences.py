@@ -55,6 +55,16 @@ def test_each_field_that_is_another_is_told_with_both_values(name: str, value: A
     assert found == {"field": name, "asked": before, "actual": value}
 
 
+def test_a_balloon_that_leaves_a_vm_less_than_its_memory_is_told_until_that_is_what_was_asked() -> None:
+    shrunk = {**ACTUAL, "current_memory_mb": 256}
+
+    assert differences(ASKED, shrunk) == [{"field": "current_memory_mb", "asked": 1024, "actual": 256}]
+    assert differences({**ASKED, "current_memory_mb": 256}, shrunk) == []
+    assert differences({**ASKED, "current_memory_mb": 256}, ACTUAL) == [
+        {"field": "current_memory_mb", "asked": 256, "actual": 1024}
+    ]
+
+
 def test_a_display_that_was_asked_for_by_name_is_missed() -> None:
     assert differences({**ASKED, "vnc_enabled": True}, {**ACTUAL, "vnc_enabled": False}) == [
         {"field": "vnc_enabled", "asked": True, "actual": False}

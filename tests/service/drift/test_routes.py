@@ -98,6 +98,28 @@ async def test_what_is_applied_again_is_as_it_was_asked(
     assert (await Machine.get(id=vm["id"])).spec["cpu_cores"] == 1
 
 
+@pytest.mark.rule("drift-reapply")
+async def test_memory_that_others_leave_to_its_balloon_is_shown_and_given_back_with_its_size(
+    app: FastAPI, api: httpx.AsyncClient, vm: dict[str, Any], clean_host: Host
+) -> None:
+    clean_host.virsh("setmem", "asked", "49152", "--config")
+    await drifts(api, vm, {"current_memory_mb": (64, 48)})
+
+    refused = await api.post(f"/api/vms/{vm['id']}/drift/reapply")
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_reapplicable")
+    assert (await api.post(f"/api/vms/{vm['id']}/drift/adopt")).status_code == 200
+    await drifts(api, vm, {})
+
+    clean_host.virsh("setmaxmem", "asked", "98304", "--config")
+    await drifts(api, vm, {"memory_mb": (64, 96)})
+    assert (await api.post(f"/api/vms/{vm['id']}/drift/reapply")).status_code == 200
+
+    await drifts(api, vm, {})
+    xml = clean_host.virsh("dumpxml", "--inactive", "asked")
+    assert "<memory unit='KiB'>65536</memory>" in xml
+    assert "<currentMemory unit='KiB'>65536</currentMemory>" in xml
+
+
 async def test_a_running_vm_is_applied_to_under_the_rule_of_any_resize(
     app: FastAPI, api: httpx.AsyncClient, vm: dict[str, Any], clean_host: Host
 ) -> None:

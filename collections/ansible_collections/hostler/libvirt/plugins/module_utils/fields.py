@@ -26,13 +26,13 @@ from typing import (
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import FieldError, InvalidSpec
 
-LIBVIRT_NAME_PATTERN = r"^[^/\x00-\x1f\x7f]{1,255}$"  # a pool, network or volume that others named
+LIBVIRT_NAME_PATTERN = r"^[^/\x00-\x1f\x7f-\x9f]{1,255}$"  # a pool, network or volume that others named
 LIBVIRT_NAME_SAYS = "1 to 255 characters, no slashes and no control characters"
 
 # what XML 1.0 can't carry at all: libvirt would refuse the domain, and the seed's files should be text
 _NOT_XML_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)

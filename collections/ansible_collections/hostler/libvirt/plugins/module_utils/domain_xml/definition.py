@@ -88,6 +88,7 @@ class DomainDefinition:
     max_memory_kib: Optional[int] = None  # with modules plugged while it runs; None: there is no socket for one
     memory_slots: int = 0  # sockets for memory modules; there are some only with max_memory_kib
     memory_modules: int = 0  # in those sockets; memory_kib has what they hold
+    current_memory_kib: Optional[int] = None  # what its balloon leaves it of memory_kib when it boots; None: all
     further_numa_cells: int = 0  # beside the one that all memory is in
     cpu_mode: Optional[str] = None
     clock: str = "utc"

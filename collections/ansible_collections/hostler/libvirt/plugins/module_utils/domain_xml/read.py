@@ -53,16 +53,19 @@ def definition_of(domain: Element) -> DomainDefinition:
     vcpus = 1 if vcpu is None else int(vcpu.text or "1")
     # those that the guest boots with; the text is how many it may have plugged
     current = None if vcpu is None else vcpu.get("current")
+    memory_kib = kib_of(domain.find("memory"))
+    current_kib = kib_of(domain.find("currentMemory"))
     maximum = domain.find("maxMemory")
     cpu = domain.find("cpu")
     devices = _by_tag(domain.find("devices"))
+    balloon = any(element.get("model") not in (None, "none") for element in devices["memballoon"][:1])
     agent = next((target for target in _targets(devices["channel"]) if target.get("name") == _GUEST_AGENT), None)
     return DomainDefinition(
         name=domain.findtext("name", ""),
         uuid=uuid,
         type=domain.get("type", ""),
         vcpus=int(current) if current else vcpus,
-        memory_kib=kib_of(domain.find("memory")),
+        memory_kib=memory_kib,
         machine=None if os_type is None else os_type.get("machine"),
         architecture="x86_64" if os_type is None else os_type.get("arch", "x86_64"),
         tpm=bool(devices["tpm"]),
@@ -83,7 +86,9 @@ def definition_of(domain: Element) -> DomainDefinition:
         guest_agent_connected=agent is not None and agent.get("state") == "connected",
         serial_console=bool(devices["serial"]),
         rng=bool(devices["rng"]),
-        memory_balloon=any(element.get("model") not in (None, "none") for element in devices["memballoon"][:1]),
+        memory_balloon=balloon,
+        # without a balloon it boots with all, whatever that element says
+        current_memory_kib=current_kib if balloon and 0 < current_kib < memory_kib else None,
         record=record_of(find_record(domain), uuid),
         **_firmware(os),
     )
