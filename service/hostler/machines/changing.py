@@ -260,9 +260,11 @@ async def _require_free_name(row: Machine, change: Change) -> None:
 
 async def _follow(row: Machine, change: Change) -> None:
     """Write down what was asked for; what has become of it is the observation's to write."""
-    await row.refresh_from_db(fields=["spec"])  # the watch may have seen the change, and counted it
     asked_for = {name: value for name, value in as_data(change).items() if name != "live"}
-    spec = {**row.spec, **asked_for}
-    # as in the spec of a create, what is empty or false is left out
-    row.spec = {name: value for name, value in spec.items() if value not in ("", [], False)}
-    await row.save(update_fields=["spec", "updated_at"])
+    async with in_transaction():
+        # the watch may have seen the change, and counted it, or be about to
+        current = await Machine.filter(id=row.id).select_for_update().get()
+        spec = {**current.spec, **asked_for}
+        # as in the spec of a create, what is empty or false is left out
+        row.spec = {name: value for name, value in spec.items() if value not in ("", [], False)}
+        await row.save(update_fields=["spec", "updated_at"])
