@@ -102,7 +102,9 @@ def _of_core_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HostlerError)  # noqa: S101 - Starlette's handlers are typed by Exception
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("operation failed", code=error.code, reason=error.message, exc_info=error)
+        # where the code was when a host was away tells nobody anything, and a portal may ask of it all night
+        where = None if status == HTTPStatus.SERVICE_UNAVAILABLE else error
+        log.warning("operation failed", code=error.code, reason=error.message, exc_info=where)
     return answer(request.scope, status, error.message, code=error.code, errors=problems_of(error))
 
 

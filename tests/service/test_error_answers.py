@@ -214,6 +214,26 @@ async def test_an_error_of_the_core_becomes_its_status(failing: FastAPI, client:
     assert [error["field"] for error in answer.json()["errors"]] == ["cpu_cores", "name"]
 
 
+@pytest.mark.parametrize(
+    ("error", "lines"), [(core.HostUnreachable("lab1"), False), (core.OperationFailed("It broke"), True)]
+)
+async def test_what_the_core_failed_at_is_logged_with_its_stack_unless_a_host_is_away(
+    failing: FastAPI,
+    client: httpx.AsyncClient,
+    error: core.HostlerError,
+    lines: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    RAISED["it"] = error
+
+    answer = await client.get("/test/raise")
+
+    assert answer.status_code == (500 if lines else 503)
+    logged = capsys.readouterr().out
+    assert "operation failed" in logged
+    assert ("Traceback" in logged) is lines
+
+
 @pytest.mark.rule("error-shape")
 async def test_an_error_of_ours_becomes_its_status_body_and_headers(
     failing: FastAPI, client: httpx.AsyncClient
