@@ -3,6 +3,7 @@
 
 import os
 import socket
+import stat
 import threading
 import uuid as uuids
 from collections.abc import Iterator
@@ -48,9 +49,11 @@ def connections() -> int:
     count = 0
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  an iterator would hold one open
         try:
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
             with socket.socket(fileno=os.dup(int(name))) as one:
                 count += one.family == socket.AF_UNIX and str(one.getpeername()).endswith("/libvirt-sock")
-        except OSError:  # closed meanwhile, no socket, or not connected
+        except OSError:  # closed meanwhile, or not connected
             continue
     return count
 

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A call that never ends keeps nobody waiting; what it brings too late is not lost."""
 
+import contextlib
+import gc
 import queue
 import threading
+import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -16,6 +20,38 @@ def test_what_comes_in_time_is_the_answer() -> None:
     assert within(60, lambda: 7, too_late=lambda _: None) == 7
     with pytest.raises(ValueError, match="no"):
         within(60, refuse, too_late=lambda _: None)
+
+
+class Connection:
+    """What a call has at hand when it fails."""
+
+
+def look_after(work: Callable[[], None]) -> None:
+    call = UnderWay(work)
+    assert call.ends_within(60)
+    call.result()
+
+
+@pytest.mark.parametrize("wait", [lambda work: within(60, work, too_late=lambda _: None), look_after])
+def test_of_a_call_that_failed_nothing_stays_that_it_had_at_hand(wait: Callable[[Callable[[], None]], None]) -> None:
+    connections: list[weakref.ref[Connection]] = []
+
+    def ask() -> None:
+        connection = Connection()
+        connections.append(weakref.ref(connection))
+        raise ValueError("no")
+
+    gc.disable()
+    try:
+        for _ in range(3):
+            with contextlib.suppress(ValueError):
+                wait(ask)
+        # the thread of the last may not have ended yet
+        stand = [one() for one in connections[:-1] if one() is not None]
+    finally:
+        gc.enable()
+
+    assert stand == []
 
 
 def test_what_comes_too_late_is_given_to_whoever_tidies_up() -> None:

@@ -35,7 +35,9 @@ def within(seconds: float, work: Callable[[], Result], too_late: Callable[[Resul
         abandoned.set()
         raise TimeoutError(f"no answer within {seconds:g} s")
     if failures:
-        raise failures[0]
+        # taken out: an error that this frame held, which its traceback holds, would stay, and with it all that was at
+        # hand where it came from (a connection, say) until Python's collector comes by
+        raise failures.pop()
     return results[0]
 
 
@@ -61,7 +63,7 @@ class UnderWay(Generic[Result]):
         return self._done.wait(seconds)
 
     def result(self) -> Result:
-        """What it answered or raised, once it has ended."""
+        """What it answered or raised, once it has ended; to be asked for once."""
         if self._failures:
-            raise self._failures[0]
+            raise self._failures.pop()  # as in `within`
         return self._results[0]
