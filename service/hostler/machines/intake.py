@@ -75,6 +75,14 @@ def is_left(action: str | None) -> bool:
     return action in _OWN_THEIRS
 
 
+def is_unfinished(row: Machine) -> bool:
+    """Whether a create of ours is at work on it, or has failed and could not take it back: `sweep_unfinished` does.
+
+    Of one that another service creates nothing was asked here, so it has no revision.
+    """
+    return row.status == MachineStatus.CREATING and row.revision > 0
+
+
 async def take_in(
     host: HostConnection, seen: Seen, departures: Departures | None = None, copies: Collection[str] = ()
 ) -> Taken:
@@ -111,7 +119,7 @@ async def mark_gone(server_id: int, ids: Sequence[int]) -> int:
         return 0
     async with in_transaction():
         found = Machine.filter(id__in=list(ids), server_id=server_id).exclude(status__in=left_alone)
-        rows = await found.select_for_update()
+        rows = [row for row in await found.select_for_update() if not is_unfinished(row)]
         for row in rows:
             log.warning("vm.gone", vm=row.id, name=row.name)
             row.status, row.ip_address, row.ip_source, row.vnc_port = MachineStatus.ERROR.value, None, None, None
@@ -139,6 +147,8 @@ def _difference(row: Machine, machine: ObservedMachine, seen: Seen) -> list[str]
     action, status = seen.at_work.get(row.id), row.status
     if is_left(action) or (action == Action.RESTART and not machine.is_active):
         return []  # a power cycle of ours is no stop
+    if is_unfinished(row) and action is None:
+        return []
     columns = difference(row, machine, seen.server, address="lost" if row.uuid in seen.began else "kept")
     if action == Action.STOP and status == MachineStatus.STOPPING and machine.is_active:
         row.status = status  # it was asked to stop, and has not yet

@@ -65,7 +65,8 @@ def test_a_host_that_hangs_is_given_up_by_who_waits_and_let_in_by_who_waits_when
     assert hypervisor.host_uuid() == str(lab_host.layout.uuid)
     hypervisor.close()
     wait_until(lambda: not opening(lab_host.uri), "all that were begun have ended", timeout=30)
-    wait_until(lambda: connections() == before, "and are closed", timeout=30)
+    # those of others that stood before may have been closed meanwhile
+    wait_until(lambda: connections() <= before, "and are closed", timeout=30)
 
 
 @pytest.mark.lab

@@ -163,6 +163,24 @@ async def test_what_the_host_still_made_of_a_create_of_ours_after_that_was_taken
     assert await named(api, "late") is None
 
 
+@pytest.mark.parametrize("left", ["start", "undefine"])
+async def test_what_a_failed_create_of_ours_left_is_taken_away_and_taken_for_a_vm_by_nobody_before(
+    app: FastAPI, api: httpx.AsyncClient, server: Server, virsh: Virsh, left: str
+) -> None:
+    vm = await create(api, server, "half")
+    await engine_of(app).watch.close()
+    virsh(left, "half")
+    await Machine.filter(id=vm["id"]).update(status="creating")
+    await Job.filter(vm_id=vm["id"]).update(state="failed")
+
+    await refresh(api, server)
+
+    assert (await api.get(f"/api/vms/{vm['id']}")).json()["status"] == "creating"
+    await sweep_unfinished(server, engine_of(app).host(server))
+    assert (domains(virsh.host), volumes(virsh.host)) == (set(), set())
+    assert await named(api, "half") is None
+
+
 def begun(virsh: Virsh, name: str, number: int) -> str:
     """Define what a create has first: a VM whose record says that it is incomplete. Its UUID."""
     identity = str(uuid.uuid4())
