@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
+import structlog.testing
 from fastapi import FastAPI
 from pydantic import SecretStr
 from tortoise.exceptions import OperationalError
@@ -215,23 +216,22 @@ async def test_an_error_of_the_core_becomes_its_status(failing: FastAPI, client:
 
 
 @pytest.mark.parametrize(
-    ("error", "lines"), [(core.HostUnreachable("lab1"), False), (core.OperationFailed("It broke"), True)]
+    ("error", "with_stack"), [(core.HostUnreachable("lab1"), False), (core.OperationFailed("It broke"), True)]
 )
 async def test_what_the_core_failed_at_is_logged_with_its_stack_unless_a_host_is_away(
     failing: FastAPI,
     client: httpx.AsyncClient,
     error: core.HostlerError,
-    lines: bool,
-    capsys: pytest.CaptureFixture[str],
+    with_stack: bool,
 ) -> None:
     RAISED["it"] = error
 
-    answer = await client.get("/test/raise")
+    with structlog.testing.capture_logs() as logged:
+        answer = await client.get("/test/raise")
 
-    assert answer.status_code == (500 if lines else 503)
-    logged = capsys.readouterr().out
-    assert "operation failed" in logged
-    assert ("Traceback" in logged) is lines
+    assert answer.status_code == (500 if with_stack else 503)
+    (line,) = [line for line in logged if line["event"] == "operation failed"]
+    assert line["exc_info"] is (error if with_stack else None)
 
 
 @pytest.mark.rule("error-shape")
