@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import pwd
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,6 +20,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+import structlog
 from fastapi import FastAPI
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -180,3 +183,22 @@ async def write_headers(make_user: MakeUser) -> Headers:
 async def read_headers(make_user: MakeUser) -> Headers:
     """The API token of a user who may only read."""
     return await _token_headers(make_user, "reader", "read")
+
+
+@pytest.fixture
+def log_undone() -> Iterator[None]:
+    """Undo at the test's end what it makes of the process's log."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(False)
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    # a logger that was used meanwhile has kept what it was configured to do
+    kind = type(structlog.get_logger())
+    for name, module in list(sys.modules.items()):
+        if name.startswith("hostler."):
+            for one in vars(module).values():
+                if isinstance(one, kind):
+                    vars(one).pop("bind", None)

@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import structlog
@@ -21,21 +21,15 @@ Configure = Callable[[str, str], io.StringIO]
 
 
 @pytest.fixture
-def configure(settings: Settings) -> Iterator[Configure]:
+def configure(settings: Settings, log_undone: None) -> Configure:
     """Configure the log as the process would, into a text of the test's; undone at the end."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
 
     def apply(log_format: str, log_level: str) -> io.StringIO:
         logs.configure(settings.model_copy(update={"log_format": log_format, "log_level": log_level}), stream)
         return stream
 
-    yield apply
-    logging.captureWarnings(False)
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    return apply
 
 
 def test_a_json_line_has_what_was_bound(configure: Configure) -> None:

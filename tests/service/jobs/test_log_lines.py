@@ -6,8 +6,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -24,17 +23,11 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def log(settings: Settings) -> Iterator[io.StringIO]:
+def log(settings: Settings, log_undone: None) -> io.StringIO:
     """The log, as JSON."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
     logs.configure(settings.model_copy(update={"log_format": "json"}), stream)
-    yield stream
-    logging.captureWarnings(False)
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    return stream
 
 
 async def test_a_job_that_outlasts_its_request_goes_on_under_its_id(app: FastAPI, log: io.StringIO) -> None:

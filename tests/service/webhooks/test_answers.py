@@ -76,19 +76,18 @@ async def test_what_is_no_good_answer_is_said_in_a_sentence(
     assert len(receiver.received) == 1  # where a redirect led nobody has gone
 
 
-async def test_nothing_of_a_url_or_of_an_answer_gets_into_the_log(settings: Settings, receiver: Receiver) -> None:
+async def test_nothing_of_a_url_or_of_an_answer_gets_into_the_log(
+    settings: Settings, receiver: Receiver, log_undone: None
+) -> None:
     receiver.reply = lambda _received: b"HTTP/1.1 500 phr\x1base\r\nX-Said: header\r\n\r\nbody"
     written = io.StringIO()
-    try:
-        logs.configure(settings.model_copy(update={"log_level": "debug"}), written)
-        async with serving(settings) as api:
-            url = f"{receiver.url}?token=sesame"
-            webhook = (await api.post("/api/webhooks", json={"url": url})).json()
-            await pinged(api, webhook)
-            await happen(await new_server())
-            await until(api, webhook, health="failing")
-    finally:
-        logs.configure(settings)
+    logs.configure(settings.model_copy(update={"log_level": "debug"}), written)
+    async with serving(settings) as api:
+        url = f"{receiver.url}?token=sesame"
+        webhook = (await api.post("/api/webhooks", json={"url": url})).json()
+        await pinged(api, webhook)
+        await happen(await new_server())
+        await until(api, webhook, health="failing")
 
     assert "The receiver answered 500" in written.getvalue()
     for said in ("sesame", "phr", "header", "body", webhook["secret"], "webhook-signature"):
