@@ -51,10 +51,7 @@ class Door:
         if isinstance(waiter.outcome, Hypervisor):
             return waiter.outcome
         if waiter.outcome is not None:
-            try:
-                raise waiter.outcome
-            finally:
-                del waiter  # which holds the error, whose traceback holds this frame
+            raise waiter.outcome
         raise HostTimeout(f"Failed to connect to the host: no answer within {seconds:g} s")
 
     def _begin(self) -> None:
