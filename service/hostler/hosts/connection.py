@@ -123,7 +123,9 @@ class HostConnection:
                 raise  # the function's own
             raise HostTimeout(f"Host '{self.hostname}' did not answer within {seconds:g} s") from None
         finally:
-            del call  # it has the error, whose traceback has this frame: neither would be let go of for minutes
+            # one has the error, the other the task that may have it, and its traceback has this frame: they would not
+            # be let go of for minutes
+            del call, deadline
 
     def be_away(self, is_away: bool = True) -> None:
         """Have calls wait for no connection, as long as whoever watches the host knows that it can't be reached.

@@ -312,3 +312,25 @@ async def test_an_error_holds_nothing_and_is_let_go_of_at_once(host: HostConnect
         return known[1]() is None
 
     await eventually(is_gone, "nobody holds the error", 2)
+
+
+async def test_the_error_of_a_task_is_let_go_of_with_the_task(host: HostConnection, no_collector: None) -> None:
+    known: list[weakref.ref[object]] = []
+
+    def fails(_hypervisor: Hypervisor) -> None:
+        error = WrongState("it can't be")
+        known.append(weakref.ref(error))
+        try:
+            raise error
+        finally:
+            del error
+
+    task = asyncio.create_task(host.call(fails))
+    await asyncio.wait([task])
+    assert isinstance(task.exception(), WrongState)
+    del task
+
+    async def is_gone() -> bool:
+        return known[0]() is None
+
+    await eventually(is_gone, "nobody holds the error", 2)
