@@ -37,8 +37,8 @@ something new; and every request was answered: with success, with 404, 409 or 50
 that the service was killed in the middle of it (`cut_off`), or with what libvirt itself failed at, for a QEMU that is
 killed while it starts is a start that failed.
 
-Memory grows with the database for a while: each of SQLite's three connections keeps up to 32 MB of its pages. With 2 MB
-each the same work took 144 MiB after two minutes and 147 after four, where it is 145 and 150 otherwise.
+Memory rises while all that is used for the first time is loaded and SQLite's three connections fill their caches, 2 MB
+each; after that it should not, however long everybody works.
 """
 _TITLES = {
     "chaos": "Hosts that fail",

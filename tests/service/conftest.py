@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import pwd
@@ -183,6 +184,14 @@ async def write_headers(make_user: MakeUser) -> Headers:
 async def read_headers(make_user: MakeUser) -> Headers:
     """The API token of a user who may only read."""
     return await _token_headers(make_user, "reader", "read")
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What holds itself stays: what is let go of goes because nobody has it."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

@@ -221,7 +221,6 @@ class WalClient(_Dialect):
         # the event loop's own: it reads what takes microseconds, and never waits
         watcher = sqlite3.connect(f"file:{quote(self.filename)}?mode=ro", uri=True, timeout=0, isolation_level=None)
         watcher.row_factory = sqlite3.Row
-        watcher.execute("PRAGMA cache_size=-32000")  # 32 MB
         return watcher
 
     def version_now(self) -> Hashable | None:
@@ -253,7 +252,6 @@ class WalClient(_Dialect):
         )
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA temp_store=MEMORY")
-        connection.execute("PRAGMA cache_size=-32000")  # 32 MB
         # SQLite's own knows A to Z alone, and searches in any case go by it
         connection.create_function("UPPER", 1, _upper, deterministic=True)
         return connection

@@ -97,10 +97,13 @@ class Crew:
         is, unless it says that it does not leave at once: then it ends by itself, where its next step is fenced off.
         """
         task = self.start(job, work, after, leaves_at_once)
-        done, _ = await asyncio.wait([task], timeout=self._seconds(preference))
-        if not done:
-            raise StillRunning(job, preference.respond_async)
-        return task.result()
+        try:
+            await asyncio.wait([task], timeout=self._seconds(preference))
+            if not task.done():
+                raise StillRunning(job, preference.respond_async)
+            return task.result()
+        finally:
+            del task  # it has the error, whose traceback has this frame: neither would be let go of for minutes
 
     def start(
         self, job: Job, work: Work, after: Callable[[], None] = lambda: None, leaves_at_once: bool = True

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 import weakref
 from collections.abc import Iterator
@@ -285,13 +284,6 @@ async def test_a_long_call_to_a_host_that_is_not_there_names_it() -> None:
 
 class Thing:
     """What a call has at hand."""
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    gc.disable()
-    yield
-    gc.enable()
 
 
 async def test_an_error_holds_nothing_and_is_let_go_of_at_once(host: HostConnection, no_collector: None) -> None:
