@@ -5,6 +5,7 @@ import contextlib
 import gc
 import queue
 import threading
+import time
 import weakref
 from collections.abc import Callable
 
@@ -52,6 +53,40 @@ def test_of_a_call_that_failed_nothing_stays_that_it_had_at_hand(wait: Callable[
         gc.enable()
 
     assert stand == []
+
+
+def test_of_a_call_that_fails_too_late_nothing_stays_either() -> None:
+    connections: list[weakref.ref[Connection]] = []
+    go_on = threading.Event()
+
+    def ask() -> None:
+        connection = Connection()
+        connections.append(weakref.ref(connection))
+        go_on.wait(60)
+        raise ValueError("no")
+
+    gc.disable()
+    try:
+        with pytest.raises(TimeoutError):
+            within(0.01, ask, too_late=lambda _: None)
+        go_on.set()
+        deadline = time.monotonic() + 20
+        while connections[0]() is not None and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        gc.enable()
+
+    assert connections[0]() is None
+
+
+def test_what_has_come_just_when_it_is_given_up_is_tidied_up_too() -> None:
+    tidied: list[str] = []
+    call = UnderWay(lambda: "just now")
+    assert call.ends_within(60)
+
+    call.give_up(tidied.append)
+
+    assert tidied == ["just now"]
 
 
 def test_what_comes_too_late_is_given_to_whoever_tidies_up() -> None:
