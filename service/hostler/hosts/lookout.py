@@ -60,6 +60,9 @@ ON_THE_WAY_SECONDS = 10.0
 """How long a VM is on its way from one server to another, at its end, when one no longer has it and the other has."""
 
 _LOOK_AGAIN_SECONDS = 0.5
+_PARTS = 5
+"""In so many parts all definitions of a host are read: each time takes a list of all its domains, too."""
+
 _FIRST_SECONDS = 10.0  # a service that has just started tries all its hosts at once, and they it
 _BRIEF_SECONDS = 2.0  # a restarted libvirtd is back by then, and nobody need hear of it
 _PATIENT_SECONDS = 30.0
@@ -122,6 +125,8 @@ class Lookout:
         self._waiting: dict[str, float] = {}
         self._definitions: dict[str, int] = {}
         self._to_read: deque[str] = deque()
+        # as if it had been then: hosts that come into sight together are not to be read together
+        self._read_at = time.monotonic() - random.uniform(0, shared.clock.reread / _PARTS)  # noqa: S311  no secret
         self._settled: tuple[Hashable, States] | None = None
         self._failures = 0
         # a context of its own: it would log under the id of the request that happened to register the server
@@ -312,11 +317,17 @@ class Lookout:
 
     async def _read_definitions(self, host: HostConnection, found: States) -> list[str]:
         """Read again some of the definitions, all in their turn: of some changes libvirt tells nobody."""
+        clock, now = self._shared.clock, time.monotonic()
+        seconds = max(clock.resync, clock.reread / _PARTS)
+        late = now - self._read_at - seconds
+        if late < 0:
+            return []
+        self._read_at = now - (late if late < seconds else 0)
         there = present(found)
         self._definitions = {uuid: number for uuid, number in self._definitions.items() if uuid in there}
         if not self._to_read:
             self._to_read = deque(sorted(there))
-        share = math.ceil(len(there) * min(self._shared.clock.resync / self._shared.clock.reread, 1))
+        share = math.ceil(len(there) * min(seconds / clock.reread, 1))
         uuids = [self._to_read.popleft() for _ in range(min(share, len(self._to_read)))]
         read = await definitions(host, uuids)
         # one that was not read before can't be told to be what was looked at

@@ -21,6 +21,7 @@ from hostler.events.models import Event
 from hostler.hosts.lookout import Clock
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine
+from hostler.machines.sync import bulk_states
 from hostler.settings import Settings
 from lab.host import Host
 from tests.core.actions.guests import swept
@@ -261,3 +262,24 @@ async def test_what_libvirt_tells_nobody_of_is_seen_in_its_turn(
             return await Machine.filter(id=vm.id, cpu_cores=expected).exists()
 
         await eventually(is_seen, f"{cpus} CPUs")
+
+
+async def test_definitions_are_read_a_fifth_at_a_time_and_each_in_its_turn(
+    app: FastAPI, server: Server, clean_host: Host
+) -> None:
+    there = {defined(clean_host, f"one-of-ten-{number}") for number in range(10)}
+    (lookout,) = engine_of(app).watch._lookouts.values()
+    lookout.task.cancel()
+    host = engine_of(app).host(server)
+    lookout._shared = replace(lookout._shared, clock=Clock(resync=0.01, reread=1.0))
+    lookout._definitions.clear()  # each that is read is then another one than before
+    found = {uuid: state for uuid, state in (await bulk_states(host)).items() if uuid in there}
+
+    parts = []
+    for _ in range(5):
+        parts.append(await lookout._read_definitions(host, found))
+        assert await lookout._read_definitions(host, found) == [], "the next is not due yet"
+        await asyncio.sleep(0.21)
+
+    assert [len(part) for part in parts] == [2] * 5
+    assert set(itertools.chain.from_iterable(parts)) == there
