@@ -11,6 +11,7 @@ from hostler.cli.credentials import credential_named
 from hostler.cli.options import body_of
 from hostler.cli.running import run, run_alone
 from hostler.cli.table import printable, show_table
+from hostler.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -232,7 +233,7 @@ def refresh(hostname: Hostname) -> None:
 
     report = run(work())
     typer.echo(
-        f"{report.machines} VMs: {report.appeared} appeared, {report.changed} changed,"
+        f"{counted(report.machines, 'VM')}: {report.appeared} appeared, {report.changed} changed,"
         f" {report.gone} are no longer on the host"
     )
 

@@ -12,6 +12,7 @@ from tortoise.transactions import in_transaction
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
 from hostler.audit.record import Target
 from hostler.audit.record import record as audit
+from hostler.counted import counted
 from hostler.engine import Engine
 from hostler.errors import Conflict, FieldProblem, NotFound
 from hostler.events.record import Kind, record_server
@@ -100,7 +101,8 @@ async def remove(server: Server, alive: Container[str]) -> None:
     except IntegrityError:
         known = await Machine.filter(server_id=server.id).count()
         raise Conflict(
-            f"Server '{server.hostname}' has {known} VMs: delete them, or disable the server", code="server_in_use"
+            f"Server '{server.hostname}' has {counted(known, 'VM')}: delete all of them, or disable the server",
+            code="server_in_use",
         ) from None
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Path
 
 from hostler.bodies import Done
+from hostler.counted import counted
 from hostler.engine import EngineOf
 from hostler.hosts import actions
 from hostler.hosts.models import Server
@@ -94,7 +95,7 @@ async def refresh_server(caller: Writer, engine: EngineOf, server: ServerOf) -> 
     """Compare every VM and every base image of the server with what is known of it, now."""
     report = await actions.refresh(engine, server)
     return Refreshed(
-        message=f"Server '{server.hostname}' refreshed: {report.machines} VMs",
+        message=f"Server '{server.hostname}' refreshed: {counted(report.machines, 'VM')}",
         machines=report.machines,
         appeared=report.appeared,
         changed=report.changed,

@@ -253,7 +253,7 @@ async def test_a_change_that_nobody_watches_is_found_by_a_refresh(
     report = await refresh(api, server)
 
     assert report == {
-        "message": "Server 'lab1' refreshed: 1 VMs",
+        "message": "Server 'lab1' refreshed: 1 VM",
         "machines": 1,
         "appeared": 0,
         "changed": 1,
