@@ -38,11 +38,15 @@ class Listener:
         """Begin to listen."""
         self._thread.start()
 
-    def until(self, last: int, seconds: float) -> None:
-        """Listen until the event with that id has come, and no longer."""
+    def heard_until(self, last: int, seconds: float) -> list[Heard]:
+        """What was heard when the event with that id had come, or so many seconds were over."""
         deadline = time.monotonic() + seconds
         while (not self.heard or self.heard[-1].id < last) and time.monotonic() < deadline:
             time.sleep(0.1)
+        return list(self.heard)
+
+    def end(self) -> None:
+        """Listen no longer."""
         self._over.set()
         self._thread.join(_LONGEST_SECONDS + 60)
 

@@ -33,6 +33,7 @@ from lab.host import Host
 CALLERS = 4
 _END_SECONDS = 180.0
 _SETTLE_SECONDS = 180.0
+_HEARD_SECONDS = 60.0
 _REREAD = "20"  # seconds in which each definition is read again: libvirt tells nobody of autostart
 
 
@@ -105,12 +106,18 @@ def _work(plan: Plan, stage: Stage, gates: dict[str, Gate], service: Service, wo
             one.join(_END_SECONDS)
         outcome.seconds = time.monotonic() - began
         _judge(outcome, client, hosts, servers, callers)
-        newest = asyncio.run(_events(service.state, stage.url))
-        listener.until(max(newest, default=0), 60)
-        outcome.wrong += wrong_events(listener.heard, newest, all_vms(client))
+        while True:
+            written = asyncio.run(_events(service.state, stage.url))
+            heard = listener.heard_until(max(written, default=0), _HEARD_SECONDS)
+            shown = all_vms(client)
+            # a guest may still end by itself, or a host's memory change: what was read is to be of one moment
+            if asyncio.run(_events(service.state, stage.url)) == written:
+                break
+        listener.end()
+        outcome.wrong += wrong_events(heard, written, shown)
     for caller in callers:
         caller.close()
-    outcome.events, outcome.connections, outcome.used = len(listener.heard), listener.connections, usage.seen
+    outcome.events, outcome.connections, outcome.used = len(heard), listener.connections, usage.seen
     outcome.slowest = max(caller.slowest for caller in callers)
     outcome.answers = sum((caller.did for caller in callers), Counter())
     outcome.did = sum((stranger.did for stranger in strangers), Counter())
