@@ -131,11 +131,17 @@ async def seen(engine: Engine, row: Machine) -> ObservedMachine:
     return observed
 
 
-async def set_status(row: Machine, status: MachineStatus) -> None:
-    """Show what is being done to the VM, unless that is what it shows."""
-    row.status = status.value
+async def set_status(row: Machine, status: MachineStatus, *, if_in_sight: bool = False) -> None:
+    """Show what is being done to the VM, unless that is what it shows.
+
+    With ``if_in_sight`` not of a VM whose host can't be reached: as long as that is so, nothing comes of it, and what
+    the VM does stays unknown.
+    """
     async with in_transaction():
         current = await Machine.filter(id=row.id).select_for_update().first()
+        if current is not None and if_in_sight and current.status == MachineStatus.UNKNOWN.value:
+            return
+        row.status = status.value
         if current is None or current.status == status.value:
             return
         await row.save(update_fields=["status", "updated_at"])

@@ -150,7 +150,7 @@ async def _switch(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Ma
 async def _stop(engine: Engine, row: Machine, job: Job, track: JobTrack) -> Mapping[str, Any]:
     timeout, force = _timeout(job), bool(job.parameters["force"])
     host, uuid = engine.host(row.server), row.uuid
-    await set_status(row, MachineStatus.STOPPING)
+    await set_status(row, MachineStatus.STOPPING, if_in_sight=True)
     title = "Ask the guest to power off"
     track.step_started(title)
     try:

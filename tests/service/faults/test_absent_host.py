@@ -101,6 +101,26 @@ async def test_a_libvirtd_that_was_killed_is_503_for_every_action_and_named(
     await assert_one_truth(clean_host)
 
 
+async def test_what_is_asked_of_a_vm_on_a_host_that_is_away_leaves_it_unknown(
+    api: httpx.AsyncClient, server: Server, vms: dict[bool, dict[str, Any]], clean_host: Host
+) -> None:
+    path = f"/api/vms/{vms[True]['id']}"
+    clean_host.kill_libvirtd()
+    try:
+        await eventually(lambda: is_unreachable(api, server), "the host is shown as unreachable")
+        seen = (await api.get(path)).json()["last_seen"]
+        for verb in ("start", "stop", "stop?force=true&timeout=1", "restart", "force-stop", "reset"):
+            answer = await api.post(f"{path}/{verb}")
+            assert (answer.status_code, answer.json()["code"]) == (503, "host_unreachable"), verb
+            shown = (await api.get(path)).json()
+            assert (shown["status"], shown["last_seen"]) == ("unknown", seen), verb
+    finally:
+        await asyncio.to_thread(clean_host.start_libvirtd)
+
+    await assert_all_as_before(api, server, vms)
+    await assert_one_truth(clean_host)
+
+
 async def test_a_libvirtd_that_hangs_is_503_for_every_action_and_keeps_no_other_host_waiting(
     api: httpx.AsyncClient, server: Server, vms: dict[bool, dict[str, Any]], other: Server, clean_host: Host
 ) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -271,15 +272,15 @@ async def test_definitions_are_read_a_fifth_at_a_time_and_each_in_its_turn(
     (lookout,) = engine_of(app).watch._lookouts.values()
     lookout.task.cancel()
     host = engine_of(app).host(server)
-    lookout._shared = replace(lookout._shared, clock=Clock(resync=0.01, reread=1.0))
+    lookout._shared = replace(lookout._shared, clock=Clock(resync=10, reread=5000))
     lookout._definitions.clear()  # each that is read is then another one than before
     found = {uuid: state for uuid, state in (await bulk_states(host)).items() if uuid in there}
 
     parts = []
     for _ in range(5):
+        lookout._read_at = time.monotonic() - 1001
         parts.append(await lookout._read_definitions(host, found))
         assert await lookout._read_definitions(host, found) == [], "the next is not due yet"
-        await asyncio.sleep(0.21)
 
     assert [len(part) for part in parts] == [2] * 5
     assert set(itertools.chain.from_iterable(parts)) == there
