@@ -106,12 +106,13 @@ def _work(plan: Plan, stage: Stage, gates: dict[str, Gate], service: Service, wo
             one.join(_END_SECONDS)
         outcome.seconds = time.monotonic() - began
         _judge(outcome, client, hosts, servers, callers)
+        deadline = time.monotonic() + _SETTLE_SECONDS
         while True:
             written = asyncio.run(_events(service.state, stage.url))
             heard = listener.heard_until(max(written, default=0), _HEARD_SECONDS)
             shown = all_vms(client)
             # a guest may still end by itself, or a host's memory change: what was read is to be of one moment
-            if asyncio.run(_events(service.state, stage.url)) == written:
+            if asyncio.run(_events(service.state, stage.url)) == written or time.monotonic() > deadline:
                 break
         listener.end()
         outcome.wrong += wrong_events(heard, written, shown)

@@ -119,7 +119,7 @@ async def _presence(settings: Settings, watches: bool) -> AsyncIterator[Presence
     async with Presence.running(settings.database_url, watches) as presence:
 
         def hear(word: Word) -> None:
-            if word[0] == _TURN:
+            if word == [_TURN]:  # it may be anything
                 moved_elsewhere()
 
         presence.listen(hear, moved_elsewhere)

@@ -22,6 +22,7 @@ from starlette.routing import compile_path
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError
 from hostler.audit.denials import note_denial
 from hostler.bodies import ResponseBody
+from hostler.counted import counted
 from hostler.database.unavailable import DatabaseUnavailable
 from hostler.errors import FieldProblem, InvalidRequest, ServiceError, Unexpected, problems_of, status_of
 
@@ -166,7 +167,7 @@ def _problem(item: Mapping[str, Any]) -> FieldProblem:
         # pydantic knows of a text that one of our own functions looks at first only that it has a length
         most = kind == "too_long"
         number = item["ctx"]["max_length" if most else "min_length"]
-        message = f"it should have at {'most' if most else 'least'} {number} character{'' if number == 1 else 's'}"
+        message = f"it should have at {'most' if most else 'least'} {counted(number, 'character')}"
     return FieldProblem(field, message[:1].lower() + message[1:])
 
 

@@ -64,7 +64,7 @@ def test_a_disabled_host_is_let_alone_and_an_enabled_one_is_seen_again(service: 
         service.command("server", "enable", "lab1")
 
     eventually(lambda: service.get(f"/api/vms/{vm['id']}")["status"] == "running", "the host is seen again", 10)
-    assert "Server 'lab1' has 1 VM" in refused(service, "server", "remove", "lab1")
+    assert "Server 'lab1' has 1 VM:" in refused(service, "server", "remove", "lab1")
 
 
 def test_a_refresh_by_command_counts_what_it_finds(service: RunningService, lab_host: Host) -> None:

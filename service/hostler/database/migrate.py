@@ -106,9 +106,6 @@ async def migrate(
                 await transaction.execute_query(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
             return await _migrate_in(transaction, apps, targets)
     finally:
-        # Tortoise makes all models anew for each migration, and they hold themselves: left to the collector they would
-        # take a third of the memory of a service that began with its migrations, for as long as it runs
-        gc.collect()
         if sqlite:
             await connection.execute_query("PRAGMA foreign_keys=ON")
 
@@ -127,7 +124,9 @@ async def _migrate_in(
     for step in plan:
         await step.migration.apply(state, schema_editor=editor)
         await executor.recorder.record_applied(step.migration.app_label, step.migration.name)
-        gc.collect()  # as below
+        # Tortoise makes all models anew for each, and they hold themselves: left to the collector they would take a
+        # third of the memory of a service that began with its migrations, for as long as it runs
+        gc.collect()
     await _keep_id_counters(transaction, counters)
     if targets is None:
         await indexes.make_missing(transaction)

@@ -181,8 +181,10 @@ class HostWatch:
                 )
             case ["stayed", int(server_id), str(uuid)]:
                 self._shared.departures.forget([uuid], server_id)
+            case ["roll" | "look" | "left" | "stayed", *_]:
+                log.warning("hosts.word_unreadable", word=word[0])
             case _:
-                log.warning("hosts.word_unknown")
+                pass  # meant for others here, or a newer service's
 
     def _be_back(self) -> None:
         self._called.set()

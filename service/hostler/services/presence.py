@@ -168,8 +168,6 @@ class Presence:
         if speaker == PROCESS:
             return
         for word in words:
-            if not isinstance(word, list) or not word:
-                continue  # anybody may notify that channel who is let into the database
             for hearer in self._hearers:
                 hearer(word)
 
