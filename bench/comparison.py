@@ -21,8 +21,8 @@ from bench.workspace import Workspace
 from hostler.database import Database, rows
 from hostler.garbage import look_less_often
 from hostler.hosts.connection import HostConnections
-from hostler.hosts.lookout import Clock
 from hostler.hosts.models import Server
+from hostler.hosts.rereading import Clock
 from hostler.hosts.watch import HostWatch
 from hostler.machines.sync import bulk_states
 from lab.host import Host

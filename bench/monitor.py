@@ -65,8 +65,8 @@ def monitor(workspace: Workspace) -> tuple[list[Figure], list[str]]:
     says = (
         f"{HOSTS} hosts with {EACH} VMs each, all off, which a libvirtd serves by libvirt's test driver; each new "
         "connection has it read the host's file anew. The time of the service begins with its process. At rest: "
-        f"{_REST_SECONDS:g} s, with the half-minute comparisons, each fourth of a host with a fifth of its "
-        "definitions, and the statistics."
+        f"{_REST_SECONDS:g} s, with the half-minute comparisons, each seventeenth of a host with a fifth of "
+        "its definitions, and the statistics."
     )
     return figures, [says]
 

@@ -18,8 +18,8 @@ from hostler.database.queries import dialect
 from hostler.dispatch import runs_playbooks
 from hostler.errors import Unavailable
 from hostler.hosts.connection import HostConnection, HostConnections
-from hostler.hosts.lookout import Clock
 from hostler.hosts.models import Server
+from hostler.hosts.rereading import Clock
 from hostler.hosts.watch import HostWatch
 from hostler.jobs.crew import Crew
 from hostler.jobs.turns import moved_elsewhere, telling

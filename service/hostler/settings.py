@@ -296,7 +296,8 @@ class Settings(BaseSettings):
         default=600,
         ge=1,
         description="In how many seconds the definition of each VM is read again: libvirt tells nobody of some "
-        "changes, of sizes that are set for the next start, say, or of autostart.",
+        "changes, of sizes that are set for the next start, say, or of autostart. With more than 24,000 VMs it takes "
+        "longer: 40 are read a second at the most.",
     )
     statistics_seconds: int = Field(
         default=15,

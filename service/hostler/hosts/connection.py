@@ -113,19 +113,8 @@ class HostConnection:
             raise HostUnreachable(f"Host '{self.hostname}' is unreachable")
         run = self._run_apart if lane is Lane.LONG else self._run
         context = contextvars.copy_context()  # what is logged there belongs to the request, too
-        call = asyncio.get_running_loop().run_in_executor(self._lanes[lane], context.run, run, function)
-        try:
-            # not wait_for: on Python 3.11 that swallows a cancellation that comes together with the result
-            async with asyncio.timeout(seconds) as deadline:
-                return await call
-        except TimeoutError:
-            if not deadline.expired():
-                raise  # the function's own
-            raise HostTimeout(f"Host '{self.hostname}' did not answer within {seconds:g} s") from None
-        finally:
-            # one has the error, the other the task that may have it, and its traceback has this frame: they would not
-            # be let go of for minutes
-            del call, deadline
+        loop = asyncio.get_running_loop()
+        return await self._answer(loop.run_in_executor(self._lanes[lane], context.run, run, function), seconds)
 
     def be_away(self, is_away: bool = True) -> None:
         """Have calls wait for no connection, as long as whoever watches the host knows that it can't be reached.
@@ -160,11 +149,13 @@ class HostConnection:
         listen: Callable[[Hypervisor], AbstractContextManager[T]],
         *,
         seconds: float = _OPEN_SECONDS,
+        answer_seconds: float | None = None,
         lane: Lane = Lane.COMMON,
     ) -> AsyncIterator[Heard[T]]:
         """Keep a connection in the block that nobody else uses, for the events that ``listen`` begins to hear there.
 
-        Also of a host that is away. Raises `HostUnreachable` naming the host, after ``seconds`` without an answer. The
+        Also of a host that is away. Raises `HostUnreachable` naming the host, and `HostTimeout` after ``seconds``
+        without a connection, or ``answer_seconds`` in which ``listen`` came to no end of what it asked there. The
         connection may fall in the block: `Heard.is_alive`.
         """
         stack = contextlib.ExitStack()
@@ -175,6 +166,7 @@ class HostConnection:
                 return Heard(stack.enter_context(listen(hypervisor)), hypervisor)
             except BaseException as error:
                 self._leave(hypervisor, lost=isinstance(error, HostUnreachable))
+                _let_go(error)
                 raise
 
         def leave(hypervisor: Hypervisor) -> None:
@@ -192,9 +184,13 @@ class HostConnection:
         context = contextvars.copy_context()
         beginning = self._lanes[lane].submit(context.run, begin)
         try:
-            heard = await asyncio.wrap_future(beginning)
+            longest = None if answer_seconds is None else seconds + answer_seconds
+            heard = await self._answer(asyncio.wrap_future(beginning), longest)
         except HostUnreachable as error:
-            raise self._unreachable(error) from error
+            if beginning.done():
+                raise self._unreachable(error) from error
+            beginning.add_done_callback(end)
+            raise
         except asyncio.CancelledError:
             beginning.add_done_callback(end)
             raise
@@ -246,6 +242,20 @@ class HostConnection:
         except HostlerError as error:
             _let_go(error)
             raise
+
+    async def _answer(self, call: asyncio.Future[T], seconds: float | None) -> T:
+        try:
+            # not wait_for: on Python 3.11 that swallows a cancellation that comes together with the result
+            async with asyncio.timeout(seconds) as deadline:
+                return await call
+        except TimeoutError:
+            if not deadline.expired():
+                raise  # the function's own
+            raise HostTimeout(f"Host '{self.hostname}' did not answer within {seconds:g} s") from None
+        finally:
+            # one has the error, the other the task that may have it, and its traceback has this frame: they would not
+            # be let go of for minutes
+            del call, deadline
 
     def _unreachable(self, error: HostUnreachable) -> HostUnreachable:
         log.warning("host.unreachable", host=self.hostname, reason=error.message)

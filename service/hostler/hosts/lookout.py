@@ -11,18 +11,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import math
 import random
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Hashable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import HostFacts, host_facts, states
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostTimeout, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.watching import (
@@ -40,7 +38,8 @@ from hostler.hosts.connection import Heard, HostConnection, HostConnections, Lan
 from hostler.hosts.models import Server
 from hostler.hosts.pace import Pace
 from hostler.hosts.precedence import Precedence
-from hostler.hosts.sight import mark_unreachable, read_host
+from hostler.hosts.rereading import Clock, Rereading
+from hostler.hosts.sight import mark_unreachable, note_facts, read_host
 from hostler.images.recovery import recover as recover_images
 from hostler.images.sync import sync_images
 from hostler.machines.address_watch import AddressWatch
@@ -60,23 +59,12 @@ ON_THE_WAY_SECONDS = 10.0
 """How long a VM is on its way from one server to another, at its end, when one no longer has it and the other has."""
 
 _LOOK_AGAIN_SECONDS = 0.5
-_PARTS = 5
-"""In so many parts all definitions of a host are read: each time takes a list of all its domains, too."""
-
 _FIRST_SECONDS = 10.0  # a service that has just started tries all its hosts at once, and they it
 _BRIEF_SECONDS = 2.0  # a restarted libvirtd is back by then, and nobody need hear of it
 _PATIENT_SECONDS = 30.0
 _SHORTEST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 3.0
 _LONGEST_PAUSE_AFTER_ERROR_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Clock:
-    """In how many seconds what no event tells of is looked at: states, by one call, and each VM's definition."""
-
-    resync: float
-    reread: float
 
 
 @dataclass(frozen=True)
@@ -88,10 +76,19 @@ class Shared:
     pace: Pace = field(default_factory=Pace)
     departures: Departures = field(default_factory=Departures)
     precedence: Precedence = field(default_factory=Precedence)
+    vms: dict[int, int] = field(default_factory=dict)
+    """How many VMs each of them has, by the id of its server."""
 
 
 def _nobody(*_word: object) -> None:
     """There is no other service."""
+
+
+class _First(NamedTuple):
+    """What is read of a host as soon as it is listened to."""
+
+    found: States
+    facts: HostFacts
 
 
 class Lookout:
@@ -123,14 +120,12 @@ class Lookout:
         self._noted: set[str] = set()
         self._began: set[str] = set()
         self._waiting: dict[str, float] = {}
-        self._definitions: dict[str, int] = {}
-        self._to_read: deque[str] = deque()
-        # as if it had been then: hosts that come into sight together are not to be read together
-        self._read_at = time.monotonic() - random.uniform(0, shared.clock.reread / _PARTS)  # noqa: S311  no secret
+        self._rereading = Rereading(server.id, shared.clock, shared.vms)
         self._settled: tuple[Hashable, States] | None = None
         self._failures = 0
         # a context of its own: it would log under the id of the request that happened to register the server
         self.task = asyncio.create_task(self._run(), name=f"watch-host-{server.id}", context=contextvars.Context())
+        self.task.add_done_callback(lambda _task: self._rereading.end())
 
     def note(self, uuid: str) -> None:
         """A domain is to be looked at."""
@@ -143,7 +138,7 @@ class Lookout:
         self._woken.set()
 
     def recover_soon(self) -> None:
-        """Another service has died, and left jobs on this host."""
+        """Somebody has left jobs on this host: another service that has died, or a create that failed."""
         self._has_to_recover = True
         self._woken.set()
 
@@ -189,12 +184,14 @@ class Lookout:
         is_new = self.seen is None and not self._failures
         patience = _FIRST_SECONDS if is_new else _PATIENT_SECONDS if self._failures else _BRIEF_SECONDS
         try:
-            with contextlib.ExitStack() as begun:
+            async with contextlib.AsyncExitStack() as begun:
                 if is_new:
-                    begun.enter_context(self._shared.precedence.first())
-                async with host.listening(self._listen, seconds=patience, lane=Lane.WATCH) as heard:
+                    await begun.enter_async_context(self._shared.precedence.first())
+                async with host.listening(
+                    self._listen, seconds=patience, answer_seconds=BULK_SECONDS, lane=Lane.WATCH
+                ) as heard:
                     host.be_away(False)
-                    await self._watch(server, host, heard, begun.close)
+                    await self._watch(server, host, heard, begun)
             lost = HostUnreachable(f"Host '{server.hostname}' is unreachable")
         except HostUnreachable as error:
             lost = error
@@ -212,9 +209,11 @@ class Lookout:
         await mark_unreachable(server, lost, self.seen)
         return False
 
-    async def _watch(self, server: Server, host: HostConnection, heard: Heard[None], begun: Callable[[], None]) -> None:
-        there = await self._begin(server, host)
-        begun()
+    async def _watch(
+        self, server: Server, host: HostConnection, heard: Heard[_First], begun: contextlib.AsyncExitStack
+    ) -> None:
+        there = await self._begin(server, host, heard.by)
+        await begun.aclose()
         addresses = AddressWatch(server, host)
         async with asyncio.TaskGroup() as tasks:
             backlog = Backlog(server, host, self._shared.departures, self._shared.precedence, there, tasks)
@@ -227,14 +226,14 @@ class Lookout:
             for task in others:
                 task.cancel()
 
-    async def _begin(self, server: Server, host: HostConnection) -> States:
+    async def _begin(self, server: Server, host: HostConnection, first: _First) -> States:
         """First what all VMs do, then what nobody has finished; the VMs are to be looked at in turn."""
-        found = await bulk_states(host, BULK_SECONDS)
-        await read_host(server, host, BULK_SECONDS)
+        found = first.found
+        await note_facts(server, first.facts)
         await adopt_states(server, found)
         await recover(server, host)
         await recover_images(server, host)
-        await compare(server, found)
+        await compare(server, found, self._shared.departures)
         self._settled = None
         self._sighted()
         there = present(found)
@@ -242,7 +241,7 @@ class Lookout:
         return there
 
     async def _keep_looking(
-        self, server: Server, host: HostConnection, heard: Heard[None], addresses: AddressWatch, backlog: Backlog
+        self, server: Server, host: HostConnection, heard: Heard[_First], addresses: AddressWatch, backlog: Backlog
     ) -> None:
         compared = time.monotonic()
         is_new = True
@@ -286,7 +285,9 @@ class Lookout:
         self._take_note(await look(server, host, uuids, began=began, departures=self._shared.departures))
 
     def _take_note(self, found: Look) -> None:
-        self._definitions.update(found.fingerprints)
+        self._rereading.saw(found.fingerprints)
+        if found.unfinished:
+            self.recover_soon()
         now, looked_at = time.monotonic(), set(found.uuids)
         self._waiting = {
             **{uuid: since for uuid, since in self._waiting.items() if uuid not in looked_at},
@@ -306,7 +307,9 @@ class Lookout:
         """Find by what libvirt tells in bulk which VMs are to be looked at."""
         found = await bulk_states(host, BULK_SECONDS)
         differing = await self._compare_states(server, host, found)
-        redefined = await self._read_definitions(host, found)
+        redefined: list[str] = []
+        if due := self._rereading.due(present(found)):
+            redefined = self._rereading.redefined(await definitions(host, due))
         await read_host(server, host, BULK_SECONDS)
         return [*differing, *redefined]
 
@@ -315,30 +318,10 @@ class Lookout:
             return ()
         return await self._compare(server, host, found)
 
-    async def _read_definitions(self, host: HostConnection, found: States) -> list[str]:
-        """Read again some of the definitions, all in their turn: of some changes libvirt tells nobody."""
-        clock, now = self._shared.clock, time.monotonic()
-        seconds = max(clock.resync, clock.reread / _PARTS)
-        late = now - self._read_at - seconds
-        if late < 0:
-            return []
-        self._read_at = now - (late if late < seconds else 0)
-        there = present(found)
-        self._definitions = {uuid: number for uuid, number in self._definitions.items() if uuid in there}
-        if not self._to_read:
-            self._to_read = deque(sorted(there))
-        share = math.ceil(len(there) * min(seconds / clock.reread, 1))
-        uuids = [self._to_read.popleft() for _ in range(min(share, len(self._to_read)))]
-        read = await definitions(host, uuids)
-        # one that was not read before can't be told to be what was looked at
-        redefined = [uuid for uuid, number in read.items() if self._definitions.get(uuid) != number]
-        self._definitions.update(read)
-        return redefined
-
     async def _compare(self, server: Server, host: HostConnection, found: States) -> Collection[str]:
         await sweep_unfinished(server, host)
         version = version_now()
-        comparison = await compare(server, found)
+        comparison = await compare(server, found, self._shared.departures)
         # with the same answer, and nothing written since, there is nothing to compare the next time
         is_settled = version is not None and not comparison.differing and version_now() == version
         self._settled = (version, found) if is_settled else None
@@ -362,7 +345,8 @@ class Lookout:
         self.seen = datetime.now(UTC)
         self.is_in_sight = True
 
-    def _listen(self, hypervisor: Hypervisor) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def _listen(self, hypervisor: Hypervisor) -> Iterator[_First]:
         # both are called by libvirt's thread
         def wake() -> None:
             self._loop.call_soon_threadsafe(self._woken.set)
@@ -370,7 +354,9 @@ class Lookout:
         def heard(sign: Sign) -> None:
             self._loop.call_soon_threadsafe(self._heed, sign)
 
-        return watching(hypervisor, heard, wake)
+        with watching(hypervisor, heard, wake):
+            # on the same connection, which nobody else uses yet: over ssh another one takes a third of a second
+            yield _First(states(hypervisor), host_facts(hypervisor))
 
     def _heed(self, sign: Sign) -> None:
         if sign.what == STARTED:

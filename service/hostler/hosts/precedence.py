@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
+_BEGIN = 16
+"""Hosts that are asked at once: of hundreds the first ones are written down then, while the others are still asked."""
 _READINGS = 8
 """Batches of definitions that are read at once, of all hosts together: more take memory, and are no faster for it."""
-_PATIENCE_SECONDS = 2.0
-"""So long a batch waits for hosts that begin: one of them may be about to hang."""
+_PATIENCE_SECONDS = 1.0
+"""So long others wait for a host that begins: it may hang."""
 
 
 class Precedence:
@@ -22,27 +24,32 @@ class Precedence:
 
     def __init__(self) -> None:
         self._beginning = 0
-        self._nobody_begins = asyncio.Event()
-        self._nobody_begins.set()
+        self._one_has_begun = asyncio.Event()
+        self._places = asyncio.Semaphore(_BEGIN)
         self._readings = asyncio.Semaphore(_READINGS)
 
-    @contextlib.contextmanager
-    def first(self) -> Iterator[None]:
-        """In the block it is found out what all VMs of a host do."""
+    @contextlib.asynccontextmanager
+    async def first(self) -> AsyncIterator[None]:
+        """In the block, which a few hosts are in at once, it is found out what all VMs of a host do."""
         self._beginning += 1
-        self._nobody_begins.clear()
         try:
-            yield
+            await self._places.acquire()
+            with contextlib.ExitStack() as place:
+                place.callback(self._places.release)
+                patience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, place.close)
+                place.callback(patience.cancel)
+                yield
         finally:
             self._beginning -= 1
-            if not self._beginning:
-                self._nobody_begins.set()
+            self._one_has_begun.set()
+            self._one_has_begun = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def later(self) -> AsyncIterator[None]:
         """In the block some definitions are read."""
         async with self._readings:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    await self._nobody_begins.wait()
+                while self._beginning:
+                    async with asyncio.timeout(_PATIENCE_SECONDS):
+                        await self._one_has_begun.wait()
             yield

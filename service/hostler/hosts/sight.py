@@ -9,7 +9,7 @@ from typing import Any
 
 from tortoise.transactions import in_transaction
 
-from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import host_facts
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import HostFacts, host_facts
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_gib
 from hostler.events.record import Kind, record_server, record_vms
@@ -22,12 +22,13 @@ _STIR = 0.01
 
 
 async def read_host(server: Server, host: HostConnection, seconds: float | None = None) -> None:
-    """Write down what the host is, and that it is reachable; nothing where all of that is known.
+    """Ask the host what it is, and `note_facts`. Raises `HostUnreachable`."""
+    await note_facts(server, await host.call(host_facts, seconds=seconds, lane=Lane.WATCH))
 
-    Raises `HostUnreachable`.
-    """
+
+async def note_facts(server: Server, facts: HostFacts) -> None:
+    """Write down what the host is, and that it is reachable; nothing where all of that is known."""
     current = await Server.get_or_none(id=server.id) or server  # which pool it is may have been changed
-    facts = await host.call(host_facts, seconds=seconds, lane=Lane.WATCH)
     pool = facts.pools.get(current.pool)
     lasting = {
         "state": ServerState.REACHABLE.value,

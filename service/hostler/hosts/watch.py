@@ -17,8 +17,9 @@ from tortoise.transactions import in_transaction
 from hostler.database import DatabaseUnavailable, rows
 from hostler.hosts.connection import HostConnections
 from hostler.hosts.leases import HostLeases, Roll
-from hostler.hosts.lookout import ON_THE_WAY_SECONDS, Clock, Lookout, Shared
+from hostler.hosts.lookout import ON_THE_WAY_SECONDS, Lookout, Shared
 from hostler.hosts.models import Server, ServerState
+from hostler.hosts.rereading import Clock
 from hostler.hosts.sight import mark_disabled, note_seen
 from hostler.services.alive import alive_processes
 from hostler.services.presence import Presence, Word

@@ -31,6 +31,8 @@ class Look:
     waiting: frozenset[str]
     fingerprints: Mapping[str, int]
     """Of the definitions that were seen."""
+    unfinished: bool
+    """Whether a create is at work on one of them elsewhere, or has failed here before the host was done."""
 
 
 @dataclass(frozen=True)
@@ -108,4 +110,5 @@ async def write(
         changed=taken.changed,
         waiting=taken.waiting | leaving | {uuid for uuid in looks.starting & machines.keys() if patient},
         fingerprints={uuid: looks.fingerprints[uuid] for uuid in machines},
+        unfinished=any(one.record is not None and one.record.incomplete for one in machines.values()),
     )

@@ -24,6 +24,7 @@ from hostler.events.record import Kind, record_vms
 from hostler.hosts.connection import HostConnection, Lane
 from hostler.hosts.models import Server
 from hostler.jobs.at_work import at_work
+from hostler.machines.arrivals import Departures
 from hostler.machines.intake import is_left, mark_gone
 from hostler.machines.looking import look
 from hostler.machines.models import Machine, MachineStatus
@@ -82,8 +83,11 @@ async def definitions(host: HostConnection, uuids: Collection[str]) -> Mapping[s
     return await host.call(partial(fingerprints, uuids=uuids), lane=Lane.WATCH)
 
 
-async def compare(server: Server, found: States) -> Comparison:
-    """Compare what the bulk call told with the rows; those whose VMs are gone are marked as such."""
+async def compare(server: Server, found: States, departures: Departures | None = None) -> Comparison:
+    """Compare what the bulk call told with the rows; those whose VMs are gone are marked as such.
+
+    One that was migrated away (``departures``) stays as it is until it arrives, or a look has waited long enough.
+    """
     there = present(found)
     known = {row["uuid"]: row for row in await select(_KNOWN, server.id)}
     busy = await at_work(server.id)
@@ -92,7 +96,12 @@ async def compare(server: Server, found: States) -> Comparison:
         for uuid, state in there.items()
         if (row := known.get(uuid)) is None or (_differs(row, state) and not is_left(busy.get(row["id"])))
     }
-    away = [row["id"] for uuid, row in known.items() if uuid not in there and row["id"] not in busy]
+    left = departures.left if departures is not None else {}
+    away = [
+        row["id"]
+        for uuid, row in known.items()
+        if uuid not in there and row["id"] not in busy and left.get(uuid) != server.id
+    ]
     return Comparison(len(there), differing, await mark_gone(server.id, away))
 
 

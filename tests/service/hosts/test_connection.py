@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import weakref
 from collections.abc import Iterator
@@ -132,6 +133,27 @@ async def test_a_connection_that_is_listened_to_is_nobody_elses_until_that_ends(
         lab_host.start_libvirtd()
         assert not listening.is_alive
         assert await host.call(Hypervisor.host_uuid) is not None
+
+
+async def test_a_host_that_tells_its_listener_nothing_is_given_up_and_left_once_it_does(host: HostConnection) -> None:
+    told, left = threading.Event(), threading.Event()
+
+    @contextlib.contextmanager
+    def listen(_hypervisor: Hypervisor) -> Iterator[None]:
+        told.wait(30)
+        try:
+            yield
+        finally:
+            left.set()
+
+    with pytest.raises(HostTimeout, match=r"^Host 'lab1' did not answer within 1\.1 s$"):
+        async with host.listening(listen, seconds=1, answer_seconds=0.1):
+            pass
+    assert not left.is_set()
+    told.set()
+
+    assert await asyncio.to_thread(left.wait, 10)
+    assert await host.call(Hypervisor.host_uuid) is not None
 
 
 async def test_a_host_that_is_not_there_can_not_be_listened_to() -> None:

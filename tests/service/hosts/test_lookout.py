@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -19,10 +18,9 @@ from fastapi import FastAPI
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from hostler.database import rows, version_now
 from hostler.events.models import Event
-from hostler.hosts.lookout import Clock
 from hostler.hosts.models import Server
+from hostler.hosts.rereading import Clock
 from hostler.machines.models import Machine
-from hostler.machines.sync import bulk_states
 from hostler.settings import Settings
 from lab.host import Host
 from tests.core.actions.guests import swept
@@ -252,7 +250,8 @@ async def test_what_libvirt_tells_nobody_of_is_seen_in_its_turn(
     defined(clean_host, "secret")
     vm = await appears("secret")
     (lookout,) = engine_of(app).watch._lookouts.values()
-    lookout._shared = replace(lookout._shared, clock=Clock(resync=0.2, reread=0.4))
+    often = Clock(resync=0.2, reread=0.4)
+    lookout._shared, lookout._rereading.clock = replace(lookout._shared, clock=often), often
     for cpus in ("2", "3"):
         clean_host.virsh("setvcpus", "secret", cpus, "--config", "--maximum")
         clean_host.virsh("setvcpus", "secret", cpus, "--config")
@@ -263,24 +262,3 @@ async def test_what_libvirt_tells_nobody_of_is_seen_in_its_turn(
             return await Machine.filter(id=vm.id, cpu_cores=expected).exists()
 
         await eventually(is_seen, f"{cpus} CPUs")
-
-
-async def test_definitions_are_read_a_fifth_at_a_time_and_each_in_its_turn(
-    app: FastAPI, server: Server, clean_host: Host
-) -> None:
-    there = {defined(clean_host, f"one-of-ten-{number}") for number in range(10)}
-    (lookout,) = engine_of(app).watch._lookouts.values()
-    lookout.task.cancel()
-    host = engine_of(app).host(server)
-    lookout._shared = replace(lookout._shared, clock=Clock(resync=10, reread=5000))
-    lookout._definitions.clear()  # each that is read is then another one than before
-    found = {uuid: state for uuid, state in (await bulk_states(host)).items() if uuid in there}
-
-    parts = []
-    for _ in range(5):
-        lookout._read_at = time.monotonic() - 1001
-        parts.append(await lookout._read_definitions(host, found))
-        assert await lookout._read_definitions(host, found) == [], "the next is not due yet"
-
-    assert [len(part) for part in parts] == [2] * 5
-    assert set(itertools.chain.from_iterable(parts)) == there

@@ -20,8 +20,8 @@ async def reading(precedence: Precedence, told: list[str]) -> None:
 async def test_definitions_are_read_once_all_hosts_have_begun() -> None:
     precedence = Precedence()
     told: list[str] = []
-    with precedence.first():
-        with precedence.first():
+    async with precedence.first():
+        async with precedence.first():
             task = asyncio.create_task(reading(precedence, told))
             await asyncio.sleep(0.05)
         await asyncio.sleep(0.05)
@@ -37,11 +37,71 @@ async def test_a_host_that_hangs_as_it_begins_keeps_no_other_from_being_read(mon
     precedence = Precedence()
     told: list[str] = []
 
-    with precedence.first():
+    async with precedence.first():
         async with asyncio.timeout(10):
             await reading(precedence, told)
 
     assert told == ["read"]
+
+
+async def test_as_long_as_one_host_after_another_has_begun_the_rest_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hostler.hosts.precedence._PATIENCE_SECONDS", 0.5)
+    precedence = Precedence()
+    told: list[str] = []
+
+    async def begin(seconds: float) -> None:
+        async with precedence.first():
+            await asyncio.sleep(seconds)
+            told.append("begun")
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(1, 6):
+            tasks.create_task(begin(0.2 * number))
+        await asyncio.sleep(0.05)
+        tasks.create_task(reading(precedence, told))
+
+    assert told == ["begun"] * 5 + ["read"]
+
+
+async def test_of_many_hosts_the_first_have_begun_before_the_last_are_asked() -> None:
+    precedence = Precedence()
+    told: list[str] = []
+
+    async def begin() -> None:
+        async with precedence.first():
+            told.append("asked")
+            await asyncio.sleep(0.01)
+            told.append("begun")
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(40):
+            tasks.create_task(begin())
+
+    assert told[:16] == ["asked"] * 16
+    assert "begun" in told[16:33]
+    assert told.count("begun") == 40
+
+
+async def test_hosts_that_hang_as_they_begin_keep_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hostler.hosts.precedence._PATIENCE_SECONDS", 0.05)
+    precedence = Precedence()
+    hanging = asyncio.Event()
+
+    async def hang() -> None:
+        async with precedence.first():
+            await hanging.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(40):
+            tasks.create_task(hang())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10), precedence.first():
+            hanging.set()
+
+    await asyncio.sleep(0.1)
+    assert precedence._places._value == 16, "each place was given back once"
 
 
 async def test_few_batches_are_read_at_once() -> None:

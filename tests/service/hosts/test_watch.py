@@ -15,8 +15,8 @@ from fastapi import FastAPI
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
 from hostler.hosts.connection import HostConnections
-from hostler.hosts.lookout import Clock
 from hostler.hosts.models import Server
+from hostler.hosts.rereading import Clock
 from hostler.hosts.watch import HostWatch
 from hostler.machines.address_watch import AddressWatch
 from hostler.machines.models import Machine
