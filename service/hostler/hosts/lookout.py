@@ -210,9 +210,9 @@ class Lookout:
         return False
 
     async def _watch(
-        self, server: Server, host: HostConnection, heard: Heard[_First], begun: contextlib.AsyncExitStack
+        self, server: Server, host: HostConnection, heard: Heard[list[_First]], begun: contextlib.AsyncExitStack
     ) -> None:
-        there = await self._begin(server, host, heard.by)
+        there = await self._begin(server, host, heard.by.pop())
         await begun.aclose()
         addresses = AddressWatch(server, host)
         async with asyncio.TaskGroup() as tasks:
@@ -228,8 +228,8 @@ class Lookout:
 
     async def _begin(self, server: Server, host: HostConnection, first: _First) -> States:
         """First what all VMs do, then what nobody has finished; the VMs are to be looked at in turn."""
-        found = first.found
-        await note_facts(server, first.facts)
+        found, facts = first
+        await note_facts(server, facts)
         await adopt_states(server, found)
         await recover(server, host)
         await recover_images(server, host)
@@ -241,7 +241,12 @@ class Lookout:
         return there
 
     async def _keep_looking(
-        self, server: Server, host: HostConnection, heard: Heard[_First], addresses: AddressWatch, backlog: Backlog
+        self,
+        server: Server,
+        host: HostConnection,
+        heard: Heard[list[_First]],
+        addresses: AddressWatch,
+        backlog: Backlog,
     ) -> None:
         compared = time.monotonic()
         is_new = True
@@ -346,7 +351,7 @@ class Lookout:
         self.is_in_sight = True
 
     @contextlib.contextmanager
-    def _listen(self, hypervisor: Hypervisor) -> Iterator[_First]:
+    def _listen(self, hypervisor: Hypervisor) -> Iterator[list[_First]]:
         # both are called by libvirt's thread
         def wake() -> None:
             self._loop.call_soon_threadsafe(self._woken.set)
@@ -355,8 +360,9 @@ class Lookout:
             self._loop.call_soon_threadsafe(self._heed, sign)
 
         with watching(hypervisor, heard, wake):
-            # on the same connection, which nobody else uses yet: over ssh another one takes a third of a second
-            yield _First(states(hypervisor), host_facts(hypervisor))
+            # on the same connection, which nobody else uses yet: over ssh another one takes a third of a second;
+            # in a list, to be taken out: it is large, and what is heard stands for as long as the connection
+            yield [_First(states(hypervisor), host_facts(hypervisor))]
 
     def _heed(self, sign: Sign) -> None:
         if sign.what == STARTED:
