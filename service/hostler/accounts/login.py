@@ -8,7 +8,7 @@ import structlog
 from hostler.accounts.models import User
 from hostler.accounts.passwords import verify
 from hostler.accounts.throttle import Throttle
-from hostler.accounts.users import name_key
+from hostler.accounts.users import find_user_named, name_key
 from hostler.client_network import one_client
 from hostler.errors import TooManyRequests, Unauthenticated
 from hostler.metrics.measures import LOGINS_FAILED
@@ -38,7 +38,7 @@ async def check_password(throttle: Throttle, username: str, password: str, addre
     except TooManyRequests:
         LOGINS_FAILED.labels(reason="throttled").inc()
         raise
-    user = await User.get_or_none(username_key=name_key(username))
+    user = await find_user_named(username)
     right, new_hash = await verify(password, user.password_hash if user else None)
     if user is None or not right or not user.enabled:
         LOGINS_FAILED.labels(reason="wrong").inc()

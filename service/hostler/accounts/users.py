@@ -17,6 +17,8 @@ from hostler.errors import BadRequest, Conflict, NotFound
 from hostler.permission import Permission
 
 FIRST_ADMINISTRATOR = "admin"
+LONGEST_NAME: int = User._meta.fields_map["username_key"].constraints["max_length"]  # noqa: SLF001  Tortoise's way
+"""Characters in what a name is compared by, at the most."""
 
 
 def name_key(username: str) -> str:
@@ -32,9 +34,15 @@ async def get_user(user_id: int) -> User:
     return user
 
 
+async def find_user_named(username: str) -> User | None:
+    """The user of that name, in whatever case; None for a name that is nobody's, be it longer than any may be."""
+    key = name_key(username)
+    return await User.get_or_none(username_key=key) if len(key) <= LONGEST_NAME else None
+
+
 async def get_user_named(username: str) -> User:
     """Return the user of that name, in whatever case; raises NotFound."""
-    user = await User.get_or_none(username_key=name_key(username))
+    user = await find_user_named(username)
     if user is None:
         raise NotFound(f"There is no user named {username!r}", code="user_not_found")
     return user

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from hostler.accounts.models import User
+from hostler.accounts.users import LONGEST_NAME
 from hostler.database.queries import marks, rows
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine, MachineStatus
@@ -22,9 +23,6 @@ _TAKEN = "SELECT id FROM vm WHERE id IN ({marks})"
 
 LARGEST_ID = 10**9
 """No domain may claim more: the numbers after it are for those that are still to come."""
-
-
-_LONGEST_NAME: int = User._meta.fields_map["username_key"].constraints["max_length"]  # noqa: SLF001 - Tortoise's way
 
 
 @dataclass(frozen=True)
@@ -107,6 +105,6 @@ def _claimed(machine: ObservedMachine) -> int | None:
 
 async def _owners(machines: Sequence[ObservedMachine]) -> dict[str, int]:
     said = {machine.record.owner.lower() for machine in machines if machine.record and machine.record.owner}
-    names = {name for name in said if len(name) <= _LONGEST_NAME}  # a record may say anything, and Tortoise minds
+    names = {name for name in said if len(name) <= LONGEST_NAME}  # a record may say anything, and Tortoise minds
     found = await User.filter(username_key__in=list(names)).values_list("username_key", "id") if names else []
     return {str(name): int(str(number)) for name, number in found}

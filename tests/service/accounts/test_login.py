@@ -61,6 +61,8 @@ async def test_names_are_compared_without_case(client: httpx.AsyncClient, make_u
         ("аdmin", ADMIN_PASSWORD),  # noqa: RUF001 - a Cyrillic letter is the point
         ("admin ", ADMIN_PASSWORD),
         ("%", ADMIN_PASSWORD),
+        ("a" * 65, ADMIN_PASSWORD),
+        ("İ" * 64, ADMIN_PASSWORD),  # longer in lower case
         ("admin", ADMIN_PASSWORD + " "),
     ],
 )

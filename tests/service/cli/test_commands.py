@@ -92,6 +92,7 @@ def test_tokens_are_managed_without_a_service(hostler: Hostler) -> None:
     ("arguments", "code", "said"),
     [
         (("user", "disable", "nobody"), 1, "There is no user named 'nobody'"),
+        (("user", "disable", "n" * 65), 1, "There is no user named 'nnn"),
         (("token", "revoke", "7"), 1, "Token with ID 7 not found"),
         (("token", "create", "nobody", "x"), 1, "There is no user named 'nobody'"),
         (("user", "add", "../x", "--generate-password"), 2, "a name has at most 64 letters"),
