@@ -158,8 +158,10 @@ def test_a_libvirtd_that_is_killed_half_way_leaves_a_vm_that_goes_on(hypervisor:
     with Hypervisor.open(lab_host.uri) as again:
         if not caught:
             pytest.skip("it was done before libvirtd could be killed")
+        # libvirtd answers before it has found out what it was at, and lets the guest go on
+        wait_until(lambda: named(again, "half-way").status == "running", "it runs", 20)
         now = named(again, "half-way")
-        assert (now.uuid, now.status) == (vm.uuid, "running")
+        assert now.uuid == vm.uuid
         assert now.record == vm.record
         taken = see_to(again, "half-way", snapshot="two", external=True, memory=True)
         assert taken["snapshot"]["memory"] is True
