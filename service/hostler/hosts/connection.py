@@ -161,11 +161,18 @@ class HostConnection:
         stack = contextlib.ExitStack()
 
         def begin() -> Heard[T]:
-            hypervisor = self._enter(seconds)
+            try:
+                hypervisor = self._enter(seconds)
+            except HostUnreachable as error:
+                raise self._unreachable(error) from error
             try:
                 return Heard(stack.enter_context(listen(hypervisor)), hypervisor)
+            except HostUnreachable as error:
+                self._leave(hypervisor, lost=True)
+                _let_go(error)
+                raise self._unreachable(error) from error
             except BaseException as error:
-                self._leave(hypervisor, lost=isinstance(error, HostUnreachable))
+                self._leave(hypervisor)
                 _let_go(error)
                 raise
 
@@ -186,13 +193,8 @@ class HostConnection:
         try:
             longest = None if answer_seconds is None else seconds + answer_seconds
             heard = await self._answer(asyncio.wrap_future(beginning), longest)
-        except HostUnreachable as error:
-            if beginning.done():
-                raise self._unreachable(error) from error
-            beginning.add_done_callback(end)
-            raise
-        except asyncio.CancelledError:
-            beginning.add_done_callback(end)
+        except BaseException:
+            beginning.add_done_callback(end)  # it may have begun, or begin later
             raise
         try:
             yield heard

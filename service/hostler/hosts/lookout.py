@@ -313,8 +313,9 @@ class Lookout:
         found = await bulk_states(host, BULK_SECONDS)
         differing = await self._compare_states(server, host, found)
         redefined: list[str] = []
-        if due := self._rereading.due(present(found)):
-            redefined = self._rereading.redefined(await definitions(host, due))
+        if self._rereading.is_due(len(found)):
+            read = await definitions(host, self._rereading.take(present(found)))
+            redefined = self._rereading.redefined(read)
         await read_host(server, host, BULK_SECONDS)
         return [*differing, *redefined]
 

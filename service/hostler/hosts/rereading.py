@@ -40,21 +40,20 @@ class Rereading:
         """These definitions were read: a number for each, by UUID."""
         self._known.update(fingerprints)
 
-    def due(self, there: Collection[str]) -> list[str]:
-        """The UUIDs of those that are to be read now, of the host's VMs; mostly none."""
-        self._vms[self._server_id] = len(there)
-        reread = max(self.clock.reread, sum(self._vms.values()) / _MOST_A_SECOND)
-        seconds = max(self.clock.resync, reread / _PARTS)
-        now = time.monotonic()
-        late = now - self._read_at - seconds
-        if late < 0:
-            return []
-        self._read_at = now - (late if late < seconds else 0)
-        present = set(there)
-        self._known = {uuid: number for uuid, number in self._known.items() if uuid in present}
+    def is_due(self, vms: int) -> bool:
+        """Whether some are to be read now, of so many VMs that the host has; mostly not."""
+        self._vms[self._server_id] = vms
+        return time.monotonic() >= self._read_at + self._pause()
+
+    def take(self, there: Collection[str]) -> list[str]:
+        """The UUIDs of those that are to be read now, of these that the host has."""
+        now, pause = time.monotonic(), self._pause()
+        late = now - self._read_at - pause
+        self._read_at = now - (late if late < pause else 0)
+        self._known = {uuid: number for uuid, number in self._known.items() if uuid in there}
         if not self._waiting:
-            self._waiting = deque(sorted(present))
-        share = math.ceil(len(present) * min(seconds / reread, 1))
+            self._waiting = deque(sorted(there))
+        share = math.ceil(len(there) * min(pause / self._all(), 1))
         return [self._waiting.popleft() for _ in range(min(share, len(self._waiting)))]
 
     def redefined(self, fingerprints: Mapping[str, int]) -> list[str]:
@@ -63,6 +62,14 @@ class Rereading:
         found = [uuid for uuid, number in fingerprints.items() if self._known.get(uuid) != number]
         self._known.update(fingerprints)
         return found
+
+    def _all(self) -> float:
+        """In how many seconds all are read."""
+        return max(self.clock.reread, sum(self._vms.values()) / _MOST_A_SECOND)
+
+    def _pause(self) -> float:
+        """Seconds between two parts."""
+        return max(self.clock.resync, self._all() / _PARTS)
 
     def end(self) -> None:
         """The host is watched no more."""

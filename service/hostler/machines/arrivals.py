@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from hostler.accounts.models import User
-from hostler.accounts.users import LONGEST_NAME
+from hostler.accounts.users import LONGEST_NAME, name_key
 from hostler.database.queries import marks, rows
 from hostler.hosts.models import Server
 from hostler.machines.models import Machine, MachineStatus
@@ -49,9 +49,9 @@ class Departures:
 
     left: dict[str, int] = field(default_factory=dict)
 
-    def has_left(self, row: Machine) -> bool:
-        """Whether the VM was migrated away from where its row says that it is."""
-        return self.left.get(row.uuid) == row.server_id
+    def has_left(self, uuid: str, server_id: int) -> bool:
+        """Whether the VM was migrated away from that server."""
+        return self.left.get(uuid) == server_id
 
     def forget(self, uuids: Collection[str], server_id: int) -> None:
         """VMs that left that server have come back, or nobody knows where they have gone."""
@@ -81,7 +81,11 @@ async def arrivals(
     waiting: set[str] = set()
     for machine in machines:
         namesakes = elsewhere.get(machine.uuid, [])
-        gone = [row for row in namesakes if row.status == MachineStatus.ERROR or departures.has_left(row)]
+        gone = [
+            row
+            for row in namesakes
+            if row.status == MachineStatus.ERROR or departures.has_left(row.uuid, row.server_id)
+        ]
         number = _claimed(machine)
         if gone:
             now.append(Arrival(machine, row=gone[0]))
@@ -93,7 +97,7 @@ async def arrivals(
             if free is not None:
                 taken.add(free)
             owner = machine.record.owner if machine.record is not None else None
-            now.append(Arrival(machine, id=free, owner_id=owners.get((owner or "").lower())))
+            now.append(Arrival(machine, id=free, owner_id=owners.get(name_key(owner or ""))))
     return Arrivals(now, frozenset(waiting))
 
 
@@ -104,7 +108,7 @@ def _claimed(machine: ObservedMachine) -> int | None:
 
 
 async def _owners(machines: Sequence[ObservedMachine]) -> dict[str, int]:
-    said = {machine.record.owner.lower() for machine in machines if machine.record and machine.record.owner}
+    said = {name_key(machine.record.owner) for machine in machines if machine.record and machine.record.owner}
     names = {name for name in said if len(name) <= LONGEST_NAME}  # a record may say anything, and Tortoise minds
     found = await User.filter(username_key__in=list(names)).values_list("username_key", "id") if names else []
     return {str(name): int(str(number)) for name, number in found}

@@ -102,7 +102,9 @@ async def write(
     taken = await take_in(host, seen, departures, copies=() if patient else sighting.uuids)
     gone = [rows[uuid] for uuid in looks.gone if uuid in rows and uuid not in without]
     gone = [row for row in gone if row.id not in sighting.at_work]
-    leaving = {row.uuid for row in gone if patient and departures is not None and departures.has_left(row)}
+    leaving = {
+        row.uuid for row in gone if patient and departures is not None and departures.has_left(row.uuid, server.id)
+    }
     await mark_gone(server.id, [row.id for row in gone if row.uuid not in leaving])
     return Look(
         uuids=[uuid for uuid in sighting.uuids if uuid not in without],

@@ -96,11 +96,11 @@ async def compare(server: Server, found: States, departures: Departures | None =
         for uuid, state in there.items()
         if (row := known.get(uuid)) is None or (_differs(row, state) and not is_left(busy.get(row["id"])))
     }
-    left = departures.left if departures is not None else {}
+    departures = departures or Departures()
     away = [
         row["id"]
         for uuid, row in known.items()
-        if uuid not in there and row["id"] not in busy and left.get(uuid) != server.id
+        if uuid not in there and row["id"] not in busy and not departures.has_left(uuid, server.id)
     ]
     return Comparison(len(there), differing, await mark_gone(server.id, away))
 
