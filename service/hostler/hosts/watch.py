@@ -21,6 +21,7 @@ from hostler.hosts.lookout import ON_THE_WAY_SECONDS, Lookout, Shared
 from hostler.hosts.models import Server, ServerState
 from hostler.hosts.rereading import Clock
 from hostler.hosts.sight import mark_disabled, note_seen
+from hostler.machines.arrivals import Departures
 from hostler.services.alive import alive_processes
 from hostler.services.presence import Presence, Word
 
@@ -109,6 +110,11 @@ class HostWatch:
     def elsewhere(self) -> Collection[int]:
         """The ids of the servers that another service watches."""
         return self._elsewhere
+
+    @property
+    def departures(self) -> Departures:
+        """Where VMs were migrated away from that are not seen elsewhere yet, as all services tell each other."""
+        return self._shared.departures
 
     def last_seen(self) -> dict[int, datetime]:
         """When each server was last known to be as the database says, by their ids, UTC; without those that never were.

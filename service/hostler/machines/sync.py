@@ -64,16 +64,19 @@ async def bulk_states(host: HostConnection, seconds: float | None = None) -> Sta
     return await host.call(states, seconds=seconds, lane=Lane.WATCH)
 
 
-async def sync_host(server: Server, host: HostConnection, *, look_closely: bool = False) -> SyncReport:
+async def sync_host(
+    server: Server, host: HostConnection, *, look_closely: bool = False, departures: Departures | None = None
+) -> SyncReport:
     """Compare all VMs of the host by one bulk call, and look closer at those that are new or differ.
 
-    With ``look_closely`` at every one: what a definition has become no bulk call tells. Raises `HostUnreachable`.
+    With ``look_closely`` at every one: what a definition has become no bulk call tells. VMs that are on their way
+    elsewhere (``departures``) are left to whoever watches the hosts. Raises `HostUnreachable`.
     """
     found = await bulk_states(host)
-    comparison = await compare(server, found)
+    comparison = await compare(server, found, departures)
     appeared = changed = 0
     for uuids in batches(sorted(present(found) if look_closely else comparison.differing)):
-        looked = await look(server, host, uuids)
+        looked = await look(server, host, uuids, departures=departures)
         appeared, changed = appeared + looked.appeared, changed + looked.changed
     return SyncReport(comparison.machines, appeared, changed, comparison.gone)
 

@@ -82,9 +82,9 @@ def _sweep(uri: str, domains: Container[str], volumes: Container[str]) -> None:
                     volume.delete()
 
 
-def wait_until(happened: Callable[[], bool], what: str, timeout: float = 90) -> None:
+def wait_until(happened: Callable[[], bool], what: str, timeout: float = 90, look_every: float = 0.1) -> None:
     """Wait until ``happened`` answers true; fail with ``what`` if it does not within ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not happened():
         assert time.monotonic() < deadline, f"not within {timeout:g} s: {what}"
-        time.sleep(0.1)
+        time.sleep(look_every)

@@ -2,7 +2,10 @@
 """On, off and on again, with guests that obey, that don't, and that somebody else has switched meanwhile."""
 
 import re
+import signal
 import uuid as uuids
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,10 +24,14 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
 )
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
+from lab.errors import LabError
 from lab.host import Host
+from lab.processes import Process
 from tests.core.actions.guests import SEED, desired, made, named, wait_until
 
 pytestmark = pytest.mark.lab
+
+RUNNING = 1  # VIR_DOMAIN_RUNNING
 
 
 def listens(hypervisor: Hypervisor, vm: ObservedMachine) -> bool:
@@ -263,6 +270,33 @@ exec {emulator} "$@"
 
     assert (tmp_path / "failed").exists()
     assert named(hypervisor, "cycled").status == "running"
+
+
+def test_a_power_cycle_whose_new_qemu_is_ended_at_once_is_done(hypervisor: Hypervisor, lab_host: Host) -> None:
+    vm = made(hypervisor, desired(lab_host, "cycled", "running"))
+    first = lab_host.guest_process("cycled")
+
+    def end_the_second() -> Process:
+        with Hypervisor.open(lab_host.uri) as other:
+            domain, before = other.domain(vm.uuid), first.pid
+
+            def it_runs() -> bool:
+                with suppress(LabError):  # it has just been ended
+                    return domain.state_and_reason()[0] == RUNNING and lab_host.guest_process("cycled").pid != before
+                return False
+
+            wait_until(it_runs, "another QEMU runs", look_every=0.001)
+        second = lab_host.guest_process("cycled")
+        second.signal(signal.SIGKILL)
+        return second
+
+    with ThreadPoolExecutor() as beside:
+        ended = beside.submit(end_the_second)
+        assert power.power_cycle(hypervisor, vm.uuid) is True
+        second = ended.result()
+
+    assert named(hypervisor, "cycled").status == "running"
+    assert lab_host.guest_process("cycled").pid not in (first.pid, second.pid)
 
 
 def test_a_power_cycle_that_does_not_come_back_says_that_the_vm_is_off(hypervisor: Hypervisor, lab_host: Host) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from hostler.hosts.actions import refresh
 from hostler.hosts.models import HostLease, Server, ServerState
 from hostler.jobs.ledger import PROCESS
 from hostler.jobs.models import Job
-from hostler.machines.models import Machine
+from hostler.machines.models import Machine, MachineStatus
 from hostler.services.alive import alive_processes
 from hostler.settings import Settings
+from tests.core.machines import UUID
 from tests.service.machines.lab_service import engine_of, eventually
 
 pytestmark = pytest.mark.anyio
@@ -60,6 +62,11 @@ async def another(server: Server) -> None:
         " VALUES ('another', 'elsewhere', 1, now(), now() + interval '1 hour', true)"
     )
     await HostLease.filter(server_id=server.id).update(owner="another")
+
+
+async def say(message: str) -> None:
+    """Have the other services hear that."""
+    await rows("SELECT pg_notify('hostler', ?)", message)
 
 
 async def define(app: FastAPI, server: Server) -> None:
@@ -119,6 +126,32 @@ async def test_a_host_that_can_not_be_reached_from_here_is_the_affair_of_whoever
     await engine.watch.call_roll()
 
     assert host._is_away  # calls to it wait no longer than they need
+
+
+async def test_a_refresh_leaves_a_vm_that_another_service_saw_leave_as_it_is(app: FastAPI, watched: Server) -> None:
+    await another(watched)
+    engine = engine_of(app)
+    await engine.watch.call_roll()
+    machine = await Machine.create(
+        server=watched, uuid=UUID, name="gone", status="running", cpu_cores=1, memory_mb=64, disk_gb=1
+    )
+    await say(json.dumps(["another", ["left", watched.id, machine.uuid]]))
+
+    async def is_heard() -> bool:
+        return engine.watch.departures.has_left(machine.uuid, watched.id)
+
+    await eventually(is_heard, "it is heard that the VM has left")
+
+    await refresh(engine, watched)
+    assert (await Machine.get(id=machine.id)).status == "running"
+
+    await say(json.dumps(["another", ["stayed", watched.id, machine.uuid]]))
+
+    async def is_gone() -> bool:
+        await refresh(engine, watched)
+        return (await Machine.get(id=machine.id)).status == MachineStatus.ERROR.value
+
+    await eventually(is_gone, "one that has not left is missed")
 
 
 async def test_jobs_of_a_service_that_is_alive_are_its_own(app: FastAPI, watched: Server) -> None:

@@ -18,7 +18,7 @@ from hostler.hosts.models import HostLease, Server
 from hostler.jobs.ledger import PROCESS
 from hostler.machines.models import Machine
 from hostler.settings import Settings
-from tests.service.hosts.test_lease_fence import NODE
+from tests.service.hosts.test_lease_fence import NODE, say
 from tests.service.machines.lab_service import engine_of, eventually
 
 pytestmark = pytest.mark.anyio
@@ -42,10 +42,6 @@ async def known(app: FastAPI, tmp_path: Path) -> Machine:
 
     await eventually(is_known, "its VM is known")
     return await Machine.get(name="known").select_related("server")
-
-
-async def say(message: str) -> None:
-    await rows("SELECT pg_notify('hostler', ?)", message)
 
 
 async def start_by_itself(app: FastAPI, machine: Machine) -> None:

@@ -32,6 +32,9 @@ Switch = Callable[[Hypervisor, str], bool]
 # a guest that is still booting drops the button press without a trace; pressing again is harmless
 ASK_AGAIN_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 0.25
+# how long a QEMU that was started right after another is looked at, and how often
+SETTLES_SECONDS = 0.3
+SETTLING_LOOK_SECONDS = 0.05
 
 Waiting = Generator[None, None, bool]
 """Work that waits for a guest: go on with it every `LOOK_AGAIN_SECONDS`; it answers what a `Switch` does."""
@@ -200,16 +203,31 @@ def power_cycle(hypervisor: Hypervisor, uuid: str, fence: Callable[[], None] = l
     force_stop(hypervisor, uuid)
     fence()  # whoever wants it off, and came meanwhile, has it off
     try:
-        try:
-            start(hypervisor, uuid)
-        except OperationFailed:
-            # libvirt on a busy host may take the end of the QEMU of before for that of the one that it starts
+        if not _started_and_stays(hypervisor, uuid):
             fence()
             start(hypervisor, uuid)
     except HostlerError as error:
         if isinstance(error, (HostUnreachable, MachineNotFound)):
             raise
         raise type(error)(f"{error.message}; the VM is off now", error.field) from error
+    return True
+
+
+def _started_and_stays(hypervisor: Hypervisor, uuid: str) -> bool:
+    """Start the VM whose QEMU has just been ended, and look whether the new one stays.
+
+    libvirt on a busy host may take the end of the QEMU of before for that of the one that it starts, or has started: it
+    ends that then, and calls it crashed. One that powers itself off is meant to be off.
+    """
+    try:
+        start(hypervisor, uuid)
+    except OperationFailed:
+        return False
+    deadline = time.monotonic() + SETTLES_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(SETTLING_LOOK_SECONDS)
+        if _status(hypervisor.domain(uuid)) == "crashed":
+            return False
     return True
 
 
