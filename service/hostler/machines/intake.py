@@ -13,6 +13,7 @@ import structlog
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.identity import Record
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
@@ -294,6 +295,11 @@ async def _number(host: HostConnection, seen: Seen, new: Mapping[str, int]) -> N
 
 def _set_records(hypervisor: Hypervisor, records: Sequence[Record]) -> None:
     for record in records:
-        domain = hypervisor.find_domain(record.uuid)
-        if domain is not None:
-            domain.set_record(record)
+        try:
+            domain = hypervisor.find_domain(record.uuid)
+            if domain is not None:
+                domain.set_record(record)
+        except HostUnreachable:
+            raise
+        except HostlerError as error:  # the next look that finds it without its number tries again
+            log.warning("vm.not_numbered", vm=record.id, uuid=record.uuid, reason=error.message)

@@ -57,6 +57,21 @@ def test_a_record_is_read_as_it_was_written_and_none_is_no_error(domain: Domain)
 
 
 @pytest.mark.lab
+def test_the_record_of_a_transient_domain_is_written_and_taken_out(domain: Domain) -> None:
+    record = Record(domain.uuid, "2024-05-06T07:08:09Z", tags=("a",))
+    domain.start()
+    domain.undefine()
+    assert not domain.is_persistent()
+
+    domain.set_record(record)
+    assert domain.record() == record
+
+    domain.set_record(None)
+    assert domain.record() is None
+    domain.destroy()
+
+
+@pytest.mark.lab
 def test_an_undefine_takes_along_what_libvirt_keeps(domain: Domain, hypervisor: Hypervisor) -> None:
     domain.start()
     domain.handle.managedSave()

@@ -26,8 +26,10 @@ from tests.service.machines.lab_service import create, engine_of, eventually
 pytestmark = [pytest.mark.anyio, pytest.mark.lab]
 
 
-def define(host: Host, folder: Path, name: str, memory_kib: int = 65536, metadata: str = "") -> str:
-    """Define a domain as others would, by virsh; returns its UUID."""
+def define(
+    host: Host, folder: Path, name: str, memory_kib: int = 65536, metadata: str = "", run: str = "define"
+) -> str:
+    """Define a domain as others would, by virsh, or ``create`` a transient one; returns its UUID."""
     identity = str(uuid.uuid4())
     file = folder / "domain.xml"
     file.write_text(
@@ -35,7 +37,7 @@ def define(host: Host, folder: Path, name: str, memory_kib: int = 65536, metadat
         f"<metadata>{metadata.format(uuid=identity)}</metadata><memory>{memory_kib}</memory>"
         "<os><type arch='x86_64' machine='q35'>hvm</type></os></domain>"
     )
-    host.virsh("define", file)
+    host.virsh(run, file)
     return identity
 
 
@@ -134,6 +136,29 @@ async def test_a_domain_that_makes_no_sense_stops_nobody_from_being_watched(
     await appears("giant")
     clean_host.virsh("undefine", "plain")
     await has_status((await Machine.get(name="plain")).id, "error")
+
+
+@pytest.mark.parametrize("is_taken", [False, True], ids=["no number", "another's number"])
+async def test_a_transient_domain_of_ours_has_its_number_and_stops_nobody_from_being_watched(
+    app: FastAPI, api: httpx.AsyncClient, server: Server, clean_host: Host, tmp_path: Path, is_taken: bool
+) -> None:
+    other = await create(api, server, "other")
+    number = f"<h:id>{other['id']}</h:id>" if is_taken else ""
+    record = (
+        f"<h:vm xmlns:h='urn:hostler:vm:1' version='1'>{number}<h:uuid>{{uuid}}</h:uuid>"
+        "<h:created>2024-05-06T07:08:09Z</h:created></h:vm>"
+    )
+    identity = define(clean_host, tmp_path, "fleeting", metadata=record, run="create")
+
+    fleeting = await appears("fleeting")
+
+    async def says_its_number() -> bool:
+        return f">{fleeting.id}<" in clean_host.virsh("metadata", identity, "urn:hostler:vm:1")
+
+    await eventually(says_its_number, "the domain says its number")
+    define(clean_host, tmp_path, "plain")
+    await appears("plain")
+    assert [lookout._failures for lookout in engine_of(app).watch._lookouts.values()] == [0]
 
 
 async def test_a_watch_that_failed_once_goes_on_with_all_it_listens_to(

@@ -205,10 +205,12 @@ class Domain:
         return read_record(xml, self.uuid)
 
     def set_record(self, record: Optional[Record]) -> None:
-        """Write our record into its metadata, or with None take it out: persistent, and live if it runs."""
-        flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        """Write our record into its metadata, or with None take it out: in its definition, and live if it runs."""
+        flags = 0
         if self.is_active():
             flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
+        if not flags or self.is_persistent():  # a transient domain has no definition, and is there while it runs
+            flags |= libvirt.VIR_DOMAIN_AFFECT_CONFIG
         with translated("write the VM's record"):
             xml = None if record is None else record_xml(record)
             self.handle.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, xml, PREFIX, NAMESPACE, flags)
