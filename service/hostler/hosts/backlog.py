@@ -49,7 +49,7 @@ class Backlog:
         self._departures = departures
         self._precedence = precedence
         self._tasks = tasks
-        self._uuids = dict.fromkeys(sorted(uuids))  # in their order
+        self._uuids = dict.fromkeys(uuids)  # in their order
         self._size = max(BATCH, -(-len(uuids) // _BATCHES))
         self._readings: deque[_Reading] = deque()
 

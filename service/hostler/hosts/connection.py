@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 READ_SECONDS = 5.0
 """How long a request waits for a host that it has to ask, in seconds (api-decisions: 503 after that)."""
+BULK_SECONDS = 20.0
+"""How long a host may take to say what its VMs do, in seconds: a libvirtd may answer keepalives and nothing else."""
 
 _OPEN_SECONDS = 15.0  # for a connection that is needed now
 _AWAY_SECONDS = 1.0

@@ -13,7 +13,7 @@ import contextlib
 import contextvars
 import random
 import time
-from collections.abc import Callable, Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
@@ -34,7 +34,7 @@ from hostler.database import DatabaseUnavailable, Fenced, fence, version_now
 from hostler.database.queries import Query
 from hostler.hosts.accelerator import virt_type_of
 from hostler.hosts.backlog import Backlog
-from hostler.hosts.connection import Heard, HostConnection, HostConnections, Lane
+from hostler.hosts.connection import BULK_SECONDS, Heard, HostConnection, HostConnections, Lane
 from hostler.hosts.models import Server
 from hostler.hosts.pace import Pace
 from hostler.hosts.precedence import Precedence
@@ -52,14 +52,12 @@ log = structlog.get_logger(__name__)
 
 E = TypeVar("E", bound=BaseException)
 
-BULK_SECONDS = 20.0
-"""How long the bulk call may take, in seconds: a libvirtd may answer keepalives and nothing else."""
-
 ON_THE_WAY_SECONDS = 10.0
 """How long a VM is on its way from one server to another, at its end, when one no longer has it and the other has."""
 
 _LOOK_AGAIN_SECONDS = 0.5
 _FIRST_SECONDS = 10.0  # a service that has just started tries all its hosts at once, and they it
+_STANDS_SECONDS = 10.0  # a connection that falls sooner may fall for what is done over it, and again each time
 _BRIEF_SECONDS = 2.0  # a restarted libvirtd is back by then, and nobody need hear of it
 _PATIENT_SECONDS = 30.0
 _SHORTEST_PAUSE_SECONDS = 0.25
@@ -123,6 +121,7 @@ class Lookout:
         self._rereading = Rereading(server.id, shared.clock, shared.vms)
         self._settled: tuple[Hashable, States] | None = None
         self._failures = 0
+        self._fell_soon = False
         # a context of its own: it would log under the id of the request that happened to register the server
         self.task = asyncio.create_task(self._run(), name=f"watch-host-{server.id}", context=contextvars.Context())
         self.task.add_done_callback(lambda _task: self._rereading.end())
@@ -182,6 +181,7 @@ class Lookout:
         """Watch the server for as long as its connection stands; whether it is worth while to try again at once."""
         host = self._shared.connections.of(server.id, server.hostname, server.libvirt_uri)
         is_new = self.seen is None and not self._failures
+        began = time.monotonic()
         patience = _FIRST_SECONDS if is_new else _PATIENT_SECONDS if self._failures else _BRIEF_SECONDS
         try:
             async with contextlib.AsyncExitStack() as begun:
@@ -203,7 +203,8 @@ class Lookout:
                 raise _first(others or group) from group
             lost = _first(found)
         was_in_sight, self.is_in_sight = self.is_in_sight, False
-        if was_in_sight and not isinstance(lost, HostTimeout):
+        fell_soon_before, self._fell_soon = self._fell_soon, time.monotonic() < began + _STANDS_SECONDS
+        if was_in_sight and not isinstance(lost, HostTimeout) and not (self._fell_soon and fell_soon_before):
             return True  # a libvirtd that is restarted is back in a moment, and nobody need hear of it
         host.be_away()
         await mark_unreachable(server, lost, self.seen)
@@ -212,11 +213,11 @@ class Lookout:
     async def _watch(
         self, server: Server, host: HostConnection, heard: Heard[list[_First]], begun: contextlib.AsyncExitStack
     ) -> None:
-        there = await self._begin(server, host, heard.by.pop())
+        uuids = await self._begin(server, host, heard.by.pop())
         await begun.aclose()
         addresses = AddressWatch(server, host)
         async with asyncio.TaskGroup() as tasks:
-            backlog = Backlog(server, host, self._shared.departures, self._shared.precedence, there, tasks)
+            backlog = Backlog(server, host, self._shared.departures, self._shared.precedence, uuids, tasks)
             others = [
                 tasks.create_task(addresses.run(), name=f"watch-addresses-{server.id}"),
                 tasks.create_task(self._look_at_images(server, host), name=f"watch-images-{server.id}"),
@@ -226,19 +227,18 @@ class Lookout:
             for task in others:
                 task.cancel()
 
-    async def _begin(self, server: Server, host: HostConnection, first: _First) -> States:
-        """First what all VMs do, then what nobody has finished; the VMs are to be looked at in turn."""
+    async def _begin(self, server: Server, host: HostConnection, first: _First) -> Sequence[str]:
+        """First what all VMs do, then what nobody has finished; the VMs to be looked at in turn: their UUIDs."""
         found, facts = first
         await note_facts(server, facts)
         await adopt_states(server, found)
         await recover(server, host)
         await recover_images(server, host)
-        await compare(server, found, self._shared.departures)
+        comparison = await compare(server, found)
         self._settled = None
         self._sighted()
-        there = present(found)
-        log.info("host.in_sight", host=server.hostname, vms=len(there))
-        return there
+        log.info("host.in_sight", host=server.hostname, vms=comparison.machines)
+        return [*sorted(comparison.away), *sorted(present(found))]
 
     async def _keep_looking(
         self,
@@ -264,7 +264,7 @@ class Lookout:
                 backlog.looked_at(noted)
                 for uuid in noted:
                     addresses.note(uuid, anew=uuid in began)
-            elif backlog:
+            if backlog:  # in turns: events may come without end
                 self._take_note(await backlog.take())
             if self._waiting:
                 backlog.looked_at(self._waiting.keys())
@@ -310,13 +310,13 @@ class Lookout:
 
     async def _resync(self, server: Server, host: HostConnection) -> list[str]:
         """Find by what libvirt tells in bulk which VMs are to be looked at."""
-        found = await bulk_states(host, BULK_SECONDS)
+        found = await bulk_states(host)
         differing = await self._compare_states(server, host, found)
         redefined: list[str] = []
         if self._rereading.is_due(len(found)):
             read = await definitions(host, self._rereading.take(present(found)))
             redefined = self._rereading.redefined(read)
-        await read_host(server, host, BULK_SECONDS)
+        await read_host(server, host)
         return [*differing, *redefined]
 
     async def _compare_states(self, server: Server, host: HostConnection, found: States) -> Collection[str]:
@@ -327,11 +327,11 @@ class Lookout:
     async def _compare(self, server: Server, host: HostConnection, found: States) -> Collection[str]:
         await sweep_unfinished(server, host)
         version = version_now()
-        comparison = await compare(server, found, self._shared.departures)
+        doubtful = (await compare(server, found)).doubtful
         # with the same answer, and nothing written since, there is nothing to compare the next time
-        is_settled = version is not None and not comparison.differing and version_now() == version
+        is_settled = version is not None and not doubtful and version_now() == version
         self._settled = (version, found) if is_settled else None
-        return comparison.differing
+        return doubtful
 
     async def _look_at_images(self, server: Server, host: HostConnection) -> None:
         closely = True

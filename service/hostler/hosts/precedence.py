@@ -17,6 +17,8 @@ _READINGS = 8
 """Batches of definitions that are read at once, of all hosts together: more take memory, and are no faster for it."""
 _PATIENCE_SECONDS = 1.0
 """So long others wait for a host that begins: it may hang."""
+_READING_PATIENCE_SECONDS = 10.0
+"""So long others wait for a batch that is read: storage may hang, of many hosts at once where they share it."""
 
 
 class Precedence:
@@ -33,11 +35,7 @@ class Precedence:
         """In the block, which a few hosts are in at once, it is found out what all VMs of a host do."""
         self._beginning += 1
         try:
-            await self._places.acquire()
-            with contextlib.ExitStack() as place:
-                place.callback(self._places.release)
-                patience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, place.close)
-                place.callback(patience.cancel)
+            async with _held(self._places, _PATIENCE_SECONDS):
                 yield
         finally:
             self._beginning -= 1
@@ -47,9 +45,20 @@ class Precedence:
     @contextlib.asynccontextmanager
     async def later(self) -> AsyncIterator[None]:
         """In the block some definitions are read."""
-        async with self._readings:
+        async with _held(self._readings, _READING_PATIENCE_SECONDS):
             with contextlib.suppress(TimeoutError):
                 while self._beginning:
                     async with asyncio.timeout(_PATIENCE_SECONDS):
                         await self._one_has_begun.wait()
             yield
+
+
+@contextlib.asynccontextmanager
+async def _held(places: asyncio.Semaphore, patience: float) -> AsyncIterator[None]:
+    """One of ``places`` in the block, and for ``patience`` seconds at most."""
+    await places.acquire()
+    with contextlib.ExitStack() as place:
+        place.callback(places.release)
+        limit = asyncio.get_running_loop().call_later(patience, place.close)
+        place.callback(limit.cancel)
+        yield

@@ -24,6 +24,7 @@ from hostler.hosts.models import Server
 from hostler.hosts.sight import mark_unreachable, read_host
 from hostler.images.sync import sync_images
 from hostler.machines.intake import Seen, take_in
+from hostler.machines.looking import look
 from hostler.machines.models import Machine
 from hostler.machines.sync import batches, bulk_states, compare, present
 
@@ -82,7 +83,8 @@ async def _take_in(server: Server, host: HostConnection, report: HostRebuilt, ar
     if are_ours:
         await read_host(server, host)
         await sync_images(server, host, refresh=True)
-        await compare(server, found)
+        for uuids in batches(sorted((await compare(server, found)).away)):
+            await look(server, host, uuids)
     for uuids in batches(sorted(present(found))):
         looks = await host.call(partial(look_at, uuids=uuids))
         report.unreadable.update(looks.unreadable)

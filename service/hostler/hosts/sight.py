@@ -13,7 +13,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey imp
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostUnreachable
 from ansible_collections.hostler.libvirt.plugins.module_utils.spec import disk_gib
 from hostler.events.record import Kind, record_server, record_vms
-from hostler.hosts.connection import HostConnection, Lane
+from hostler.hosts.connection import BULK_SECONDS, HostConnection, Lane
 from hostler.hosts.models import Server, ServerState
 from hostler.machines.models import Machine, MachineStatus
 
@@ -21,9 +21,9 @@ _STIR = 0.01
 """What moves all the time is written down anew when it has moved by this part of the whole."""
 
 
-async def read_host(server: Server, host: HostConnection, seconds: float | None = None) -> None:
+async def read_host(server: Server, host: HostConnection) -> None:
     """Ask the host what it is, and `note_facts`. Raises `HostUnreachable`."""
-    await note_facts(server, await host.call(host_facts, seconds=seconds, lane=Lane.WATCH))
+    await note_facts(server, await host.call(host_facts, seconds=BULK_SECONDS, lane=Lane.WATCH))
 
 
 async def note_facts(server: Server, facts: HostFacts) -> None:

@@ -22,7 +22,7 @@ from hostler.database.queries import marks
 from hostler.database.queries import rows as select
 from hostler.dispatch import Action
 from hostler.events.record import Kind, record_vms
-from hostler.hosts.connection import HostConnection, Lane
+from hostler.hosts.connection import BULK_SECONDS, HostConnection, Lane
 from hostler.hosts.models import Server
 from hostler.machines.arrivals import Arrival, Arrivals, Departures, arrivals
 from hostler.machines.forgetting import forget
@@ -37,6 +37,8 @@ _IDS = "SELECT uuid, id FROM vm WHERE server_id = ? AND uuid IN ({marks})"
 _TIMES = ("last_seen", "updated_at")
 _ASKED = ("revision", "spec", "drift")
 """What follows from what was asked for, too, and not from the host alone."""
+KNOWN_TO_BE_GONE = (MachineStatus.ERROR.value, MachineStatus.DELETING.value)
+"""What a VM is that its host no longer has, or is about to have no longer: that it is not there is no news."""
 _TOLD_BY_NAME = 20  # in the log, of VMs that are seen for the first time in one look
 # what such a job makes of its VM can't be told from looking at it before it has ended
 _OWN_THEIRS = (Action.CREATE, Action.DELETE)
@@ -115,11 +117,10 @@ async def mark_gone(server_id: int, ids: Sequence[int]) -> int:
 
     One that was seen on another server meanwhile is there.
     """
-    left_alone = [MachineStatus.ERROR.value, MachineStatus.DELETING.value]
     if not ids:
         return 0
     async with in_transaction():
-        found = Machine.filter(id__in=list(ids), server_id=server_id).exclude(status__in=left_alone)
+        found = Machine.filter(id__in=list(ids), server_id=server_id).exclude(status__in=list(KNOWN_TO_BE_GONE))
         rows = [row for row in await found.select_for_update() if not is_unfinished(row)]
         for row in rows:
             log.warning("vm.gone", vm=row.id, name=row.name)
@@ -290,7 +291,8 @@ async def _number(host: HostConnection, seen: Seen, new: Mapping[str, int]) -> N
         and (record.id is None or (uuid in new and record.id != new[uuid]))
     ]
     if numbered:
-        await host.call(lambda hypervisor: _set_records(hypervisor, numbered), lane=Lane.WATCH)
+        seconds = BULK_SECONDS + len(numbered)
+        await host.call(lambda hypervisor: _set_records(hypervisor, numbered), seconds=seconds, lane=Lane.WATCH)
 
 
 def _set_records(hypervisor: Hypervisor, records: Sequence[Record]) -> None:

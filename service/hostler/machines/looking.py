@@ -11,7 +11,7 @@ import structlog
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import Looks, look_at
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import probe_name
-from hostler.hosts.connection import HostConnection, Lane
+from hostler.hosts.connection import BULK_SECONDS, HostConnection, Lane
 from hostler.hosts.models import Server
 from hostler.jobs.at_work import at_work
 from hostler.machines.arrivals import Departures
@@ -28,6 +28,7 @@ class Look:
     uuids: Collection[str]
     appeared: int
     changed: int
+    gone: int
     waiting: frozenset[str]
     fingerprints: Mapping[str, int]
     """Of the definitions that were seen."""
@@ -64,6 +65,14 @@ async def look(
     )
 
 
+def reading_seconds(vms: int) -> float:
+    """How long a host may take to tell of so many VMs, in seconds: a disk's storage may hang, and its call with it.
+
+    Each of them is some ten round trips.
+    """
+    return BULK_SECONDS + vms
+
+
 async def see(server: Server, host: HostConnection, uuids: Collection[str]) -> Sighting:
     """See what these VMs are, for `write`. Raises `HostUnreachable`."""
     wanted = list(uuids)
@@ -71,7 +80,8 @@ async def see(server: Server, host: HostConnection, uuids: Collection[str]) -> S
     # after the rows, before the look: what a job that began since says of its VM differs from nothing here
     busy = await at_work(server.id)
     free = [uuid for uuid in wanted if uuid not in rows or not is_left(busy.get(rows[uuid].id))]
-    return Sighting(wanted, rows, busy, await host.call(partial(look_at, uuids=free), lane=Lane.WATCH))
+    looks = await host.call(partial(look_at, uuids=free), seconds=reading_seconds(len(free)), lane=Lane.WATCH)
+    return Sighting(wanted, rows, busy, looks)
 
 
 async def write(
@@ -105,11 +115,12 @@ async def write(
     leaving = {
         row.uuid for row in gone if patient and departures is not None and departures.has_left(row.uuid, server.id)
     }
-    await mark_gone(server.id, [row.id for row in gone if row.uuid not in leaving])
+    marked = await mark_gone(server.id, [row.id for row in gone if row.uuid not in leaving])
     return Look(
         uuids=[uuid for uuid in sighting.uuids if uuid not in without],
         appeared=taken.appeared,
         changed=taken.changed,
+        gone=marked,
         waiting=taken.waiting | leaving | {uuid for uuid in looks.starting & machines.keys() if patient},
         fingerprints={uuid: looks.fingerprints[uuid] for uuid in machines},
         unfinished=any(one.record is not None and one.record.incomplete for one in machines.values()),

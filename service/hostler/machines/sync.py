@@ -21,12 +21,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster 
 from ansible_collections.hostler.libvirt.plugins.module_utils.status import STARTING, status_of
 from hostler.database import rows as select
 from hostler.events.record import Kind, record_vms
-from hostler.hosts.connection import HostConnection, Lane
+from hostler.hosts.connection import BULK_SECONDS, HostConnection, Lane
 from hostler.hosts.models import Server
 from hostler.jobs.at_work import at_work
 from hostler.machines.arrivals import Departures
-from hostler.machines.intake import is_left, mark_gone
-from hostler.machines.looking import look
+from hostler.machines.intake import KNOWN_TO_BE_GONE, is_left
+from hostler.machines.looking import look, reading_seconds
 from hostler.machines.models import Machine, MachineStatus
 
 log = structlog.get_logger(__name__)
@@ -52,16 +52,22 @@ class SyncReport:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the bulk call showed: how many VMs there are, which are new or differ, and how many have gone."""
+    """What the bulk call showed: how many VMs there are, and the UUIDs of those that differ or are missing."""
 
     machines: int
     differing: Collection[str]
-    gone: int
+    away: Collection[str]
+    """Only a look tells whether they are gone: a create may have ended since, or they are on their way elsewhere."""
+
+    @property
+    def doubtful(self) -> Sequence[str]:
+        """Those that are to be looked at, first those that may be gone."""
+        return [*sorted(self.away), *sorted(self.differing)]
 
 
-async def bulk_states(host: HostConnection, seconds: float | None = None) -> States:
+async def bulk_states(host: HostConnection) -> States:
     """The states of all domains of the host, by one call. Raises `HostUnreachable`."""
-    return await host.call(states, seconds=seconds, lane=Lane.WATCH)
+    return await host.call(states, seconds=BULK_SECONDS, lane=Lane.WATCH)
 
 
 async def sync_host(
@@ -73,24 +79,23 @@ async def sync_host(
     elsewhere (``departures``) are left to whoever watches the hosts. Raises `HostUnreachable`.
     """
     found = await bulk_states(host)
-    comparison = await compare(server, found, departures)
-    appeared = changed = 0
-    for uuids in batches(sorted(present(found) if look_closely else comparison.differing)):
+    comparison = await compare(server, found)
+    wanted = [*sorted(comparison.away), *sorted(present(found))] if look_closely else comparison.doubtful
+    appeared = changed = gone = 0
+    for uuids in batches(wanted):
         looked = await look(server, host, uuids, departures=departures)
-        appeared, changed = appeared + looked.appeared, changed + looked.changed
-    return SyncReport(comparison.machines, appeared, changed, comparison.gone)
+        appeared, changed, gone = appeared + looked.appeared, changed + looked.changed, gone + looked.gone
+    return SyncReport(comparison.machines, appeared, changed, gone)
 
 
 async def definitions(host: HostConnection, uuids: Collection[str]) -> Mapping[str, int]:
     """A number for the definition of each of these VMs: another one, and it has changed. Raises `HostUnreachable`."""
-    return await host.call(partial(fingerprints, uuids=uuids), lane=Lane.WATCH)
+    read = partial(fingerprints, uuids=uuids)
+    return await host.call(read, seconds=reading_seconds(len(uuids)), lane=Lane.WATCH)
 
 
-async def compare(server: Server, found: States, departures: Departures | None = None) -> Comparison:
-    """Compare what the bulk call told with the rows; those whose VMs are gone are marked as such.
-
-    One that was migrated away (``departures``) stays as it is until it arrives, or a look has waited long enough.
-    """
+async def compare(server: Server, found: States) -> Comparison:
+    """Compare what the bulk call told with the rows. It writes nothing: the rows are younger than what was told."""
     there = present(found)
     known = {row["uuid"]: row for row in await select(_KNOWN, server.id)}
     busy = await at_work(server.id)
@@ -99,13 +104,12 @@ async def compare(server: Server, found: States, departures: Departures | None =
         for uuid, state in there.items()
         if (row := known.get(uuid)) is None or (_differs(row, state) and not is_left(busy.get(row["id"])))
     }
-    departures = departures or Departures()
-    away = [
-        row["id"]
+    away = {
+        uuid
         for uuid, row in known.items()
-        if uuid not in there and row["id"] not in busy and not departures.has_left(uuid, server.id)
-    ]
-    return Comparison(len(there), differing, await mark_gone(server.id, away))
+        if uuid not in there and row["id"] not in busy and row["status"] not in KNOWN_TO_BE_GONE
+    }
+    return Comparison(len(there), differing, away)
 
 
 async def adopt_states(server: Server, found: States) -> None:

@@ -47,13 +47,14 @@ class Patience:
     tries: int
     """Of a receiver that refuses it."""
     hours: float
-    """Since the receiver failed first, or since the event, whichever is later."""
+    """Since the receiver failed first, since the event, or since the webhook was changed, whichever is latest."""
 
     def is_over(self, webhook: Webhook, event: Event, answer: Answer, now: datetime) -> bool:
         """Whether the event that was just sent in vain becomes a dead letter."""
         if webhook.refusals + answer.is_refusal >= self.tries:
             return True
-        return now - max(event.at, webhook.failing_since or now) >= timedelta(hours=self.hours)
+        since = max(event.at, webhook.failing_since or now, webhook.updated_at)  # enabled, or sent elsewhere
+        return now - since >= timedelta(hours=self.hours)
 
 
 def wait_seconds(tries: int, retry_after: int = 0) -> float:

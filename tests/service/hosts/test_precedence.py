@@ -123,3 +123,23 @@ async def test_few_batches_are_read_at_once() -> None:
         over.set()
 
     assert at_once == 20
+
+
+async def test_batches_that_hang_keep_no_other_from_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hostler.hosts.precedence._READING_PATIENCE_SECONDS", 0.05)
+    precedence = Precedence()
+    hanging = asyncio.Event()
+
+    async def hang() -> None:
+        async with precedence.later():
+            await hanging.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(20):
+            tasks.create_task(hang())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10), precedence.later():
+            hanging.set()
+
+    await asyncio.sleep(0.1)
+    assert precedence._readings._value == 8, "each place was given back once"

@@ -14,7 +14,6 @@ from hostler.hosts.models import Server
 from hostler.machines.arrivals import Departures, arrivals
 from hostler.machines.intake import mark_gone
 from hostler.machines.models import Machine
-from hostler.machines.sync import compare
 from tests.core.machines import FULL_RECORD, RECORD, UUID, observed
 
 pytestmark = pytest.mark.anyio
@@ -136,15 +135,3 @@ def test_who_has_come_back_has_not_left_and_who_left_another_server_still_has() 
     assert departures.left == {UUID: 1}
     departures.forget([UUID], 1)
     assert departures.left == {}
-
-
-async def test_a_comparison_leaves_a_vm_that_was_migrated_away_as_it_is(here: Server, there: Server) -> None:
-    row = await known(here, status="running")
-
-    assert (await compare(here, {}, Departures({UUID: here.id}))).gone == 0
-    await row.refresh_from_db()
-    assert row.status == "running"
-
-    assert (await compare(here, {}, Departures({UUID: there.id}))).gone == 1
-    await row.refresh_from_db()
-    assert row.status == "error"

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostTimeout
 from hostler.events.models import Event
 from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import Server
@@ -121,3 +123,15 @@ async def test_what_a_job_has_seen_alike_is_not_looked_at_again(
     await Machine.filter(id=row.id).update(status="running")
 
     assert (await write(server, host, sighting)).waiting == set()
+
+
+async def test_a_host_that_does_not_come_to_the_end_of_a_look_is_given_up(
+    server: Server, host: HostConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr("hostler.machines.looking.look_at", lambda _hypervisor, **_of: over.wait(30))
+    monkeypatch.setattr("hostler.machines.looking.reading_seconds", lambda _vms: 0.1)
+
+    with pytest.raises(HostTimeout, match=r"'node' did not answer within 0\.1 s"):
+        await look(server, host, [UUID])
+    over.set()

@@ -79,7 +79,7 @@ async def test_after_a_day_of_absence_events_are_given_up_one_after_another_as_t
     await until(api, webhook, health="failing")
     long_ago = datetime.now(UTC) - timedelta(hours=25)
     await Event.filter(id__lte=2).update(at=long_ago)
-    await Webhook.filter(id=webhook["id"]).update(failing_since=long_ago)
+    await Webhook.filter(id=webhook["id"]).update(failing_since=long_ago, updated_at=long_ago)
 
     state = await until(api, webhook, last_event_id=2)
 
@@ -99,9 +99,16 @@ def test_patience_ends_with_refusals_or_with_hours_of_failing_and_not_with_age_a
     absent, refused = Answer(error="x"), Answer(status=500, error="x")
     old, new = Event(at=now - timedelta(days=5)), Event(at=now)
 
-    def is_over(event: Event, answer: Answer, refusals: int = 0, failing_hours: float | None = None) -> bool:
+    def is_over(
+        event: Event,
+        answer: Answer,
+        refusals: int = 0,
+        failing_hours: float | None = None,
+        changed_hours: float = 1000,
+    ) -> bool:
         since = None if failing_hours is None else now - timedelta(hours=failing_hours)
-        return patience.is_over(Webhook(refusals=refusals, failing_since=since), event, answer, now)
+        changed = now - timedelta(hours=changed_hours)
+        return patience.is_over(Webhook(refusals=refusals, failing_since=since, updated_at=changed), event, answer, now)
 
     assert not is_over(old, absent)  # of a webhook that was disabled for days
     assert not is_over(old, absent, refusals=2)
@@ -110,6 +117,9 @@ def test_patience_ends_with_refusals_or_with_hours_of_failing_and_not_with_age_a
     assert not is_over(old, absent, failing_hours=23)
     assert is_over(old, absent, failing_hours=24)
     assert not is_over(new, absent, failing_hours=100)
+    # enabled again, or with another address
+    assert not is_over(old, absent, failing_hours=100, changed_hours=23)
+    assert is_over(old, absent, failing_hours=100, changed_hours=24)
 
 
 def test_what_is_a_refusal_and_what_an_absence() -> None:
