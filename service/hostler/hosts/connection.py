@@ -45,6 +45,14 @@ _KEPT_IDLE = 2  # connections that wait for the next call; over ssh each is a pr
 _IDLE_SECONDS = 60.0  # so long all of them wait; then one is enough
 
 
+def reading_seconds(vms: int) -> float:
+    """How long a host may take to tell of so many VMs, in seconds: a disk's storage may hang, and its call with it.
+
+    Each of them is some ten round trips.
+    """
+    return BULK_SECONDS + vms
+
+
 class Lane(Enum):
     """Who waits for whom: calls to one host wait for a thread only behind others of their own lane."""
 

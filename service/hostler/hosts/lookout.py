@@ -46,7 +46,7 @@ from hostler.machines.address_watch import AddressWatch
 from hostler.machines.arrivals import Departures
 from hostler.machines.looking import Look, look
 from hostler.machines.recovery import recover, sweep_unfinished
-from hostler.machines.sync import States, adopt_states, bulk_states, compare, definitions, present
+from hostler.machines.sync import States, adopt_states, batches, bulk_states, compare, definitions, present
 
 log = structlog.get_logger(__name__)
 
@@ -203,7 +203,8 @@ class Lookout:
                 raise _first(others or group) from group
             lost = _first(found)
         was_in_sight, self.is_in_sight = self.is_in_sight, False
-        fell_soon_before, self._fell_soon = self._fell_soon, time.monotonic() < began + _STANDS_SECONDS
+        fell_soon_before = self._fell_soon
+        self._fell_soon = was_in_sight and time.monotonic() < began + _STANDS_SECONDS
         if was_in_sight and not isinstance(lost, HostTimeout) and not (self._fell_soon and fell_soon_before):
             return True  # a libvirtd that is restarted is back in a moment, and nobody need hear of it
         host.be_away()
@@ -228,17 +229,22 @@ class Lookout:
                 task.cancel()
 
     async def _begin(self, server: Server, host: HostConnection, first: _First) -> Sequence[str]:
-        """First what all VMs do, then what nobody has finished; the VMs to be looked at in turn: their UUIDs."""
+        """First what all VMs do, then what nobody has finished, and which are gone; others are to be looked at then.
+
+        One that has moved while nobody watched is gone here before the other host takes it for a copy.
+        """
         found, facts = first
         await note_facts(server, facts)
         await adopt_states(server, found)
         await recover(server, host)
         await recover_images(server, host)
         comparison = await compare(server, found)
+        for uuids in batches(sorted(comparison.away)):
+            await self._look(server, host, uuids)
         self._settled = None
         self._sighted()
         log.info("host.in_sight", host=server.hostname, vms=comparison.machines)
-        return [*sorted(comparison.away), *sorted(present(found))]
+        return sorted(present(found))
 
     async def _keep_looking(
         self,

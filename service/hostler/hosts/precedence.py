@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 _BEGIN = 16
 """Hosts that are asked at once: of hundreds the first ones are written down then, while the others are still asked."""
@@ -35,7 +35,8 @@ class Precedence:
         """In the block, which a few hosts are in at once, it is found out what all VMs of a host do."""
         self._beginning += 1
         try:
-            async with _held(self._places, _PATIENCE_SECONDS):
+            await self._places.acquire()
+            with _released(self._places, _PATIENCE_SECONDS):
                 yield
         finally:
             self._beginning -= 1
@@ -45,18 +46,22 @@ class Precedence:
     @contextlib.asynccontextmanager
     async def later(self) -> AsyncIterator[None]:
         """In the block some definitions are read."""
-        async with _held(self._readings, _READING_PATIENCE_SECONDS):
+        await self._readings.acquire()
+        try:
             with contextlib.suppress(TimeoutError):
                 while self._beginning:
                     async with asyncio.timeout(_PATIENCE_SECONDS):
                         await self._one_has_begun.wait()
+        except BaseException:
+            self._readings.release()
+            raise
+        with _released(self._readings, _READING_PATIENCE_SECONDS):
             yield
 
 
-@contextlib.asynccontextmanager
-async def _held(places: asyncio.Semaphore, patience: float) -> AsyncIterator[None]:
-    """One of ``places`` in the block, and for ``patience`` seconds at most."""
-    await places.acquire()
+@contextlib.contextmanager
+def _released(places: asyncio.Semaphore, patience: float) -> Iterator[None]:
+    """One of ``places`` is given back at the end of the block, or after ``patience`` seconds in it."""
     with contextlib.ExitStack() as place:
         place.callback(places.release)
         limit = asyncio.get_running_loop().call_later(patience, place.close)

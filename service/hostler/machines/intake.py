@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
@@ -22,7 +23,7 @@ from hostler.database.queries import marks
 from hostler.database.queries import rows as select
 from hostler.dispatch import Action
 from hostler.events.record import Kind, record_vms
-from hostler.hosts.connection import BULK_SECONDS, HostConnection, Lane
+from hostler.hosts.connection import HostConnection, Lane, reading_seconds
 from hostler.hosts.models import Server
 from hostler.machines.arrivals import Arrival, Arrivals, Departures, arrivals
 from hostler.machines.forgetting import forget
@@ -291,8 +292,8 @@ async def _number(host: HostConnection, seen: Seen, new: Mapping[str, int]) -> N
         and (record.id is None or (uuid in new and record.id != new[uuid]))
     ]
     if numbered:
-        seconds = BULK_SECONDS + len(numbered)
-        await host.call(lambda hypervisor: _set_records(hypervisor, numbered), seconds=seconds, lane=Lane.WATCH)
+        write = partial(_set_records, records=numbered)
+        await host.call(write, seconds=reading_seconds(len(numbered)), lane=Lane.WATCH)
 
 
 def _set_records(hypervisor: Hypervisor, records: Sequence[Record]) -> None:
@@ -303,5 +304,5 @@ def _set_records(hypervisor: Hypervisor, records: Sequence[Record]) -> None:
                 domain.set_record(record)
         except HostUnreachable:
             raise
-        except HostlerError as error:  # the next look that finds it without its number tries again
+        except HostlerError as error:  # the next look tries again, if it has none; of a copy it stays
             log.warning("vm.not_numbered", vm=record.id, uuid=record.uuid, reason=error.message)

@@ -11,7 +11,7 @@ import structlog
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import Looks, look_at
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import probe_name
-from hostler.hosts.connection import BULK_SECONDS, HostConnection, Lane
+from hostler.hosts.connection import HostConnection, Lane, reading_seconds
 from hostler.hosts.models import Server
 from hostler.jobs.at_work import at_work
 from hostler.machines.arrivals import Departures
@@ -65,14 +65,6 @@ async def look(
     )
 
 
-def reading_seconds(vms: int) -> float:
-    """How long a host may take to tell of so many VMs, in seconds: a disk's storage may hang, and its call with it.
-
-    Each of them is some ten round trips.
-    """
-    return BULK_SECONDS + vms
-
-
 async def see(server: Server, host: HostConnection, uuids: Collection[str]) -> Sighting:
     """See what these VMs are, for `write`. Raises `HostUnreachable`."""
     wanted = list(uuids)
@@ -108,14 +100,15 @@ async def write(
         if not patient or (known is not None and known.status == MachineStatus.PAUSED.value):
             # no start takes so long: libvirt has left it like that, and its guest stands still until it is resumed
             machines[uuid] = replace(machines[uuid], status=MachineStatus.PAUSED.value)
-    seen = Seen(server, machines, rows, sighting.at_work, began)
-    taken = await take_in(host, seen, departures, copies=() if patient else sighting.uuids)
     gone = [rows[uuid] for uuid in looks.gone if uuid in rows and uuid not in without]
     gone = [row for row in gone if row.id not in sighting.at_work]
     leaving = {
         row.uuid for row in gone if patient and departures is not None and departures.has_left(row.uuid, server.id)
     }
+    # first: another VM may have the name of one that is gone
     marked = await mark_gone(server.id, [row.id for row in gone if row.uuid not in leaving])
+    seen = Seen(server, machines, rows, sighting.at_work, began)
+    taken = await take_in(host, seen, departures, copies=() if patient else sighting.uuids)
     return Look(
         uuids=[uuid for uuid in sighting.uuids if uuid not in without],
         appeared=taken.appeared,

@@ -13,13 +13,19 @@ from typing import Any
 import structlog
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.actions.observe import observe
-from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostlerError, HostUnreachable
+from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey import look_at
+from ansible_collections.hostler.libvirt.plugins.module_utils.errors import (
+    HostlerError,
+    HostTimeout,
+    HostUnreachable,
+    OperationFailed,
+)
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import Hypervisor
 from ansible_collections.hostler.libvirt.plugins.module_utils.machine import ObservedMachine
 from ansible_collections.hostler.libvirt.plugins.module_utils.plan.change import plan_change
 from hostler.database import check_fence, rows
 from hostler.dispatch import Action
-from hostler.hosts.connection import HostConnection
+from hostler.hosts.connection import HostConnection, reading_seconds
 from hostler.hosts.models import Server
 from hostler.jobs.ledger import PROCESS, close_job
 from hostler.jobs.models import Executor, Job, JobState
@@ -74,7 +80,10 @@ async def sweep_unfinished(server: Server, host: HostConnection) -> None:
         server.id,
     )
     for row in await Machine.filter(id__in=[one["id"] for one in unfinished]):
-        observed = await host.call(partial(_look, uuid=row.uuid))
+        looks = await host.call(partial(look_at, uuids=[row.uuid]), seconds=reading_seconds(1))
+        if row.uuid in looks.unreadable:
+            continue
+        observed = looks.seen.get(row.uuid)
         if observed is not None and row.status == MachineStatus.DELETING.value:
             await write_down(row, observed, server)  # it was not even begun
             continue
@@ -112,7 +121,11 @@ async def settle(job: Job, server: Server, host: HostConnection) -> None:
     await check_fence()  # another service may have the host, and have settled this
     uuid = job.vm_uuid or ""
     row = await Machine.get_or_none(id=job.vm_id).select_related("server")
-    observed = await host.call(lambda hypervisor: _look(hypervisor, uuid))
+    try:
+        observed = await host.call(partial(_look, uuid=uuid), seconds=reading_seconds(1))
+    except HostTimeout:
+        # not the host's: what answers no keepalive either is lost before that
+        raise OperationFailed("what it is was not told in time") from None
     if job.action == Action.CREATE and (observed is None or _is_incomplete(observed)):
         # the record on the host says that this is the rest of a create, so it is ours to take away
         await host.call(partial(undo_create, uuid=uuid, name=job.vm_name or ""))

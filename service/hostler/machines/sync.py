@@ -21,12 +21,12 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster 
 from ansible_collections.hostler.libvirt.plugins.module_utils.status import STARTING, status_of
 from hostler.database import rows as select
 from hostler.events.record import Kind, record_vms
-from hostler.hosts.connection import BULK_SECONDS, HostConnection, Lane
+from hostler.hosts.connection import BULK_SECONDS, HostConnection, Lane, reading_seconds
 from hostler.hosts.models import Server
 from hostler.jobs.at_work import at_work
 from hostler.machines.arrivals import Departures
 from hostler.machines.intake import KNOWN_TO_BE_GONE, is_left
-from hostler.machines.looking import look, reading_seconds
+from hostler.machines.looking import look
 from hostler.machines.models import Machine, MachineStatus
 
 log = structlog.get_logger(__name__)

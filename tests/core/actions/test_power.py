@@ -272,7 +272,10 @@ exec {emulator} "$@"
     assert named(hypervisor, "cycled").status == "running"
 
 
-def test_a_power_cycle_whose_new_qemu_is_ended_at_once_is_done(hypervisor: Hypervisor, lab_host: Host) -> None:
+def test_a_power_cycle_whose_new_qemu_is_ended_at_once_is_done(
+    hypervisor: Hypervisor, lab_host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(power, "SETTLES_SECONDS", 30)  # however late libvirtd hears of it
     vm = made(hypervisor, desired(lab_host, "cycled", "running"))
     first = lab_host.guest_process("cycled")
 

@@ -143,3 +143,30 @@ async def test_batches_that_hang_keep_no_other_from_being_read(monkeypatch: pyte
 
     await asyncio.sleep(0.1)
     assert precedence._readings._value == 8, "each place was given back once"
+
+
+async def test_no_more_batches_are_read_at_once_for_having_waited_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hostler.hosts.precedence._READING_PATIENCE_SECONDS", 0.1)
+    precedence = Precedence()
+    begun, over = asyncio.Event(), asyncio.Event()
+    at_once = 0
+
+    async def begin() -> None:
+        async with precedence.first():
+            await begun.wait()
+
+    async def read() -> None:
+        nonlocal at_once
+        async with precedence.later():
+            at_once += 1
+            await over.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(begin())
+        for _ in range(20):
+            tasks.create_task(read())
+        await asyncio.sleep(0.3)
+        begun.set()
+        await asyncio.sleep(0.05)
+        assert at_once == 8
+        over.set()

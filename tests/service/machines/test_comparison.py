@@ -85,6 +85,18 @@ async def test_a_vm_that_is_on_its_way_elsewhere_is_left_to_whoever_watches(
     assert row.status == "error"
 
 
+async def test_a_vm_that_was_made_again_under_its_name_is_taken_in_at_once(
+    server: Server, host: HostConnection
+) -> None:
+    row = await known(server, GONE)
+    await Machine.filter(id=row.id).update(name="web")
+
+    report = await sync_host(server, host, look_closely=True)
+
+    assert (report.appeared, report.gone) == (1, 1)
+    assert await Machine.filter(name="web", uuid=UUID, status="running").exists()
+
+
 async def test_what_a_job_deletes_is_no_news(server: Server) -> None:
     await known(server, GONE, status="deleting")
 

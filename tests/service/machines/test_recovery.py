@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import httpx
@@ -73,3 +74,19 @@ async def test_what_a_newer_service_was_asked_for_is_settled_too(
 
     assert job.state == "failed"
     assert (await api.post(f"/api/vms/{vm['id']}/start")).status_code == 200
+
+
+async def test_a_job_whose_vm_can_not_be_asked_has_failed_and_keeps_nobody_waiting(
+    app: FastAPI, api: httpx.AsyncClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm = await create(api, server, "hangs")
+    over = threading.Event()
+    monkeypatch.setattr("hostler.machines.recovery._look", lambda *_of, **_by_name: over.wait(30))
+    monkeypatch.setattr("hostler.machines.recovery.reading_seconds", lambda _vms: 0.1)
+
+    job = await cut_off(app, server, vm, "vm_start")
+
+    over.set()
+    assert (job.state, job.error_code) == ("failed", "cut_off")
+    assert job.error_detail is not None
+    assert job.error_detail.endswith("could not be put right: what it is was not told in time")
