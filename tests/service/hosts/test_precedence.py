@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -84,24 +86,38 @@ async def test_of_many_hosts_the_first_have_begun_before_the_last_are_asked() ->
     assert told.count("begun") == 40
 
 
-async def test_hosts_that_hang_as_they_begin_keep_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hostler.hosts.precedence._PATIENCE_SECONDS", 0.05)
+@pytest.mark.parametrize(
+    ("what", "patience", "places", "number"),
+    [
+        (Precedence.first, "_PATIENCE_SECONDS", "_places", 16),
+        (Precedence.later, "_READING_PATIENCE_SECONDS", "_readings", 8),
+    ],
+    ids=["hosts", "batches"],
+)
+async def test_those_that_hang_keep_no_other_from_its_place(
+    what: Callable[[Precedence], AbstractAsyncContextManager[None]],
+    patience: str,
+    places: str,
+    number: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(f"hostler.hosts.precedence.{patience}", 0.05)
     precedence = Precedence()
     hanging = asyncio.Event()
 
     async def hang() -> None:
-        async with precedence.first():
+        async with what(precedence):
             await hanging.wait()
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(40):
             tasks.create_task(hang())
         await asyncio.sleep(0)
-        async with asyncio.timeout(10), precedence.first():
+        async with asyncio.timeout(10), what(precedence):
             hanging.set()
 
     await asyncio.sleep(0.1)
-    assert precedence._places._value == 16, "each place was given back once"
+    assert getattr(precedence, places)._value == number, "each place was given back once"
 
 
 async def test_few_batches_are_read_at_once() -> None:
@@ -123,26 +139,6 @@ async def test_few_batches_are_read_at_once() -> None:
         over.set()
 
     assert at_once == 20
-
-
-async def test_batches_that_hang_keep_no_other_from_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hostler.hosts.precedence._READING_PATIENCE_SECONDS", 0.05)
-    precedence = Precedence()
-    hanging = asyncio.Event()
-
-    async def hang() -> None:
-        async with precedence.later():
-            await hanging.wait()
-
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(20):
-            tasks.create_task(hang())
-        await asyncio.sleep(0)
-        async with asyncio.timeout(10), precedence.later():
-            hanging.set()
-
-    await asyncio.sleep(0.1)
-    assert precedence._readings._value == 8, "each place was given back once"
 
 
 async def test_no_more_batches_are_read_at_once_for_having_waited_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,5 +2,6 @@
 """Fixtures of the VM tests."""
 
 from tests.service.machines.lab_service import api, clean_host, server, settings
+from tests.service.machines.node import connection, node
 
-__all__ = ["api", "clean_host", "server", "settings"]
+__all__ = ["api", "clean_host", "connection", "node", "server", "settings"]

@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 
 from ansible_collections.hostler.libvirt.plugins.module_utils.errors import HostTimeout
 from hostler.events.models import Event
@@ -20,65 +17,47 @@ from tests.core.machines import UUID
 
 pytestmark = pytest.mark.anyio
 
-DOMAIN = f"""<node><domain type='test'><name>web</name><uuid>{UUID}</uuid><metadata>
-<hostler:vm xmlns:hostler='urn:hostler:vm:1' version='1'><hostler:id>1</hostler:id><hostler:uuid>{UUID}</hostler:uuid>
-<hostler:revision>2</hostler:revision></hostler:vm></metadata>
-<memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain></node>"""
 ASKED = {"name": "web", "description": "first"}
 
 
 @pytest.fixture
-async def server(app: FastAPI, tmp_path: Path) -> Server:
-    node = tmp_path / "node.xml"
-    node.write_text(DOMAIN)
-    return await Server.create(hostname="node", libvirt_uri=f"test://{node}", enabled=False)
-
-
-@pytest.fixture
-async def host(server: Server) -> AsyncIterator[HostConnection]:
-    connection = HostConnection(server.hostname, server.libvirt_uri, threads=2)
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
-async def row(server: Server) -> Machine:
+async def row(node: Server) -> Machine:
     """The VM as it was before another door changed it: its record has one revision more."""
     return await Machine.create(
-        server=server, uuid=UUID, name="web", status="stopped", cpu_cores=2, memory_mb=32, disk_gb=0.0,
+        server=node, uuid=UUID, name="web", status="stopped", cpu_cores=2, memory_mb=32, disk_gb=0.0,
         revision=1, spec=ASKED,
     )  # fmt: skip
 
 
 async def test_what_another_door_has_changed_is_asked_for_from_then_on(
-    server: Server, host: HostConnection, row: Machine
+    node: Server, connection: HostConnection, row: Machine
 ) -> None:
-    await look(server, host, [UUID])
+    await look(node, connection, [UUID])
 
     await row.refresh_from_db()
     assert (row.revision, row.spec["cpu_cores"], row.spec["description"]) == (2, 1, "first")
 
 
 async def test_nobody_is_told_of_a_revision_that_shows_nowhere(
-    server: Server, host: HostConnection, row: Machine
+    node: Server, connection: HostConnection, row: Machine
 ) -> None:
-    await look(server, host, [UUID])
+    await look(node, connection, [UUID])
     await Machine.filter(id=row.id).update(revision=1, spec=ASKED)
     told = await Event.all().count()
 
-    await look(server, host, [UUID])
+    await look(node, connection, [UUID])
 
     await row.refresh_from_db()
     assert (row.revision, await Event.all().count()) == (2, told)
 
 
 async def test_what_was_asked_for_since_the_look_stays_and_what_the_host_says_is_written(
-    server: Server, host: HostConnection, row: Machine
+    node: Server, connection: HostConnection, row: Machine
 ) -> None:
-    sighting = await see(server, host, [UUID])
+    sighting = await see(node, connection, [UUID])
     await Machine.filter(id=row.id).update(revision=3, spec={"name": "web"})  # a change of ours
 
-    seen = await write(server, host, sighting)
+    seen = await write(node, connection, sighting)
 
     assert seen.waiting == {UUID}  # what it differs in from what is asked for by now, another look tells
     await row.refresh_from_db()
@@ -87,16 +66,16 @@ async def test_what_was_asked_for_since_the_look_stays_and_what_the_host_says_is
 
 
 async def test_nobody_is_told_of_another_drift_that_shows_nowhere(
-    server: Server, host: HostConnection, row: Machine
+    node: Server, connection: HostConnection, row: Machine
 ) -> None:
     await Machine.filter(id=row.id).update(revision=2, spec={**ASKED, "cpu_cores": 4})
-    await look(server, host, [UUID])
+    await look(node, connection, [UUID])
     await row.refresh_from_db()
     assert row.drift
     await Machine.filter(id=row.id).update(drift=[{"field": "cpu_cores", "asked": 4, "found": 3}])
     told = await Event.all().count()
 
-    await look(server, host, [UUID])
+    await look(node, connection, [UUID])
 
     await row.refresh_from_db()
     assert row.drift != [{"field": "cpu_cores", "asked": 4, "found": 3}]
@@ -104,12 +83,12 @@ async def test_nobody_is_told_of_another_drift_that_shows_nowhere(
 
 
 async def test_what_a_job_has_written_down_since_the_look_stays_and_is_looked_at_again(
-    server: Server, host: HostConnection, row: Machine
+    node: Server, connection: HostConnection, row: Machine
 ) -> None:
-    sighting = await see(server, host, [UUID])
+    sighting = await see(node, connection, [UUID])
     await Machine.filter(id=row.id).update(status="paused")  # the job looked later than we did
 
-    seen = await write(server, host, sighting)
+    seen = await write(node, connection, sighting)
 
     assert seen.waiting == {UUID}
     await row.refresh_from_db()
@@ -117,21 +96,21 @@ async def test_what_a_job_has_written_down_since_the_look_stays_and_is_looked_at
 
 
 async def test_what_a_job_has_seen_alike_is_not_looked_at_again(
-    server: Server, host: HostConnection, row: Machine
+    node: Server, connection: HostConnection, row: Machine
 ) -> None:
-    sighting = await see(server, host, [UUID])
+    sighting = await see(node, connection, [UUID])
     await Machine.filter(id=row.id).update(status="running")
 
-    assert (await write(server, host, sighting)).waiting == set()
+    assert (await write(node, connection, sighting)).waiting == set()
 
 
 async def test_a_host_that_does_not_come_to_the_end_of_a_look_is_given_up(
-    server: Server, host: HostConnection, monkeypatch: pytest.MonkeyPatch
+    node: Server, connection: HostConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = threading.Event()
     monkeypatch.setattr("hostler.machines.looking.look_at", lambda _hypervisor, **_of: over.wait(30))
     monkeypatch.setattr("hostler.machines.looking.reading_seconds", lambda _vms: 0.1)
 
     with pytest.raises(HostTimeout, match=r"'node' did not answer within 0\.1 s"):
-        await look(server, host, [UUID])
+        await look(node, connection, [UUID])
     over.set()
