@@ -227,7 +227,7 @@ def refresh(hostname: Hostname) -> None:
         try:
             await read_host(server, host)
             await sync_images(server, host, refresh=True)
-            return await sync_host(server, host, look_closely=True)
+            return await sync_host(server, host)
         finally:
             host.close()
 

@@ -112,7 +112,7 @@ async def refresh(engine: Engine, server: Server) -> SyncReport:
     try:
         await read_host(server, host)
         await sync_images(server, host, refresh=True)
-        return await sync_host(server, host, look_closely=True, departures=engine.watch.departures)
+        return await sync_host(server, host, engine.watch.departures)
     except HostUnreachable as error:
         if server.id not in engine.watch.elsewhere:  # whoever watches it may well reach it
             await mark_unreachable(server, error)

@@ -70,19 +70,16 @@ async def bulk_states(host: HostConnection) -> States:
     return await host.call(states, seconds=BULK_SECONDS, lane=Lane.WATCH)
 
 
-async def sync_host(
-    server: Server, host: HostConnection, *, look_closely: bool = False, departures: Departures | None = None
-) -> SyncReport:
-    """Compare all VMs of the host by one bulk call, and look closer at those that are new or differ.
+async def sync_host(server: Server, host: HostConnection, departures: Departures | None = None) -> SyncReport:
+    """Look at every VM of the host: what a definition has become no bulk call tells.
 
-    With ``look_closely`` at every one: what a definition has become no bulk call tells. VMs that are on their way
-    elsewhere (``departures``) are left to whoever watches the hosts. Raises `HostUnreachable`.
+    Those that are on their way elsewhere (``departures``) are left to whoever watches the hosts. Raises
+    `HostUnreachable`.
     """
     found = await bulk_states(host)
     comparison = await compare(server, found)
-    wanted = [*sorted(comparison.away), *sorted(present(found))] if look_closely else comparison.doubtful
     appeared = changed = gone = 0
-    for uuids in batches(wanted):
+    for uuids in batches([*sorted(comparison.away), *sorted(present(found))]):
         looked = await look(server, host, uuids, departures=departures)
         appeared, changed, gone = appeared + looked.appeared, changed + looked.changed, gone + looked.gone
     return SyncReport(comparison.machines, appeared, changed, gone)

@@ -120,36 +120,16 @@ async def test_those_that_hang_keep_no_other_from_its_place(
     assert getattr(precedence, places)._value == number, "each place was given back once"
 
 
-async def test_few_batches_are_read_at_once() -> None:
+@pytest.mark.parametrize("seconds", [0, 0.8], ids=["at once", "after a wait"])
+async def test_few_batches_are_read_at_once(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hostler.hosts.precedence._READING_PATIENCE_SECONDS", 0.5)
     precedence = Precedence()
     over = asyncio.Event()
     at_once = 0
 
-    async def read() -> None:
-        nonlocal at_once
-        async with precedence.later():
-            at_once += 1
-            await over.wait()
-
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(20):
-            tasks.create_task(read())
-        await asyncio.sleep(0.05)
-        assert at_once == 8
-        over.set()
-
-    assert at_once == 20
-
-
-async def test_no_more_batches_are_read_at_once_for_having_waited_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hostler.hosts.precedence._READING_PATIENCE_SECONDS", 0.1)
-    precedence = Precedence()
-    begun, over = asyncio.Event(), asyncio.Event()
-    at_once = 0
-
     async def begin() -> None:
         async with precedence.first():
-            await begun.wait()
+            await asyncio.sleep(seconds)
 
     async def read() -> None:
         nonlocal at_once
@@ -161,8 +141,8 @@ async def test_no_more_batches_are_read_at_once_for_having_waited_long(monkeypat
         tasks.create_task(begin())
         for _ in range(20):
             tasks.create_task(read())
-        await asyncio.sleep(0.3)
-        begun.set()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(seconds + 0.05)
         assert at_once == 8
         over.set()
+
+    assert at_once == 20

@@ -48,7 +48,7 @@ async def test_a_vm_that_its_host_no_longer_has_is_said_gone_once(node: Server, 
     assert row.status == "error"
 
     assert (await compare(node, await bulk_states(connection))).doubtful == []
-    assert (await sync_host(node, connection, look_closely=True)).gone == 0
+    assert (await sync_host(node, connection)).gone == 0
 
 
 async def test_a_vm_that_is_on_its_way_elsewhere_is_left_to_whoever_watches(
@@ -56,11 +56,11 @@ async def test_a_vm_that_is_on_its_way_elsewhere_is_left_to_whoever_watches(
 ) -> None:
     row = await known(node, GONE)
 
-    assert (await sync_host(node, connection, departures=Departures({GONE: node.id}))).gone == 0
+    assert (await sync_host(node, connection, Departures({GONE: node.id}))).gone == 0
     await row.refresh_from_db()
     assert row.status == "running"
 
-    assert (await sync_host(node, connection, departures=Departures({GONE: node.id + 1}))).gone == 1
+    assert (await sync_host(node, connection, Departures({GONE: node.id + 1}))).gone == 1
     await row.refresh_from_db()
     assert row.status == "error"
 
@@ -71,7 +71,7 @@ async def test_a_vm_that_was_made_again_under_its_name_is_taken_in_at_once(
     row = await known(node, GONE)
     await Machine.filter(id=row.id).update(name="web")
 
-    report = await sync_host(node, connection, look_closely=True)
+    report = await sync_host(node, connection)
 
     assert (report.appeared, report.gone) == (1, 1)
     assert await Machine.filter(name="web", uuid=UUID, status="running").exists()
