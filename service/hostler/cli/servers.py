@@ -214,10 +214,8 @@ def remove(hostname: Hostname) -> None:
 def refresh(hostname: Hostname) -> None:
     """Compare every VM and every base image of a server with what is known of it, now."""
     from hostler.credentials.keeping import Keeper
+    from hostler.hosts import actions
     from hostler.hosts.connection import HostConnection
-    from hostler.hosts.sight import read_host
-    from hostler.images.sync import sync_images
-    from hostler.machines.sync import sync_host
     from hostler.settings import Settings
 
     async def work() -> SyncReport:
@@ -225,9 +223,7 @@ def refresh(hostname: Hostname) -> None:
         credentials = Keeper.of(Settings.load()).opening(server.id)
         host = HostConnection(server.hostname, server.libvirt_uri, threads=1, credentials=credentials)
         try:
-            await read_host(server, host)
-            await sync_images(server, host, refresh=True)
-            return await sync_host(server, host)
+            return await actions.compare_all(server, host)
         finally:
             host.close()
 

@@ -16,6 +16,7 @@ from hostler.counted import counted
 from hostler.engine import Engine
 from hostler.errors import Conflict, FieldProblem, NotFound
 from hostler.events.record import Kind, record_server
+from hostler.hosts.connection import HostConnection
 from hostler.hosts.models import AnsibleConnection, Server, ServerState
 from hostler.hosts.reached_with import check_credential
 from hostler.hosts.sight import mark_unreachable, read_host
@@ -24,6 +25,7 @@ from hostler.images.observation import forget as forget_images
 from hostler.images.sync import sync_images
 from hostler.jobs.ledger import close_job
 from hostler.jobs.models import Job, JobState
+from hostler.machines.arrivals import Departures
 from hostler.machines.models import Machine
 from hostler.machines.sync import SyncReport, sync_host
 
@@ -108,15 +110,22 @@ async def remove(server: Server, alive: Container[str]) -> None:
 
 async def refresh(engine: Engine, server: Server) -> SyncReport:
     """Compare every VM and image of the server with its row now. Raises `HostUnreachable`, and writes that down."""
-    host = engine.host(server)
     try:
-        await read_host(server, host)
-        await sync_images(server, host, refresh=True)
-        return await sync_host(server, host, engine.watch.departures)
+        return await compare_all(server, engine.host(server), engine.watch.departures)
     except HostUnreachable as error:
         if server.id not in engine.watch.elsewhere:  # whoever watches it may well reach it
             await mark_unreachable(server, error)
         raise
+
+
+async def compare_all(server: Server, host: HostConnection, departures: Departures | None = None) -> SyncReport:
+    """Compare the server, and every VM and image of it, with its row now; ``departures`` as of `sync_host`.
+
+    Raises `HostUnreachable`.
+    """
+    await read_host(server, host)
+    await sync_images(server, host, refresh=True)
+    return await sync_host(server, host, departures)
 
 
 def not_found(server_id: int) -> NotFound:

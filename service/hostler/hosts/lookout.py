@@ -369,7 +369,7 @@ class Lookout:
         with watching(hypervisor, heard, wake):
             # on the same connection, which nobody else uses yet: over ssh another one takes a third of a second;
             # in a list, to be taken out: it is large, and what is heard stands for as long as the connection
-            yield [_First(states(hypervisor), host_facts(hypervisor))]
+            yield [_First(states(hypervisor), host_facts(hypervisor, with_uuid=False))]
 
     def _heed(self, sign: Sign) -> None:
         if sign.what == STARTED:

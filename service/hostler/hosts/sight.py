@@ -33,7 +33,7 @@ async def note_facts(server: Server, facts: HostFacts) -> None:
     lasting = {
         "state": ServerState.REACHABLE.value,
         "state_reason": None,
-        "host_uuid": facts.uuid,
+        **({} if facts.uuid is None else {"host_uuid": facts.uuid}),
         "cpu_total": facts.resources.cpus,
         "memory_total_mb": facts.resources.memory_mb,
         "disk_total_gb": None if pool is None else disk_gib(pool.capacity),

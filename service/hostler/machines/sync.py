@@ -19,7 +19,8 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey imp
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import DomainState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import probe_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.status import STARTING, status_of
-from hostler.database import rows as select
+from hostler.database.queries import marks
+from hostler.database.queries import rows as select
 from hostler.events.record import Kind, record_vms
 from hostler.hosts.connection import BULK_SECONDS, HostConnection, Lane, reading_seconds
 from hostler.hosts.models import Server
@@ -27,7 +28,7 @@ from hostler.jobs.at_work import at_work
 from hostler.machines.arrivals import Departures
 from hostler.machines.intake import KNOWN_TO_BE_GONE, is_left
 from hostler.machines.looking import look
-from hostler.machines.models import Machine, MachineStatus
+from hostler.machines.models import MachineStatus
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,10 @@ States = Mapping[str, DomainState]
 """The states of a host's domains by UUID, as one bulk call tells them."""
 
 _WHILE_STARTING = (MachineStatus.RUNNING.value, MachineStatus.PAUSED.value)
+# of thousands of VMs; the ORM would take most of the time to write such queries
 _KNOWN = "SELECT id, uuid, name, status FROM vm WHERE server_id = ?"
+_OF_STATUS = "SELECT id, uuid FROM vm WHERE server_id = ? AND status = ?"
+_ADOPT = "UPDATE vm SET status = ?, last_seen = ?, updated_at = ? WHERE id IN ({marks})"
 BATCH = 100
 """VMs that are looked at, and written down, at once: a host may have thousands, and all hosts begin together."""
 
@@ -114,19 +118,19 @@ async def adopt_states(server: Server, found: States) -> None:
 
     Thus all VMs of a host that was away are true again before each of them was looked at.
     """
-    unknown = await Machine.filter(server_id=server.id, status=MachineStatus.UNKNOWN.value).values_list("id", "uuid")
+    unknown = await select(_OF_STATUS, server.id, MachineStatus.UNKNOWN.value)
     busy = await at_work(server.id)
     by_status: dict[str, list[int]] = {}
-    for number, uuid in unknown:
-        state = found.get(str(uuid))
-        if state is not None and int(str(number)) not in busy:
-            by_status.setdefault(status_of(state.state, state.reason), []).append(int(str(number)))
+    for row in unknown:
+        state = found.get(row["uuid"])
+        if state is not None and row["id"] not in busy:
+            by_status.setdefault(status_of(state.state, state.reason), []).append(row["id"])
     by_status.pop(MachineStatus.UNKNOWN.value, None)
     if by_status:
         now = datetime.now(UTC)
         async with in_transaction():
             for status, ids in by_status.items():
-                await Machine.filter(id__in=ids).update(status=status, last_seen=now, updated_at=now)
+                await select(_ADOPT.format(marks=marks(ids)), status, now, now, *ids)
             await record_vms(Kind.VM_CHANGED, [number for ids in by_status.values() for number in ids])
 
 

@@ -88,6 +88,7 @@ def test_a_real_host_with_its_vms(hypervisor: Hypervisor, lab_host: Host) -> Non
 
     facts = host_facts(hypervisor)
     assert facts.uuid == str(lab_host.layout.uuid)
+    assert host_facts(hypervisor, with_uuid=False).uuid is None
     assert {"default", "images"} <= set(facts.pools)
     assert facts.pools["default"].capacity > facts.pools["default"].available > 0
     assert states(hypervisor)[vm.uuid].state == SHUTOFF

@@ -2,5 +2,6 @@
 """Fixtures of the server tests."""
 
 from tests.service.machines.lab_service import api, clean_host, server, settings
+from tests.service.machines.node import node
 
-__all__ = ["api", "clean_host", "server", "settings"]
+__all__ = ["api", "clean_host", "node", "server", "settings"]

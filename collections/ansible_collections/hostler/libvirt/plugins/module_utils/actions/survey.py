@@ -37,16 +37,24 @@ _FEW = 8  # so many looked up one by one take less than a list of all
 
 @dataclass(frozen=True)
 class HostFacts:
-    """A host as it is; ``pools`` is what each of its active storage pools has room for, by their names."""
+    """A host as it is; ``pools`` is what each of its active storage pools has room for, by their names.
+
+    ``uuid`` is None where the driver has none, or it was not asked for.
+    """
 
     uuid: Optional[str]
     resources: HostResources
     pools: Mapping[str, PoolSpace]
 
 
-def host_facts(hypervisor: Hypervisor) -> HostFacts:
-    """Read what the host is, and its storage pools."""
-    return HostFacts(hypervisor.host_uuid(), hypervisor.resources(), dict(_spaces(hypervisor)))
+def host_facts(hypervisor: Hypervisor, *, with_uuid: bool = True) -> HostFacts:
+    """Read what the host is, and its storage pools.
+
+    Libvirt tells the UUID together with what the host's emulators can do: a libvirtd that was just started asks each of
+    them, and is most of a second at it.
+    """
+    uuid = hypervisor.host_uuid() if with_uuid else None
+    return HostFacts(uuid, hypervisor.resources(), dict(_spaces(hypervisor)))
 
 
 def _spaces(hypervisor: Hypervisor) -> Iterator[Tuple[str, PoolSpace]]:
