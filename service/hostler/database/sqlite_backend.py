@@ -38,6 +38,7 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import IntegrityError, OperationalError, TransactionManagementError
 
 from hostler.database.commits import Ending, Savepoint
+from hostler.database.many_rows import insert_many
 from hostler.database.sqlite_thread import SqliteThread
 from hostler.database.unavailable import DatabaseDamaged, DatabaseUnavailable
 
@@ -107,7 +108,7 @@ def _insert(query: str, values: Values) -> Call[int]:
 
 def _many(query: str, values: Sequence[Sequence[Any]]) -> Call[None]:
     def call(connection: sqlite3.Connection) -> None:
-        connection.executemany(query, values)
+        insert_many(connection, query, values)
 
     return call
 
