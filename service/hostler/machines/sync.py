@@ -19,8 +19,7 @@ from ansible_collections.hostler.libvirt.plugins.module_utils.actions.survey imp
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.connection import DomainState
 from ansible_collections.hostler.libvirt.plugins.module_utils.hypervisor.roster import probe_name
 from ansible_collections.hostler.libvirt.plugins.module_utils.status import STARTING, status_of
-from hostler.database.queries import marks
-from hostler.database.queries import rows as select
+from hostler.database.queries import marks, rows
 from hostler.events.record import Kind, record_vms
 from hostler.hosts.connection import BULK_SECONDS, HostConnection, Lane, reading_seconds
 from hostler.hosts.models import Server
@@ -98,7 +97,7 @@ async def definitions(host: HostConnection, uuids: Collection[str]) -> Mapping[s
 async def compare(server: Server, found: States) -> Comparison:
     """Compare what the bulk call told with the rows. It writes nothing: the rows are younger than what was told."""
     there = present(found)
-    known = {row["uuid"]: row for row in await select(_KNOWN, server.id)}
+    known = {row["uuid"]: row for row in await rows(_KNOWN, server.id)}
     busy = await at_work(server.id)
     differing = {
         uuid
@@ -118,7 +117,7 @@ async def adopt_states(server: Server, found: States) -> None:
 
     Thus all VMs of a host that was away are true again before each of them was looked at.
     """
-    unknown = await select(_OF_STATUS, server.id, MachineStatus.UNKNOWN.value)
+    unknown = await rows(_OF_STATUS, server.id, MachineStatus.UNKNOWN.value)
     busy = await at_work(server.id)
     by_status: dict[str, list[int]] = {}
     for row in unknown:
@@ -130,7 +129,7 @@ async def adopt_states(server: Server, found: States) -> None:
         now = datetime.now(UTC)
         async with in_transaction():
             for status, ids in by_status.items():
-                await select(_ADOPT.format(marks=marks(ids)), status, now, now, *ids)
+                await rows(_ADOPT.format(marks=marks(ids)), status, now, now, *ids)
             await record_vms(Kind.VM_CHANGED, [number for ids in by_status.values() for number in ids])
 
 

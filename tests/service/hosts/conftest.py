@@ -2,6 +2,6 @@
 """Fixtures of the server tests."""
 
 from tests.service.machines.lab_service import api, clean_host, server, settings
-from tests.service.machines.node import node
+from tests.service.machines.node import connection, node
 
-__all__ = ["api", "clean_host", "node", "server", "settings"]
+__all__ = ["api", "clean_host", "connection", "node", "server", "settings"]

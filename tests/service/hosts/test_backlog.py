@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -29,22 +28,15 @@ LAST = UUIDS[-1]
 
 
 @pytest.fixture
-async def server(app: FastAPI, tmp_path: Path) -> Server:
+async def node(app: FastAPI, tmp_path: Path) -> Server:
     domains = "".join(
         f"<domain type='test'><name>vm-{number}</name><uuid>{identity}</uuid><memory>65536</memory>"
         "<os><type>hvm</type></os></domain>"
         for number, identity in enumerate(UUIDS)
     )
-    node = tmp_path / "node.xml"
-    node.write_text(f"<node>{domains}</node>")
-    return await Server.create(hostname="many", libvirt_uri=f"test://{node}", enabled=False)
-
-
-@pytest.fixture
-async def host(server: Server) -> AsyncIterator[HostConnection]:
-    connection = HostConnection(server.hostname, server.libvirt_uri, threads=2)
-    yield connection
-    connection.close()
+    file = tmp_path / "node.xml"
+    file.write_text(f"<node>{domains}</node>")
+    return await Server.create(hostname="many", libvirt_uri=f"test://{file}", enabled=False)
 
 
 def force_off(hypervisor: Hypervisor) -> None:
@@ -59,29 +51,29 @@ async def read_ahead() -> None:
         await asyncio.wait(others)
 
 
-async def test_all_are_taken_in_a_batch_at_a_time(server: Server, host: HostConnection) -> None:
+async def test_all_are_taken_in_a_batch_at_a_time(node: Server, connection: HostConnection) -> None:
     async with asyncio.TaskGroup() as tasks:
-        backlog = Backlog(server, host, Departures(), Precedence(), UUIDS, tasks)
+        backlog = Backlog(node, connection, Departures(), Precedence(), UUIDS, tasks)
 
         first = await backlog.take()
         assert (len(first.uuids), bool(backlog)) == (BATCH, True)
         second = await backlog.take()
         assert (list(second.uuids), bool(backlog)) == ([LAST], False)
 
-    assert await Machine.filter(server_id=server.id, status="running").count() == len(UUIDS)
+    assert await Machine.filter(server_id=node.id, status="running").count() == len(UUIDS)
 
 
 async def test_what_was_looked_at_apart_is_not_overwritten_by_what_was_read_ahead(
-    server: Server, host: HostConnection
+    node: Server, connection: HostConnection
 ) -> None:
-    await look(server, host, UUIDS)
+    await look(node, connection, UUIDS)
     async with asyncio.TaskGroup() as tasks:
-        backlog = Backlog(server, host, Departures(), Precedence(), UUIDS, tasks)
+        backlog = Backlog(node, connection, Departures(), Precedence(), UUIDS, tasks)
         await backlog.take()
         await read_ahead()
 
-        await host.call(force_off)
-        await look(server, host, [LAST])
+        await connection.call(force_off)
+        await look(node, connection, [LAST])
         backlog.looked_at([LAST])
         written = await backlog.take()
 
@@ -89,14 +81,14 @@ async def test_what_was_looked_at_apart_is_not_overwritten_by_what_was_read_ahea
     assert (await Machine.get(uuid=LAST)).status == "stopped"
 
 
-async def test_one_that_is_to_be_looked_at_again_is_read_again(server: Server, host: HostConnection) -> None:
-    await look(server, host, UUIDS)
+async def test_one_that_is_to_be_looked_at_again_is_read_again(node: Server, connection: HostConnection) -> None:
+    await look(node, connection, UUIDS)
     async with asyncio.TaskGroup() as tasks:
-        backlog = Backlog(server, host, Departures(), Precedence(), UUIDS, tasks)
+        backlog = Backlog(node, connection, Departures(), Precedence(), UUIDS, tasks)
         await backlog.take()
         await read_ahead()
 
-        await host.call(force_off)
+        await connection.call(force_off)
         backlog.extend([LAST])
         while backlog:
             await backlog.take()
@@ -104,9 +96,9 @@ async def test_one_that_is_to_be_looked_at_again_is_read_again(server: Server, h
     assert (await Machine.get(uuid=LAST)).status == "stopped"
 
 
-async def test_who_waits_for_a_turn_keeps_it_and_gets_no_second_one(server: Server, host: HostConnection) -> None:
+async def test_who_waits_for_a_turn_keeps_it_and_gets_no_second_one(node: Server, connection: HostConnection) -> None:
     async with asyncio.TaskGroup() as tasks:
-        backlog = Backlog(server, host, Departures(), Precedence(), UUIDS, tasks)
+        backlog = Backlog(node, connection, Departures(), Precedence(), UUIDS, tasks)
 
         backlog.extend(UUIDS)
         looked_at = [uuid for _ in range(2) for uuid in (await backlog.take()).uuids]
@@ -115,10 +107,10 @@ async def test_who_waits_for_a_turn_keeps_it_and_gets_no_second_one(server: Serv
         assert not backlog
 
 
-async def test_one_that_is_closed_leaves_what_it_reads_ahead(server: Server, host: HostConnection) -> None:
+async def test_one_that_is_closed_leaves_what_it_reads_ahead(node: Server, connection: HostConnection) -> None:
     async with asyncio.TaskGroup() as tasks:
-        backlog = Backlog(server, host, Departures(), Precedence(), UUIDS, tasks)
+        backlog = Backlog(node, connection, Departures(), Precedence(), UUIDS, tasks)
         await backlog.take()
         backlog.close()
 
-    assert await Machine.filter(server_id=server.id).count() == BATCH
+    assert await Machine.filter(server_id=node.id).count() == BATCH
